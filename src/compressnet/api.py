@@ -1,0 +1,246 @@
+"""The library's verbs: `load` a codec, `compress` images into an archive, `open` one. Chooses the backend."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet import bundle as bundles
+from compressnet.archive import Archive, Written, write_archive
+from compressnet.codec import Codec, Images, check_effort
+from compressnet.container import BytesSource, CodecEntry, Container, FileSource, as_labels
+from compressnet.errors import CodecError, CodecNotFoundError, CorruptError, InputError
+from compressnet.exact import Backend, NumpyBackend
+from compressnet.files import atomic_open
+from compressnet.limits import CODEC_BYTES_LIMIT
+
+BackendName = Literal["onnx", "numpy"]
+PathLike = str | os.PathLike[str]
+DEFAULT_CODEC = "mnist"
+BLOCK_IMAGES = 256
+_VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
+
+
+def make_backend(name: str, threads: int) -> Backend:
+    """The backend of a name. Raises InputError for any other than `onnx` and `numpy`."""
+    if name == "numpy":
+        return NumpyBackend()
+    if name == "onnx":
+        from compressnet.backends.onnx import OnnxBackend
+
+        return OnnxBackend(threads)
+    raise InputError(f"backend {name!r}: there are 'onnx' and 'numpy'")
+
+
+def default_threads() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def shipped_codecs() -> dict[str, Path]:
+    """Codecs that come with the package: `mnist-1` and so on, and each name alone for its newest version."""
+    folder = Path(str(importlib.resources.files("compressnet") / "codecs"))
+    versions = {path.stem: path for path in sorted(folder.glob("*.codec"))}
+    newest: dict[str, tuple[int, Path]] = {}
+    for path in versions.values():
+        match = _VERSIONED.fullmatch(path.name)
+        if match:
+            newest[match[1]] = max(newest.get(match[1], (0, path)), (int(match[2]), path))
+    return versions | {name: path for name, (_, path) in newest.items()}
+
+
+def find_codec(codec: PathLike) -> Path:
+    """The file of a shipped codec's name or of a path. Raises CodecNotFoundError."""
+    shipped = shipped_codecs()
+    if str(codec) in shipped:
+        return shipped[str(codec)]
+    path = Path(codec)
+    if path.is_file():
+        return path
+    raise CodecNotFoundError(f"{codec}: no such codec; it is neither a file nor one of {', '.join(sorted(shipped))}")
+
+
+@functools.lru_cache(maxsize=8)
+def _read_bundle(path: Path, modified_ns: int) -> bundles.Bundle:
+    """A parsed codec file; `modified_ns` makes a changed file a new one."""
+    del modified_ns
+    return bundles.from_bytes(path.read_bytes(), str(path))
+
+
+def read_bundle(codec: PathLike) -> bundles.Bundle:
+    """The codec of a shipped codec's name or of a path, as data. Raises CodecNotFoundError, FormatError."""
+    path = find_codec(codec)
+    try:
+        status = path.stat()
+        if status.st_size > CODEC_BYTES_LIMIT:
+            raise CorruptError(f"{path}: {status.st_size} bytes, beyond the limit of {CODEC_BYTES_LIMIT} for a codec")
+        return _read_bundle(path, status.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _make_codec(bundle: bundles.Bundle, backend: str, threads: int | None, source: str) -> Codec:
+    threads = default_threads() if threads is None else threads
+    if threads < 1:
+        raise InputError(f"{threads} threads: at least 1 is needed")
+    return Codec(bundle, make_backend(backend, threads), threads, source)
+
+
+def load(codec: PathLike = DEFAULT_CODEC, backend: BackendName = "onnx", threads: int | None = None) -> Codec:
+    """A codec by the name of a shipped one (`mnist`) or by path.
+
+    backend: `onnx` (fast) or `numpy` (the definition); they give the same symbols and pixels.
+    threads: how many to use, by default all processors.
+    Raises CodecNotFoundError, FormatError or CorruptError for a bad file, CodecRefusedError where the codec's probe
+    is not reproduced exactly on this machine.
+    """
+    return _make_codec(read_bundle(codec), backend, threads, str(find_codec(codec)))
+
+
+def compress(
+    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    path: PathLike | BinaryIO,
+    codec: PathLike | Codec = DEFAULT_CODEC,
+    quality: int | None = None,
+    effort: int = 1,
+    block_images: int = BLOCK_IMAGES,
+    labels: Any = None,
+    embed_codec: bool | None = None,
+    *,
+    backend: BackendName = "onnx",
+    threads: int | None = None,
+    report: Callable[[int], None] = lambda _: None,
+) -> Written:
+    """Write images into an archive.
+
+    images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays or of single images (H,W).
+    path: a path, which is replaced at the end and only if all went well; or a binary stream, such as a pipe.
+    codec: a name, a path or a loaded `Codec`. quality: 0 to 99, by default the codec's own.
+    labels: integers or texts, one for each image.
+    embed_codec: whether the archive carries what decoding needs; by default if the codec did not come with the package.
+    Raises InputError, CodecError; then no archive is there, or still the old one.
+    """
+    check_effort(effort)
+    if not isinstance(codec, Codec):
+        codec = load(codec, backend, threads)
+    if embed_codec is None:
+        embed_codec = _shipped_bundle(codec.bundle.identity) is None
+    embedded = bundles.to_bytes(codec.bundle, encoder=False) if embed_codec else None
+    chosen_quality = codec.default_quality if quality is None else quality
+    chosen_labels = None if labels is None else as_labels(labels)
+    arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
+
+    def write(stream: BinaryIO) -> Written:
+        return write_archive(
+            stream,
+            arrays,
+            codec,
+            quality=chosen_quality,
+            block_images=block_images,
+            labels=chosen_labels,
+            embedded=embedded,
+            report=report,
+        )
+
+    if not isinstance(path, (str, os.PathLike)):
+        return write(path)
+    try:
+        with atomic_open(Path(path)) as stream:
+            return write(stream)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _as_batch(array: NDArray[np.uint8]) -> Images:
+    return array[None] if array.ndim == 2 else array
+
+
+def open(  # noqa: A001 - the library's name for it, as in gzip.open
+    path: PathLike | bytes,
+    codec: PathLike | Codec | None = None,
+    backend: BackendName = "onnx",
+    threads: int | None = None,
+) -> Archive:
+    """Open an archive by path, or from bytes.
+
+    codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships with the package.
+    Raises FormatError for what is no archive, CorruptError for a damaged one, CodecNotFoundError where a codec is not at
+    hand, CodecError where the codec given is another one.
+    """
+    if isinstance(path, bytes):
+        source, reopen = BytesSource(path, "<bytes>"), None
+    else:
+        source = FileSource(Path(path))
+        kept = codec.source if isinstance(codec, Codec) else codec
+        reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads)
+    return open_container(Container(source), codec, backend, threads, reopen)
+
+
+def open_container(
+    container: Container,
+    codec: PathLike | Codec | None,
+    backend: BackendName,
+    threads: int | None,
+    reopen: Callable[[], Archive] | None = None,
+) -> Archive:
+    """An archive from its container; closes it where a codec is missing."""
+
+    def resolve(entry: CodecEntry) -> Codec:
+        return _resolve(entry, codec, container.name, backend, threads)
+
+    try:
+        return Archive(container, resolve, reopen)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _resolve(
+    entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName, threads: int | None
+) -> Codec:
+    """The codec of an archive: the one given, else the embedded one, else a shipped one."""
+    if codec is not None:
+        given = codec if isinstance(codec, Codec) else load(codec, backend, threads)
+        if given.bundle.identity != entry.identity:
+            raise CodecError(
+                f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, "
+                f"but {given.source} has {given.identity}"
+            )
+        return given
+    if entry.embedded is not None:
+        bundle = bundles.from_bytes(entry.embedded, f"{name}: embedded codec")
+        if bundle.identity != entry.identity:
+            raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()}")
+        return _make_codec(bundle, backend, threads, f"{name}: embedded codec")
+    bundle = _shipped_bundle(entry.identity)
+    if bundle is None:
+        raise CodecNotFoundError(
+            f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, which is neither embedded nor "
+            "shipped with compressnet; pass its file with --codec (codec= in Python)"
+        )
+    return _make_codec(bundle, backend, threads, f"shipped codec {bundle.name}")
+
+
+def _shipped_bundle(identity: bytes) -> bundles.Bundle | None:
+    """The shipped codec of an identity."""
+    for path in set(shipped_codecs().values()):
+        bundle = read_bundle(path)
+        if bundle.identity == identity:
+            return bundle
+    return None
+
+
+def read_stdin() -> bytes:
+    """All of standard input."""
+    return sys.stdin.buffer.read()

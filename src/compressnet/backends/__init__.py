@@ -1,0 +1,1 @@
+"""Backends besides NumPy, which is the definition and lives in `compressnet.exact`."""

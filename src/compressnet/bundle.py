@@ -1,0 +1,270 @@
+"""The codec file, NAME.codec: safetensors with the networks' structure as JSON in its metadata.
+
+    __metadata__  {"compressnet": "1", "codec": JSON}
+    JSON          {"name", "default_quality", "about", "networks": [network, ...]}
+    network       {"kind": [H,W,C], "qualities": [low,high], "decoder": [node, ...], "encoder": [node, ...]}
+    tensors       "0.decoder.ARRAY", "0.encoder.ARRAY", "0.prior.ARRAY", "0.tables.ARRAY", "0.probe.ARRAY"
+
+The leading number is the network's. Decoding needs `decoder`, `prior` and `tables`: they make the codec's
+identity, and they are what an archive embeds, with the probe; `encoder` may be missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from compressnet.errors import CorruptError, FormatError
+from compressnet.exact import OPS, QUALITIES, Node, Op, Program, prove
+from compressnet.limits import CHANNELS_LIMIT, NODES_LIMIT, SIDE_LIMIT_PX, SYMBOLS_LIMIT
+from compressnet.prior import MaskedLayer, Prior, prove_prior
+from compressnet.tables import Tables
+
+VERSION = "1"
+DEQUANTIZED = "dequantized"
+"""The decoder's register that the prior reads as well."""
+_LAYERS = ("hidden1", "hidden2", "output")
+_LAYER_ARRAYS = ("weight", "bias", "shift")
+_PRIOR_ARRAYS = ("order", "group_symbols", "group_units", "inverse_gain", "scale_offset", "bound")
+_TABLE_ARRAYS = ("cdf", "reciprocal", "weight")
+_ATTRIBUTES = {"stride", "padding", "factor", "start", "stop", "channels", "height", "width"}
+
+Kind = tuple[int, int, int]
+Tensors = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Images with what they become at the lowest and the highest quality; a backend has to reproduce it."""
+
+    images: NDArray[np.uint8]
+    """(P,H,W,C)."""
+    symbols: NDArray[np.int16]
+    """(2,P,D)."""
+    frequencies: NDArray[np.uint8]
+    """(2,32): SHA-256 of the frequencies of every symbol, int32 little-endian, group by group."""
+    pixels: NDArray[np.uint8]
+    """(2,32): SHA-256 of the decoded images' bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What codes one kind of image over a range of qualities."""
+
+    kind: Kind
+    """Height, width, channels."""
+    qualities: tuple[int, int]
+    """Lowest and highest, both included."""
+    encoder: Program | None
+    decoder: Program
+    prior: Prior
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A codec as data: proved networks and what they are called."""
+
+    name: str
+    default_quality: int
+    about: str
+    networks: tuple[Network, ...]
+    identity: bytes
+    """SHA-256 of what decoding needs, 32 bytes."""
+
+
+def to_bytes(bundle: Bundle, *, encoder: bool = True) -> bytes:
+    """The codec file; without its encoder it is what an archive embeds."""
+    networks, tensors = _to_parts(bundle.networks)
+    if not encoder:
+        networks = [{key: value for key, value in network.items() if key != "encoder"} for network in networks]
+        tensors = {name: array for name, array in tensors.items() if _part(name) != "encoder"}
+    document = {
+        "name": bundle.name,
+        "default_quality": bundle.default_quality,
+        "about": bundle.about,
+        "networks": networks,
+    }
+    metadata = {"compressnet": VERSION, "codec": json.dumps(document, separators=(",", ":"), sort_keys=True)}
+    return safetensors.numpy.save(tensors, metadata)
+
+
+def from_bytes(data: bytes, source: str) -> Bundle:
+    """Parse and prove a codec file; `source` names it in errors.
+
+    Raises FormatError for bytes that are no codec, CorruptError for a codec that is damaged or would not run exactly.
+    """
+    try:
+        tensors = cast("Tensors", safetensors.numpy.load(data))
+        metadata = _metadata(data)
+    except (safetensors.SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
+        raise FormatError(f"{source}: not a compressnet codec, or cut off ({error})") from error
+    if metadata.get("compressnet") != VERSION:
+        raise FormatError(f"{source}: not a compressnet codec of version {VERSION}")
+    try:
+        document = json.loads(metadata["codec"])
+        networks = tuple(_network(i, entry, tensors) for i, entry in enumerate(document["networks"]))
+        name, about = str(document["name"]), str(document["about"])
+        default_quality = int(document["default_quality"])
+        if not networks:
+            raise CorruptError("it has no network")
+        return make_bundle(networks, name=name, default_quality=default_quality, about=about)
+    except CorruptError as error:
+        raise CorruptError(f"{source}: {error}") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        raise CorruptError(f"{source}: the codec's networks cannot be read ({error!r})") from error
+
+
+def make_bundle(networks: tuple[Network, ...], *, name: str, default_quality: int, about: str) -> Bundle:
+    """A bundle with its identity computed."""
+    return Bundle(
+        name=name,
+        default_quality=default_quality,
+        about=about,
+        networks=networks,
+        identity=_identity(networks),
+    )
+
+
+def _identity(networks: tuple[Network, ...]) -> bytes:
+    """SHA-256 of the canonical bytes of what decoding needs: docs/FORMAT.md."""
+    entries, tensors = _to_parts(networks)
+    structure = [{key: entry[key] for key in ("kind", "qualities", "decoder")} for entry in entries]
+    digest = hashlib.sha256(json.dumps(structure, separators=(",", ":"), sort_keys=True).encode())
+    for name in sorted(tensors):
+        if _part(name) in ("decoder", "prior", "tables"):
+            array = np.ascontiguousarray(tensors[name])
+            little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            digest.update(f"\n{name} {array.dtype.name} {list(array.shape)}\n".encode())
+            digest.update(little.tobytes())
+    return digest.digest()
+
+
+def _part(tensor_name: str) -> str:
+    return tensor_name.split(".")[1]
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    return header.get("__metadata__", {})
+
+
+def _to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tensors]:
+    entries: list[dict[str, Any]] = []
+    tensors: Tensors = {}
+    for i, network in enumerate(networks):
+        entry: dict[str, Any] = {"kind": list(network.kind), "qualities": list(network.qualities)}
+        for part, program in (("decoder", network.decoder), ("encoder", network.encoder)):
+            if program is not None:
+                entry[part] = [_node_entry(node) for node in program.nodes]
+                for node in program.nodes:
+                    for name, array in node.arrays.items():
+                        tensors[f"{i}.{part}.{node.output}.{name}"] = array
+        prior = network.prior
+        for layer in _LAYERS:
+            for name in _LAYER_ARRAYS:
+                tensors[f"{i}.prior.{layer}.{name}"] = getattr(getattr(prior, layer), name)
+        for name in _PRIOR_ARRAYS:
+            tensors[f"{i}.prior.{name}"] = getattr(prior, name)
+        for name in _TABLE_ARRAYS:
+            tensors[f"{i}.tables.{name}"] = getattr(prior.tables, name)
+        for name in ("images", "symbols", "frequencies", "pixels"):
+            tensors[f"{i}.probe.{name}"] = getattr(network.probe, name)
+        entries.append(entry)
+    return entries, tensors
+
+
+def _node_entry(node: Node) -> dict[str, Any]:
+    return {
+        "op": node.op,
+        "in": list(node.inputs),
+        "out": node.output,
+        "attributes": dict(node.attributes),
+        "activation": node.activation,
+        "clamp": [node.low, node.high],
+    }
+
+
+def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
+    if entry["op"] not in OPS or entry["activation"] not in ("linear", "leaky"):
+        raise CorruptError(f"a network node does {entry['op']!r}, {entry['activation']!r}, unknown to this version")
+    attributes = {str(key): int(value) for key, value in entry["attributes"].items()}
+    if not set(attributes) <= _ATTRIBUTES or any(not 0 <= v <= 1 << 16 for v in attributes.values()):
+        raise CorruptError(f"a network node has the attributes {attributes}")
+    start = f"{prefix}{entry['out']}."
+    arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start)}
+    arrays = {name: array for name, array in arrays.items() if "." not in name}
+    if any(not np.issubdtype(array.dtype, np.integer) for array in arrays.values()):
+        raise CorruptError(f"the network node {entry['out']!r} has weights that are not integers")
+    low, high = (int(value) for value in entry["clamp"])
+    return Node(
+        op=cast("Op", entry["op"]),
+        inputs=tuple(str(name) for name in entry["in"]),
+        output=str(entry["out"]),
+        attributes=attributes,
+        activation=entry["activation"],
+        low=low,
+        high=high,
+        arrays=arrays,
+    )
+
+
+def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
+    height, width, channels = (int(value) for value in entry["kind"])
+    if not (1 <= height <= SIDE_LIMIT_PX and 1 <= width <= SIDE_LIMIT_PX and 1 <= channels <= CHANNELS_LIMIT):
+        raise CorruptError(f"a network codes images of {height}x{width}x{channels}, beyond the limits")
+    low, high = (int(value) for value in entry["qualities"])
+    if not 0 <= low <= high < QUALITIES:
+        raise CorruptError(f"a network codes the qualities {low} to {high}")
+    if any(len(entry.get(part, [])) > NODES_LIMIT for part in ("encoder", "decoder")):
+        raise CorruptError(f"a network has more than {NODES_LIMIT} nodes")
+    decoder_nodes = tuple(_node(node, f"{i}.decoder.", tensors) for node in entry["decoder"])
+    prior = _prior(i, decoder_nodes, tensors)
+    symbols = len(prior.order)
+    if symbols > SYMBOLS_LIMIT:
+        raise CorruptError(f"a network has {symbols} symbols an image, the limit is {SYMBOLS_LIMIT}")
+    largest = int(prior.bound.max())
+    decoder = Program(nodes=decoder_nodes, input_range=(-largest, largest), input_shape=(symbols,))
+    encoder = None
+    if "encoder" in entry:
+        encoder_nodes = tuple(_node(node, f"{i}.encoder.", tensors) for node in entry["encoder"])
+        encoder = Program(nodes=encoder_nodes, input_range=(0, 255), input_shape=(channels, height, width))
+        prove(encoder, (symbols,))
+    if prove(decoder, (channels, height, width)) != (0, 255):
+        raise CorruptError("a decoder's pixels are not clamped to 0..255")
+    prove_prior(prior, symbols)
+    probe = Probe(**{name: tensors[f"{i}.probe.{name}"] for name in ("images", "symbols", "frequencies", "pixels")})
+    if probe.images.dtype != np.uint8 or probe.images.shape[1:] != (height, width, channels):
+        raise CorruptError("the probe's images are not of the network's kind")
+    if probe.symbols.shape != (2, len(probe.images), symbols) or probe.frequencies.shape != (2, 32):
+        raise CorruptError("the probe does not fit the network")
+    return Network(
+        kind=(height, width, channels),
+        qualities=(low, high),
+        encoder=encoder,
+        decoder=decoder,
+        prior=prior,
+        probe=probe,
+    )
+
+
+def _prior(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Prior:
+    layers = {
+        layer: MaskedLayer(**{name: tensors[f"{i}.prior.{layer}.{name}"] for name in _LAYER_ARRAYS})
+        for layer in _LAYERS
+    }
+    arrays = {name: tensors[f"{i}.prior.{name}"] for name in _PRIOR_ARRAYS}
+    tables = Tables(**{name: tensors[f"{i}.tables.{name}"] for name in _TABLE_ARRAYS})
+    first = decoder_nodes[0]
+    if first.op != "gain" or first.output != DEQUANTIZED or first.inputs != ("x",):
+        raise CorruptError("a decoder does not begin with a gain from 'x' to 'dequantized'")
+    return Prior(dequantize=first, tables=tables, **layers, **arrays)  # pyright: ignore[reportArgumentType]

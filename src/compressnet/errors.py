@@ -1,0 +1,46 @@
+"""Every error that compressnet raises on purpose.
+
+    CompressnetError                  the root: `except CompressnetError` catches all of ours
+    ├── InputError (ValueError)       images, labels or arguments that cannot be used
+    ├── FormatError (ValueError)      bytes that are no archive, block or codec of ours
+    │   └── CorruptError              they are ours, but damaged: a checksum, length or limit is off
+    ├── CodecError                    the codec is not the one that the data needs
+    │   ├── CodecNotFoundError        no codec of that name or identity at hand
+    │   └── CodecRefusedError         it loads, but a backend does not reproduce its probe
+    └── MissingExtraError             an optional dependency is not installed
+
+The command line's exit codes follow the tree: InputError and what is left 1, FormatError 3, CodecError 4.
+Every message names the thing, the fault and the way out.
+"""
+
+
+class CompressnetError(Exception):
+    """The root of all errors that compressnet raises on purpose."""
+
+
+class InputError(CompressnetError, ValueError):
+    """Images, labels or arguments that cannot be used."""
+
+
+class FormatError(CompressnetError, ValueError):
+    """Bytes that are no archive, block or codec of compressnet."""
+
+
+class CorruptError(FormatError):
+    """An archive, block or codec that is damaged or cut off."""
+
+
+class CodecError(CompressnetError):
+    """The codec is not the one that the data needs."""
+
+
+class CodecNotFoundError(CodecError):
+    """No codec of that name or identity is at hand."""
+
+
+class CodecRefusedError(CodecError):
+    """A backend that does not reproduce the codec's probe."""
+
+
+class MissingExtraError(CompressnetError, ImportError):
+    """An optional dependency that is not installed."""

@@ -1,0 +1,20 @@
+"""Limits that readers check before they take memory."""
+
+IMAGES_LIMIT = 1 << 32
+"""Images in an archive."""
+BLOCK_IMAGES_LIMIT = 1 << 16
+"""Images in a block."""
+SIDE_LIMIT_PX = 1 << 12
+"""Height or width of an image."""
+CHANNELS_LIMIT = 4
+BLOCK_PIXELS_LIMIT = 1 << 28
+"""Values (pixels times channels) in a block."""
+CHUNK_BYTES_LIMIT = 1 << 30
+CODEC_BYTES_LIMIT = 1 << 28
+CODECS_LIMIT = 255
+SYMBOLS_LIMIT = 1 << 14
+"""Symbols of an image."""
+NODES_LIMIT = 1 << 12
+LABEL_BYTES_LIMIT = 1 << 16
+KINDS_LIMIT = 1 << 16
+NAME_BYTES_LIMIT = 1 << 10

@@ -1,0 +1,110 @@
+"""The entropy model's integers to frequencies: a mixture of two logistics, discretised in integers.
+
+Each symbol k in [-b, b] gets a frequency F(k) >= 256 with sum 2^24 (A = 2b + 1, `>>` floors):
+
+    z_j(k) = clamp(((32 k + 16 - mean_j) * reciprocal[scale_j]) >> 10, -1536, 1536)       at k's upper edge
+    G(k)   = weight * C(z_1(k)) + (256 - weight) * C(z_2(k)),   C(z) = (cdf[z + 1536] * (65536 - A)) >> 16
+    F(k)   = G(k) - G(k - 1) + 256,   with G(-b - 1) = 0 and G(b) = 256 * (65536 - A)
+
+Means are in 1/32 of a symbol. The three tables are part of a codec, so no machine ever computes an exponential.
+
+Axes: n symbols, A alphabet.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.errors import CorruptError
+
+MEAN_STEPS = 32
+"""Means are in units of 1/32 symbol."""
+MEAN_LIMIT = 4096
+CDF_STEPS = 128
+CDF_LIMIT = 1536
+"""The logistic distribution is tabulated to +-12 in steps of 1/128."""
+RECIPROCAL_BITS = 10
+SCALES = 81
+"""Scales are 2^((i - 40) / 8) symbols, i from 0 to 80."""
+SCALE_CENTRE = 40
+CDF_ONE = 1 << 16
+WEIGHT_ONE = 1 << 8
+BOUND_LIMIT = 127
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """Distributions of n symbols: int32 arrays (n,)."""
+
+    means: tuple[NDArray[np.int32], NDArray[np.int32]]
+    """In 1/32 symbol, within +-4096."""
+    scales: tuple[NDArray[np.int32], NDArray[np.int32]]
+    """Indices of scales, 0 to 80."""
+    weight: NDArray[np.int32]
+    """The first component's share of 256, 1 to 255."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """What a codec keeps so that frequencies need only integers."""
+
+    cdf: NDArray[np.uint16]
+    """(3073,): 2^16 times the logistic function."""
+    reciprocal: NDArray[np.int32]
+    """(81,): 2^12 over each scale."""
+    weight: NDArray[np.uint8]
+    """(256,): 2^8 times the logistic function of (i - 128) / 16."""
+
+    def check(self) -> None:
+        """Raises CorruptError where frequencies below 1 or beyond int32 could follow."""
+        shapes = (self.cdf.shape, self.reciprocal.shape, self.weight.shape)
+        if shapes != ((2 * CDF_LIMIT + 1,), (SCALES,), (256,)):
+            raise CorruptError(f"frequency tables have shapes {shapes}")
+        if np.any(np.diff(self.cdf.astype(np.int64)) < 0):
+            raise CorruptError("the frequency table falls somewhere; it has to rise")
+        if self.reciprocal.min() < 1 or self.reciprocal.max() > 1 << 17 or self.weight.min() < 1:
+            raise CorruptError("frequency tables hold values out of range")
+
+
+def make_tables() -> Tables:
+    """The tables that new codecs are trained for."""
+    steps = np.arange(-CDF_LIMIT, CDF_LIMIT + 1) / CDF_STEPS
+    cdf = np.minimum(np.floor(CDF_ONE / (1 + np.exp(-steps)) + 0.5), CDF_ONE - 1)
+    scales = np.exp2((np.arange(SCALES) - SCALE_CENTRE) / 8)
+    numerator = CDF_STEPS * (1 << RECIPROCAL_BITS) / MEAN_STEPS
+    shares = [WEIGHT_ONE / (1 + math.exp(-(i - 128) / 16)) for i in range(256)]
+    return Tables(
+        cdf=cdf.astype(np.uint16),
+        reciprocal=np.floor(numerator / scales + 0.5).astype(np.int32),
+        weight=np.clip(np.floor(np.array(shares) + 0.5), 1, WEIGHT_ONE - 1).astype(np.uint8),
+    )
+
+
+def frequency_weights(tables: Tables, mixture: Mixture, bound: int) -> NDArray[np.float64]:
+    """Frequencies minus 1 of the symbols -bound..bound, as the coder takes them: float64 (n, 2 * bound + 1)."""
+    alphabet = 2 * bound + 1
+    scaled_cdf = (tables.cdf.astype(np.int64) * (CDF_ONE - alphabet) >> 16).astype(np.int32)
+    edges_A = np.arange(-bound, bound, dtype=np.int32) * MEAN_STEPS + MEAN_STEPS // 2
+    count = len(mixture.weight)
+    cumulative = np.empty((count, alphabet + 1), np.int32)
+    cumulative[:, 0] = 0
+    cumulative[:, -1] = WEIGHT_ONE * (CDF_ONE - alphabet)
+    inner = cumulative[:, 1:-1]
+    inner[...] = 0
+    shares = (mixture.weight, WEIGHT_ONE - mixture.weight)
+    for mean_n, scale_n, share_n in zip(mixture.means, mixture.scales, shares, strict=True):
+        z = edges_A[None, :] - mean_n[:, None]
+        z *= tables.reciprocal[scale_n][:, None]
+        z >>= RECIPROCAL_BITS
+        np.clip(z, -CDF_LIMIT, CDF_LIMIT, out=z)
+        z += CDF_LIMIT
+        mass = scaled_cdf[z]
+        mass *= share_n[:, None]
+        inner += mass
+    weights = np.subtract(cumulative[:, 1:], cumulative[:, :-1], dtype=np.float64)
+    weights += WEIGHT_ONE - 1
+    return weights

@@ -1,0 +1,309 @@
+"""The freeze: a trained, fake-quantized model becomes an integer codec, and is proved to be the same.
+
+Weights become int8, biases int32, exponents shifts. The integer programs are proved to stay where float32 is exact
+(`compressnet.exact.prove`), then run on real images beside the torch model in float64: symbols and pixels have to
+be equal, all of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compressnet.bundle import DEQUANTIZED, Bundle, Kind, Network, Probe, make_bundle
+from compressnet.codec import CodecNetwork
+from compressnet.errors import CodecRefusedError
+from compressnet.exact import QUALITIES, Node, NumpyBackend, Program
+from compressnet.prior import MEAN_SHIFT, MaskedLayer, Prior
+from compressnet.tables import MEAN_STEPS, make_tables
+from compressnet.training.architecture import LATENT_EXPONENT, PIXEL_EXPONENT, SYMBOL_EXPONENT, Layer
+from compressnet.training.networks import (
+    DEQUANTIZED_LIMIT,
+    GAIN_EXPONENT,
+    MEAN_EXPONENT,
+    SYMBOL_BOUND,
+    Model,
+    Weighted,
+)
+from compressnet.training.networks import Network as TorchNetwork
+from compressnet.training.quantize import weight_exponents
+
+assert 2**MEAN_SHIFT * MEAN_STEPS == 2 ** (GAIN_EXPONENT + MEAN_EXPONENT)
+
+CHECKED_IMAGES = 500
+PROBE_IMAGES = 4
+
+Images = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+
+
+def to_pixels(images_NHWC: Images, dtype: torch.dtype) -> torch.Tensor:
+    """uint8 images (N,H,W,C) as the networks see them: (N,C,H,W), pixels in steps of 2^-6."""
+    return torch.tensor(images_NHWC.transpose(0, 3, 1, 2), dtype=dtype) / 2**PIXEL_EXPONENT
+
+
+def _integers(values: torch.Tensor, exponents: torch.Tensor | int) -> Integers:
+    scaled = values.detach().double() * torch.exp2(torch.as_tensor(exponents, dtype=torch.float64))
+    return torch.floor(scaled + 0.5).long().numpy()
+
+
+def _frozen(
+    layer: Weighted, weight: torch.Tensor, in_exponent: int, out_exponent: torch.Tensor | int, in_largest: int
+) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int8]]:
+    """Weight, bias and shift of a layer as integers."""
+    exponents_O = weight_exponents(weight, layer.bias, in_exponent, out_exponent, in_largest)
+    per_row = exponents_O.reshape(-1, *([1] * (weight.dim() - 1)))
+    shift = exponents_O + in_exponent - out_exponent
+    return (
+        np.clip(_integers(weight, per_row), -127, 127).astype(np.int8),
+        _integers(layer.bias, exponents_O + in_exponent).astype(np.int32),
+        shift.numpy().astype(np.int8),
+    )
+
+
+def _node(network: TorchNetwork, layer: Layer) -> Node:
+    """One layer as an integer node."""
+    arrays: dict[str, NDArray[Any]] = {}
+    attributes = dict(layer.attributes)
+    if layer.op in ("conv", "dense"):
+        in_exponent, in_largest = network.register_formats()[layer.inputs[0]]
+        weighted = cast("Weighted", network.weighted[layer.output.replace(".", "_")])
+        frozen = _frozen(weighted, weighted.weight, in_exponent, network.exponents[layer.step], in_largest)
+        arrays = dict(zip(("weight", "bias", "shift"), frozen, strict=True))
+    return Node(
+        op=layer.op,
+        inputs=layer.inputs,
+        output=layer.output,
+        attributes=attributes,
+        activation=layer.activation,
+        low=layer.clamp[0],
+        high=layer.clamp[1],
+        arrays=arrays,
+    )
+
+
+def gain_tables(model: Model) -> tuple[Integers, Integers, Integers]:
+    """Integer gains (100,S): the encoder's, the decoder's, and the reciprocals of the latter."""
+    encode, decode, inverse = (_integers(table, GAIN_EXPONENT) for table in model.levels.tables(quantized=True))
+    return encode, decode, inverse
+
+
+def _gain_node(source: str, output: str, shift: int, limit: int, arrays: dict[str, NDArray[Any]]) -> Node:
+    return Node(
+        op="gain",
+        inputs=(source,),
+        output=output,
+        low=-limit,
+        high=limit,
+        arrays=arrays | {"shift": np.array([shift], np.int8)},
+    )
+
+
+def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int32], qualities: Sequence[int]) -> Integers:
+    """How far symbols go at each quality, per segment, over these images, plus 1: (100,S)."""
+    measured = np.zeros((len(qualities), len(repeats)))
+    starts = np.concatenate([[0], np.cumsum(repeats)[:-1]])
+    with torch.no_grad():
+        for row, quality in enumerate(qualities):
+            for i in range(0, len(images_NHWC), 500):
+                x = to_pixels(images_NHWC[i : i + 500], torch.float32)
+                outcome = model(x, torch.full((len(x),), quality), quantized=True)
+                largest_D = outcome.k_BD.abs().amax(dim=0).numpy()
+                measured[row] = np.maximum(measured[row], np.maximum.reduceat(largest_D, starts))
+    spread = [np.interp(np.arange(QUALITIES), qualities, column) for column in measured.T]
+    bounds = np.ceil(np.stack(spread, axis=1)).astype(np.int64)
+    return np.where(bounds > 0, np.minimum(bounds + 1, SYMBOL_BOUND), 0)
+
+
+def _freeze_prior(model: Model, dequantize: Node, inverse: Integers, bound_QS: Integers) -> Prior:
+    torch_prior = model.prior
+    sizes = np.array([len(group) for group in torch_prior.groups], np.int32)
+    units = np.array(torch_prior.hidden, np.int32)
+    symbol_ends, unit_ends = np.cumsum(sizes), np.cumsum(units)
+    total = int(sizes.sum())
+    formats = [
+        (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, torch_prior.exponents["hidden1"]),
+        (torch_prior.exponents["hidden1"], 223, torch_prior.exponents["hidden2"]),
+        (torch_prior.exponents["hidden2"], 223, torch_prior.output_exponents()),
+    ]
+    rows_of_group = [
+        [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
+        [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
+        [
+            np.concatenate([np.arange(end - size, end) + kind * total for kind in range(5)])
+            for end, size in zip(symbol_ends, sizes, strict=True)
+        ],
+    ]
+    seen = [symbol_ends - sizes, unit_ends, unit_ends]
+    frozen: list[MaskedLayer] = []
+    masks = (torch_prior.mask1, torch_prior.mask2, torch_prior.mask3)
+    for layer, mask, (in_exponent, largest, out_exponent), rows, columns in zip(
+        torch_prior.layers(), masks, formats, rows_of_group, seen, strict=True
+    ):
+        weight, bias, shift = _frozen(layer, layer.weight * mask, in_exponent, out_exponent, largest)
+        order = np.concatenate(rows)
+        packed = [weight[row, :count].ravel() for row, count in zip(rows, columns, strict=True)]
+        frozen.append(
+            MaskedLayer(
+                weight=np.concatenate(packed),
+                bias=np.ascontiguousarray(bias[:, order]),
+                shift=np.ascontiguousarray(shift[order]),
+            )
+        )
+    repeats = model.levels.repeats.numpy()
+    segment = np.repeat(np.arange(len(repeats)), repeats)
+    bound_QG = np.stack([bound_QS[:, np.unique(segment[group])].max(axis=1) for group in torch_prior.groups], axis=1)
+    offsets = np.floor(8 * np.log2(inverse / 2**GAIN_EXPONENT) + 0.5)
+    return Prior(
+        order=torch_prior.order.numpy().astype(np.int32),
+        group_symbols=sizes,
+        group_units=units,
+        hidden1=frozen[0],
+        hidden2=frozen[1],
+        output=frozen[2],
+        dequantize=dequantize,
+        inverse_gain=inverse.astype(np.int16),
+        scale_offset=offsets.astype(np.int16),
+        bound=bound_QG.astype(np.int16),
+        tables=make_tables(),
+    )
+
+
+def freeze(
+    model: Model,
+    images_NHWC: Images,
+    *,
+    name: str,
+    qualities: tuple[int, int],
+    default_quality: int,
+    about: str,
+) -> Bundle:
+    """The codec of a trained model, checked against the model in float64.
+
+    images_NHWC: images like those of the training, uint8; they set the alphabets and make the probe.
+    Raises CodecRefusedError where the frozen codec differs from the model, which is a bug, not bad luck.
+    """
+    model = copy.deepcopy(model).eval()
+    model.refresh_exponents()
+    kind = cast("Kind", model.kind)
+    repeats = model.levels.repeats.numpy().astype(np.int32)
+    encode, decode, inverse = gain_tables(model)
+    low, high = qualities
+    measured = sorted({*range(low, high + 1, 9), low, high})
+    bound = _bounds(model, images_NHWC, repeats, measured)
+    quantize = _gain_node(
+        "latents", "y", LATENT_EXPONENT + GAIN_EXPONENT, SYMBOL_BOUND, {"repeats": repeats, "bound": bound.astype(np.int16), "table": encode.astype(np.int16)}
+    )
+    dequantize = _gain_node(
+        "x",
+        DEQUANTIZED,
+        GAIN_EXPONENT - SYMBOL_EXPONENT,
+        DEQUANTIZED_LIMIT,
+        {"repeats": repeats, "table": decode.astype(np.int16)},
+    )
+    encoder = Program(
+        nodes=(
+            *(_node(model.g_a, layer) for layer in model.g_a.layers),
+            Node(op="concat", inputs=("vector", "grid"), output="latents"),
+            quantize,
+        ),
+        input_range=(0, 255),
+        input_shape=(kind[2], kind[0], kind[1]),
+    )
+    vector = model.widths.vector
+    grid_attributes = dict(zip(("channels", "height", "width"), model.grid, strict=True))
+    decoder = Program(
+        nodes=(
+            dequantize,
+            Node(op="slice", inputs=(DEQUANTIZED,), output="vector", attributes={"start": 0, "stop": vector}),
+            Node(op="slice", inputs=(DEQUANTIZED,), output="flatgrid", attributes={"start": vector, "stop": model.symbols}),
+            Node(op="reshape", inputs=("flatgrid",), output="grid", attributes=grid_attributes),
+            *(_node(model.g_s, layer) for layer in model.g_s.layers),
+        ),
+        input_range=(-SYMBOL_BOUND, SYMBOL_BOUND),
+        input_shape=(model.symbols,),
+    )
+    prior = _freeze_prior(model, dequantize, inverse, bound)
+    unproved = Network(
+        kind=kind,
+        qualities=qualities,
+        encoder=encoder,
+        decoder=decoder,
+        prior=prior,
+        probe=_empty_probe(kind, model.symbols),
+    )
+    network = _with_probe(unproved, images_NHWC)
+    _check(model, network, images_NHWC[:CHECKED_IMAGES], bound)
+    return make_bundle((network,), name=name, default_quality=default_quality, about=about)
+
+
+def _empty_probe(kind: Kind, symbols: int) -> Probe:
+    return Probe(
+        images=np.zeros((0, *kind), np.uint8),
+        symbols=np.zeros((2, 0, symbols), np.int16),
+        frequencies=np.zeros((2, 32), np.uint8),
+        pixels=np.zeros((2, 32), np.uint8),
+    )
+
+
+def _with_probe(network: Network, images_NHWC: Images) -> Network:
+    """The network with its probe: real images, and black, white, a checkerboard and noise, which saturate."""
+    height, width, channels = network.kind
+    rows, columns = np.mgrid[:height, :width]
+    checkerboard = np.repeat(((rows + columns) % 2 * 255).astype(np.uint8)[..., None], channels, axis=2)
+    noise = np.random.default_rng(0).integers(0, 256, network.kind, dtype=np.uint8)
+    hard = np.stack([np.zeros_like(noise), np.full_like(noise, 255), checkerboard, noise])
+    images = np.concatenate([images_NHWC[:PROBE_IMAGES], hard])
+    runner = CodecNetwork(network, NumpyBackend())
+    symbols = [runner.encode(images, quality) for quality in network.qualities]
+    pairs = list(zip(symbols, network.qualities, strict=True))
+    probe = Probe(
+        images=images,
+        symbols=np.stack(symbols).astype(np.int16),
+        frequencies=np.stack([np.frombuffer(runner.frequencies_sha256(k, q), np.uint8) for k, q in pairs]),
+        pixels=np.stack([np.frombuffer(hashlib.sha256(runner.decode(k, q).tobytes()).digest(), np.uint8) for k, q in pairs]),
+    )
+    return Network(
+        kind=network.kind,
+        qualities=network.qualities,
+        encoder=network.encoder,
+        decoder=network.decoder,
+        prior=network.prior,
+        probe=probe,
+    )
+
+
+def _check(model: Model, network: Network, images_NHWC: Images, bound_QS: Integers) -> None:
+    """Compare the integer codec with the torch model in float64, to the last symbol, pixel and distribution."""
+    reference = copy.deepcopy(model).double()
+    runner = CodecNetwork(network, NumpyBackend())
+    repeats = model.levels.repeats.numpy()
+    low, high = network.qualities
+    for quality in sorted({low, (low + high) // 2 + 1, high}):
+        bound_D = np.repeat(bound_QS[quality], repeats)
+        with torch.no_grad():
+            x = to_pixels(images_NHWC, torch.float64)
+            quality_B = torch.full((len(x),), quality)
+            outcome = reference(x, quality_B, quantized=True)
+            symbols = np.clip(outcome.k_BD.numpy(), -bound_D, bound_D).astype(np.int32)
+            if not np.array_equal(runner.encode(images_NHWC, quality), symbols):
+                raise CodecRefusedError(f"the frozen encoder differs from the trained one at quality {quality}")
+            y_hat = runner_dequantized(network, symbols, quality)
+            x_hat = reference.decode(torch.from_numpy(y_hat), quality_B, quantized=True)
+            pixels = (x_hat * 2**PIXEL_EXPONENT).numpy().transpose(0, 2, 3, 1)
+        if not np.array_equal(runner.decode(symbols, quality), pixels):
+            raise CodecRefusedError(f"the frozen decoder differs from the trained one at quality {quality}")
+
+
+def runner_dequantized(network: Network, symbols_ND: NDArray[np.int32], quality: int) -> NDArray[np.float64]:
+    """Dequantized symbols as real values, float64 (N,D)."""
+    from compressnet.exact import run_node
+
+    values = run_node(network.prior.dequantize, [symbols_ND.astype(np.float32)], quality)
+    return values.astype(np.float64) / 2**SYMBOL_EXPONENT

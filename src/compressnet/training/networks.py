@@ -1,0 +1,439 @@
+"""The networks in torch: g_a, g_s and the entropy model, in floats or fake-quantized.
+
+    x (B,C,H,W) -> g_a -> y (B,D) latents -> gain, round -> k (B,D) symbols -> gain -> y_hat (B,D) -> g_s -> x_hat
+                                                                    prior(y_hat before each symbol) -> p(k)
+
+Axes: B batch, D symbols, S segments (symbols that share a gain), A anchor qualities, Q qualities, M mixture
+components. Real values throughout; with `quantized` they are exact multiples of the integers' steps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compressnet.exact import ANCHORS, LEAKY_SHIFT
+from compressnet.training.architecture import (
+    LATENT_EXPONENT,
+    LATENT_RANGE,
+    PIXEL_EXPONENT,
+    SYMBOL_EXPONENT,
+    Layer,
+    Widths,
+    analysis,
+    grid_shape,
+    symbol_groups,
+    synthesis,
+)
+from compressnet.training.quantize import (
+    biases_through,
+    over_qualities,
+    quantize_through,
+    round_through,
+    weight_exponents,
+    weights_through,
+)
+
+SYMBOL_BOUND = 63
+DEQUANTIZED_LIMIT = 127
+GAIN_LIMIT = 4095
+GAIN_EXPONENT = 7
+"""Gains are 12-bit integers in steps of 2^-7, so 1/128 to 32."""
+MEAN_EXPONENT = 7
+SCALE_EXPONENT = 3
+WEIGHT_EXPONENT = 4
+COMPONENT_LIMITS = {"mean": (-2047, 2047), "scale": (-64, 63), "weight": (-128, 127)}
+FLOOR = 2.0**-16
+"""Every symbol of the alphabet keeps about this probability (docs/FORMAT.md)."""
+
+
+def leaky(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 1/8."""
+    return F.leaky_relu(x, 2.0**-LEAKY_SHIFT)
+
+
+class Weighted(nn.Module):
+    """Weights and biases of one conv or dense node; the bias may depend on the quality."""
+
+    def __init__(self, shape: tuple[int, ...], *, by_quality: bool, gain: float = 1.0) -> None:
+        super().__init__()
+        fan_in = math.prod(shape[1:])
+        self.weight = nn.Parameter(torch.randn(shape) * gain / math.sqrt(fan_in))
+        self.bias = nn.Parameter(torch.zeros(ANCHORS if by_quality else 1, shape[0]))
+        self.exponents_O: Tensor | None = None  # while training; they change rarely and cost a pass over the weights
+
+    def forward(self, in_exponent: int, out_exponent: Tensor | int, in_largest: int, *, quantized: bool):
+        """Weight and biases (1 or 100, O), real or fake-quantized."""
+        if not quantized:
+            return self.weight, over_qualities(self.bias)
+        return self.quantized(self.weight, in_exponent, out_exponent, in_largest)
+
+    def quantized(
+        self, weight: Tensor, in_exponent: int, out_exponent: Tensor | int, in_largest: int
+    ) -> tuple[Tensor, Tensor]:
+        """A weight (this one, masked or not) and the biases, fake-quantized."""
+        exponents_O = self.exponents_O
+        if exponents_O is None or not self.training:
+            exponents_O = weight_exponents(weight, self.bias, in_exponent, out_exponent, in_largest)
+            self.exponents_O = exponents_O
+        return weights_through(weight, exponents_O), biases_through(self.bias, exponents_O + in_exponent)
+
+
+def bias_rows(bias: Tensor, quality_B: Tensor) -> Tensor:
+    """(1 or 100, O) biases for each image of a batch: (1 or B, O)."""
+    return bias if len(bias) == 1 else bias[quality_B]
+
+
+class Network(nn.Module):
+    """g_a or g_s: runs a list of `Layer`s; `exponents` holds each step's power of two once calibrated."""
+
+    def __init__(self, layers: list[Layer], inputs: dict[str, tuple[int, int]]) -> None:
+        """inputs: name of each input register -> (exponent, largest magnitude of its integers)."""
+        super().__init__()
+        self.layers = layers
+        self.inputs = inputs
+        self.weighted = nn.ModuleDict(
+            {
+                layer.output.replace(".", "_"): Weighted(
+                    (layer.outputs, *layer.fan_in),
+                    by_quality=layer.by_quality,
+                    gain=0.5 if layer.output.endswith(".b") else 1.2 if layer.activation == "leaky" else 0.7,
+                )
+                for layer in layers
+                if layer.op in ("conv", "dense")
+            }
+        )
+        steps = sorted({layer.step for layer in layers if layer.step})
+        fixed = {"latent": LATENT_EXPONENT, "pixels": PIXEL_EXPONENT}
+        self.exponents: dict[str, int] = {step: fixed.get(step, 4) for step in steps}
+        self.calibrated_steps = [step for step in steps if step not in fixed]
+        self.observed: dict[str, float] | None = None
+
+    def get_extra_state(self) -> dict[str, int]:
+        return dict(self.exponents)
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.exponents = dict(state)
+
+    def register_formats(self) -> dict[str, tuple[int, int]]:
+        """Exponent and largest magnitude of every register."""
+        formats = dict(self.inputs)
+        for layer in self.layers:
+            if layer.step:
+                low, high = layer.clamp
+                formats[layer.output] = (self.exponents[layer.step], max(-low, high))
+            else:
+                formats[layer.output] = formats[layer.inputs[0]]
+        return formats
+
+    def forward(self, registers: dict[str, Tensor], quality_B: Tensor, *, quantized: bool) -> dict[str, Tensor]:
+        """All registers after a run; fills `observed` while that is a dictionary."""
+        values = dict(registers)
+        formats = self.register_formats()
+        for layer in self.layers:
+            values[layer.output] = self._step(layer, [values[name] for name in layer.inputs], formats, quality_B, quantized)
+        return values
+
+    def _step(
+        self,
+        layer: Layer,
+        inputs: list[Tensor],
+        formats: dict[str, tuple[int, int]],
+        quality_B: Tensor,
+        quantized: bool,
+    ) -> Tensor:
+        x = inputs[0]
+        match layer.op:
+            case "unshuffle":
+                return F.pixel_unshuffle(x, layer.attributes["factor"])
+            case "shuffle":
+                return F.pixel_shuffle(x, layer.attributes["factor"])
+            case "reshape":
+                return x.reshape(len(x), *(layer.attributes[name] for name in ("channels", "height", "width")))
+            case "add":
+                x = x + inputs[1]
+            case _:
+                in_exponent, in_largest = formats[layer.inputs[0]]
+                weight, bias = self.weighted[layer.output.replace(".", "_")](
+                    in_exponent, self.exponents[layer.step], in_largest, quantized=quantized
+                )
+                bias_BO = bias_rows(bias, quality_B)
+                if layer.op == "dense":
+                    x = F.linear(x.flatten(1), weight) + bias_BO
+                else:
+                    x = F.conv2d(x, weight, stride=layer.attributes["stride"], padding=layer.attributes["padding"])
+                    x = x + bias_BO[:, :, None, None]
+        if layer.activation == "leaky":
+            x = leaky(x)
+        if self.observed is not None and layer.step in self.calibrated_steps:
+            self._observe(layer, x)
+        if quantized:
+            x = quantize_through(x, self.exponents[layer.step], *layer.clamp)
+        return x
+
+    def _observe(self, layer: Layer, x: Tensor) -> None:
+        """Remember how many steps of 1 a register needs: its largest value over its clamp."""
+        assert self.observed is not None
+        low, high = layer.clamp
+        flat = x.detach().flatten()
+        flat = flat[torch.randint(len(flat), (200_000,))] if len(flat) > 200_000 else flat
+        needed = max(float(torch.quantile(flat, 0.9999)) / high, float(torch.quantile(flat, 0.0001)) / low)
+        self.observed[layer.step] = max(self.observed.get(layer.step, 2.0**-12), needed)
+
+    def settle(self) -> None:
+        """Fix every step's exponent from what was observed, and stop observing."""
+        assert self.observed is not None
+        for step, needed in self.observed.items():
+            self.exponents[step] = math.floor(-math.log2(needed) + 0.15)
+        self.observed = None
+
+
+class Levels(nn.Module):
+    """The gains between latents and symbols, for every quality: one network, many rates.
+
+    After Cui et al., "Asymmetric Gained Deep Image Compression" (arXiv:2003.02877): a learned gain per segment
+    before rounding, another one undoes it after.
+    """
+
+    def __init__(self, repeats: list[int], log2_gain: Tensor) -> None:
+        """repeats: symbols per segment; log2_gain (12,): where all gains start."""
+        super().__init__()
+        self.register_buffer("repeats", torch.tensor(repeats))
+        self.encode_gain = nn.Parameter(log2_gain[:, None].repeat(1, len(repeats)))
+        self.decode_gain = nn.Parameter(-log2_gain[:, None].repeat(1, len(repeats)))
+
+    def tables(self, *, quantized: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Encoder's gains, decoder's gains and the reciprocals of the latter: each (100,S)."""
+        encode = torch.exp2(over_qualities(self.encode_gain))
+        decode = torch.exp2(over_qualities(self.decode_gain))
+        inverse = torch.exp2(-over_qualities(self.decode_gain))
+        if quantized:
+            scale = 2.0**GAIN_EXPONENT
+            encode, decode, inverse = (
+                torch.clamp(round_through(gain * scale), 1, GAIN_LIMIT) / scale for gain in (encode, decode, inverse)
+            )
+        return encode, decode, inverse
+
+    def per_symbol(self, table_QS: Tensor, quality_B: Tensor) -> Tensor:
+        """A table's rows for a batch, repeated for every symbol: (B,D)."""
+        return torch.repeat_interleave(table_QS[quality_B], self.repeats, dim=1)
+
+
+class Prior(nn.Module):
+    """A masked MLP over groups of symbols: each group's distributions from the groups before it.
+
+    After MADE (Germain et al., arXiv:1502.03509), with hidden units that belong to groups, so that decoding
+    computes every unit once. Each symbol is a mixture of two logistics, discretised
+    (PixelCNN++, arXiv:1701.05517), its means and scales in units of the dequantized symbols.
+    """
+
+    def __init__(self, groups: list[list[int]], hidden: list[int]) -> None:
+        """groups: symbol indices in order of coding; hidden: units of each group."""
+        super().__init__()
+        sizes = [len(group) for group in groups]
+        group_of_symbol = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor(sizes))
+        group_of_unit = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor(hidden))
+        group_of_output = group_of_symbol.repeat(5)
+        total, units = len(group_of_symbol), len(group_of_unit)
+        self.register_buffer("order", torch.tensor([i for group in groups for i in group]))
+        self.register_buffer("mask1", (group_of_unit[:, None] > group_of_symbol[None]).float())
+        self.register_buffer("mask2", (group_of_unit[:, None] >= group_of_unit[None]).float())
+        self.register_buffer("mask3", (group_of_output[:, None] >= group_of_unit[None]).float())
+        self.groups, self.hidden = groups, hidden
+        self.layer1 = Weighted((units, total), by_quality=True)
+        self.layer2 = Weighted((units, units), by_quality=False)
+        self.layer3 = Weighted((5 * total, units), by_quality=False, gain=0.3)
+        with torch.no_grad():
+            for layer, mask in zip(self.layers(), (self.mask1, self.mask2, self.mask3), strict=True):
+                seen = mask.sum(dim=1, keepdim=True).clamp_min(1)
+                layer.weight.mul_(mask * torch.sqrt(mask.shape[1] / seen))
+            self.layer3.bias[:, total : 2 * total] = -0.3
+            self.layer3.bias[:, 3 * total : 4 * total] = 0.7
+        self.exponents: dict[str, int] = {"hidden1": 4, "hidden2": 4}
+        self.observed: dict[str, float] | None = None
+
+    def layers(self) -> tuple[Weighted, Weighted, Weighted]:
+        """The three layers, in order."""
+        return self.layer1, self.layer2, self.layer3
+
+    def get_extra_state(self) -> dict[str, int]:
+        return dict(self.exponents)
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.exponents = dict(state)
+
+    def output_exponents(self) -> Tensor:
+        """The exponents of the (5*D,) outputs: means, log scales (twice), weight."""
+        total = len(self.order)
+        kinds = [MEAN_EXPONENT, SCALE_EXPONENT, MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT]
+        return torch.repeat_interleave(torch.tensor(kinds, dtype=torch.float32, device=self.order.device), total)
+
+    def masked(self, index: int, *, quantized: bool) -> tuple[Tensor, Tensor]:
+        """Weight and biases of layer 0, 1 or 2, its mask applied."""
+        layer = self.layers()[index]
+        mask = (self.mask1, self.mask2, self.mask3)[index]
+        in_exponent, in_largest = (
+            (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT),
+            (self.exponents["hidden1"], 223),
+            (self.exponents["hidden2"], 223),
+        )[index]
+        if not quantized:
+            return layer.weight * mask, over_qualities(layer.bias)
+        out_exponent = (self.exponents["hidden1"], self.exponents["hidden2"], self.output_exponents())[index]
+        return layer.quantized(layer.weight * mask, in_exponent, out_exponent, in_largest)
+
+    def forward(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Means (M,B,D), log2 scales (M,B,D) and the first component's weight (B,D), in coding order."""
+        x = y_hat_BD[:, self.order]
+        for index in range(3):
+            weight, bias = self.masked(index, quantized=quantized)
+            x = F.linear(x, weight) + bias_rows(bias, quality_B)
+            if index < 2:
+                x = leaky(x)
+                name = f"hidden{index + 1}"
+                if self.observed is not None:
+                    flat = x.detach().flatten()[:1_000_000:5]
+                    needed = float(torch.quantile(flat, 0.9999)) / 223
+                    self.observed[name] = max(self.observed.get(name, 2.0**-12), needed)
+                if quantized:
+                    x = quantize_through(x, self.exponents[name], -32, 223)
+        mean1, scale1, mean2, scale2, weight = x.reshape(len(x), 5, -1).unbind(1)
+        if quantized:
+            mean1, mean2 = (quantize_through(m, MEAN_EXPONENT, *COMPONENT_LIMITS["mean"]) for m in (mean1, mean2))
+            scale1, scale2 = (
+                quantize_through(s, SCALE_EXPONENT, *COMPONENT_LIMITS["scale"]) for s in (scale1, scale2)
+            )
+            weight = quantize_through(weight, WEIGHT_EXPONENT, *COMPONENT_LIMITS["weight"])
+        first_BD = torch.clamp(torch.sigmoid(weight), 1 / 256, 255 / 256)
+        return torch.stack([mean1, mean2]), torch.stack([scale1, scale2]), first_BD
+
+    def settle(self) -> None:
+        """Fix the hidden exponents from what was observed, and stop observing."""
+        assert self.observed is not None
+        for name, needed in self.observed.items():
+            self.exponents[name] = math.floor(-math.log2(needed) + 0.15)
+        self.observed = None
+
+
+def mixture_bits(k_BD: Tensor, mean_MBD: Tensor, log2_scale_MBD: Tensor, first_BD: Tensor) -> Tensor:
+    """-log2 of a discretised mixture of two logistics on the interval k +- 1/2, in units of symbols: (B,D)."""
+    inverse_MBD = torch.exp2(-log2_scale_MBD)
+    upper = (k_BD + 0.5 - mean_MBD) * inverse_MBD
+    lower = (k_BD - 0.5 - mean_MBD) * inverse_MBD
+    flip = torch.where(upper + lower > 0, -1.0, 1.0)  # the side where a difference loses no digits
+    high, low = torch.where(flip < 0, -lower, upper), torch.where(flip < 0, -upper, lower)
+    log_high, log_low = F.logsigmoid(high), F.logsigmoid(low)
+    log_mass = log_high + torch.log(-torch.expm1(torch.clamp(log_low - log_high, max=-1e-6)))
+    log_weights = torch.stack([torch.log(first_BD), torch.log1p(-first_BD)])
+    log_p = torch.logsumexp(log_mass + log_weights, dim=0)
+    return -torch.logaddexp(log_p, torch.full_like(log_p, math.log(FLOOR))) / math.log(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One pass over a batch: bits (B,), reconstruction (B,C,H,W) in pixels 0..255/64, symbols (B,D)."""
+
+    bits_B: Tensor
+    x_hat: Tensor
+    k_BD: Tensor
+
+
+class Model(nn.Module):
+    """Encoder, gains, entropy model and decoder as one, for training."""
+
+    def __init__(self, kind: tuple[int, int, int], widths: Widths, log2_gain: Tensor) -> None:
+        """kind: (H,W,C); log2_gain (12,): where the encoder's gains start."""
+        super().__init__()
+        self.kind, self.widths = kind, widths
+        rows, columns = grid_shape(kind[0], kind[1])
+        self.grid = (widths.grid, rows, columns)
+        self.symbols = widths.vector + math.prod(self.grid)
+        self.bound = SYMBOL_BOUND
+        self.g_a = Network(analysis(kind, widths), {"x": (PIXEL_EXPONENT, 255)})
+        symbol_format = (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT)
+        self.g_s = Network(synthesis(kind, widths), {"vector": symbol_format, "grid": symbol_format})
+        repeats = [1] * widths.vector + [rows * columns] * widths.grid
+        self.levels = Levels(repeats, log2_gain)
+        groups = symbol_groups(kind, widths)
+        hidden = [widths.hidden_vector] * widths.vector + [widths.hidden_grid] * (len(groups) - widths.vector)
+        self.prior = Prior(groups, hidden)
+
+    def config(self) -> dict[str, object]:
+        """What rebuilds the model."""
+        return {"kind": list(self.kind), "widths": asdict(self.widths)}
+
+    def encode(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
+        """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
+        registers = self.g_a({"x": x}, quality_B, quantized=quantized)
+        return torch.cat([registers["vector"], registers["grid"].flatten(1)], dim=1)
+
+    def decode(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
+        """Dequantized symbols (B,D) to images (B,C,H,W)."""
+        vector, grid = y_hat_BD[:, : self.widths.vector], y_hat_BD[:, self.widths.vector :]
+        registers = {"vector": vector, "grid": grid.reshape(len(grid), *self.grid)}
+        return self.g_s(registers, quality_B, quantized=quantized)["y"]
+
+    def forward(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Outcome:
+        """Bits and reconstruction of a batch, from rounded symbols throughout.
+
+        While training, the rate teaches the entropy model on the rounded symbols, and the encoder through latents
+        plus uniform noise: with straight-through gradients alone the encoder drifts to ever more bits.
+        """
+        y_BD = self.encode(x, quality_B, quantized=quantized)
+        encode_QS, decode_QS, inverse_QS = self.levels.tables(quantized=quantized)
+        scaled_BD = y_BD * self.levels.per_symbol(encode_QS, quality_B)
+        k_BD = torch.clamp(round_through(scaled_BD), -self.bound, self.bound)
+        y_hat_BD = k_BD * self.levels.per_symbol(decode_QS, quality_B)
+        limit = DEQUANTIZED_LIMIT
+        if quantized:
+            y_hat_BD = quantize_through(y_hat_BD, SYMBOL_EXPONENT, -limit, limit)
+        else:
+            y_hat_BD = torch.clamp(y_hat_BD, -limit / 2**SYMBOL_EXPONENT, limit / 2**SYMBOL_EXPONENT)
+        x_hat = self.decode(y_hat_BD, quality_B, quantized=quantized)
+        inverse_BD = self.levels.per_symbol(inverse_QS, quality_B)[:, self.prior.order]
+        mixture = self._mixture(y_hat_BD, inverse_BD, quality_B, quantized=quantized)
+        bits_BD = mixture_bits(k_BD.detach()[:, self.prior.order], *mixture)
+        if self.training:
+            noisy_BD = (scaled_BD + torch.rand_like(scaled_BD) - 0.5)[:, self.prior.order]
+            steering_BD = mixture_bits(noisy_BD, *(part.detach() for part in mixture))
+            bits_BD = bits_BD + (steering_BD - steering_BD.detach())
+        return Outcome(bits_BD.sum(dim=1), x_hat, k_BD)
+
+    def _mixture(
+        self, y_hat_BD: Tensor, inverse_BD: Tensor, quality_B: Tensor, *, quantized: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The distributions of all symbols, in units of symbols and coding order."""
+        mean, log2_scale, first = self.prior(y_hat_BD, quality_B, quantized=quantized)
+        return mean * inverse_BD, torch.clamp(log2_scale + torch.log2(inverse_BD), -5.0, 5.0), first
+
+    def refresh_exponents(self) -> None:
+        """Let every layer choose its weights' exponents anew at its next quantized pass."""
+        for module in self.modules():
+            if isinstance(module, Weighted):
+                module.exponents_O = None
+
+    def observe(self, on: bool) -> None:
+        """Start observing the ranges of hidden values, or settle on exponents for them."""
+        for network in (self.g_a, self.g_s, self.prior):
+            if on:
+                network.observed = {}
+            else:
+                network.settle()
+
+
+def quality_lambda(quality: Tensor) -> Tensor:
+    """Lambda, in bits per unit of summed squared error (pixels in [0,1]), of a quality of 0 to 99."""
+    return 5.0 * torch.exp2(quality.float() * (math.log2(240.0) / 99.0))
+
+
+def starting_gains() -> Tensor:
+    """log2 gains at the 12 anchors: a step proportional to 1/sqrt(lambda), as high-rate theory has it."""
+    quality = torch.arange(ANCHORS) * 9
+    return 1.0 + 0.5 * torch.log2(quality_lambda(quality) / 60.0)
+
+
+LATENT_LIMIT = LATENT_RANGE[1] / 2**LATENT_EXPONENT

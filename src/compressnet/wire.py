@@ -1,0 +1,154 @@
+"""Bytes: varints, checksums, and the record of a single block. No other module packs or unpacks integers.
+
+A single block (what `Codec.compress` gives) has no container, and is as short as it can safely be:
+
+    method and kind     1 byte: method * 16 + kind; bit 3 of the kind's half: the images have an axis of channels
+    quality             1 byte
+    images              varint
+    checksum            2 bytes: CRC-16 over the codec's identity, then all other bytes
+    payload             the rest
+"""
+
+from __future__ import annotations
+
+import binascii
+import zlib
+from dataclasses import dataclass
+
+from compressnet.errors import CorruptError
+from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT
+
+STORED, LOSSY, LOSSLESS = 0, 1, 2
+METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless"}
+_CHANNELS_AXIS = 8
+_KINDS_OF_SINGLE = 8
+
+
+def pack_varint(value: int) -> bytes:
+    """An integer >= 0 in groups of 7 bits, lowest first, the high bit set on all but the last (LEB128)."""
+    parts = bytearray()
+    while value >= 0x80:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+class Reader:
+    """Takes integers and bytes off the front of a buffer; raises CorruptError past its end."""
+
+    def __init__(self, data: bytes, what: str) -> None:
+        self.data, self.position, self.what = data, 0, what
+
+    @property
+    def left(self) -> int:
+        """Bytes not yet taken."""
+        return len(self.data) - self.position
+
+    def take(self, count_bytes: int) -> bytes:
+        """The next bytes."""
+        if count_bytes > self.left:
+            raise CorruptError(f"{self.what} is cut off: {count_bytes} bytes wanted, {self.left} left")
+        self.position += count_bytes
+        return self.data[self.position - count_bytes : self.position]
+
+    def uint(self, count_bytes: int) -> int:
+        """A big-endian integer."""
+        return int.from_bytes(self.take(count_bytes), "big")
+
+    def varint(self, limit: int) -> int:
+        """A varint in its shortest form, at most `limit`."""
+        value = shift = 0
+        while True:
+            byte = self.uint(1)
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if value > limit or shift > 63:
+                raise CorruptError(f"{self.what} has a number beyond the limit of {limit}")
+            if byte < 0x80:
+                if byte == 0 and shift > 7:
+                    raise CorruptError(f"{self.what} has a number that is longer than need be")
+                return value
+
+    def end(self) -> None:
+        """Raises CorruptError where something is left."""
+        if self.left:
+            raise CorruptError(f"{self.what} has {self.left} bytes too many")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Single:
+    """A single block, unpacked."""
+
+    kind: int
+    channels_axis: bool
+    quality: int
+    images: int
+    payload: bytes
+
+
+def pack_single(
+    kind: int, channels_axis: bool, quality: int, images: int, payload: bytes, identity: bytes
+) -> bytes:
+    """A single block; `identity` is the codec's, it enters the checksum."""
+    assert kind < _KINDS_OF_SINGLE
+    head = bytes([LOSSY * 16 + kind + channels_axis * _CHANNELS_AXIS, quality]) + pack_varint(images)
+    checksum = binascii.crc_hqx(identity + head + payload, 0xFFFF)
+    return head + checksum.to_bytes(2, "big") + payload
+
+
+def unpack_single(data: bytes, identity: bytes) -> Single:
+    """Raises CorruptError where the bytes are damaged or belong to another codec."""
+    reader = Reader(data, "the block")
+    method_kind, quality = reader.uint(1), reader.uint(1)
+    images = reader.varint(BLOCK_IMAGES_LIMIT)
+    head = data[: reader.position]
+    checksum = reader.uint(2)
+    payload = reader.take(reader.left)
+    if checksum != binascii.crc_hqx(identity + head + payload, 0xFFFF):
+        raise CorruptError("the block is damaged, or was made with another codec: its checksum is off")
+    if method_kind >> 4 != LOSSY:
+        method = METHODS.get(method_kind >> 4, str(method_kind >> 4))
+        raise CorruptError(f"the block was coded by the method {method!r}, which this version does not read here")
+    kind = method_kind & 15
+    return Single(
+        kind=kind & ~_CHANNELS_AXIS,
+        channels_axis=bool(kind & _CHANNELS_AXIS),
+        quality=quality,
+        images=images,
+        payload=payload,
+    )
+
+
+CHUNK_OVERHEAD_BYTES = 12
+
+
+def pack_chunk(chunk_type: bytes, payload: bytes) -> bytes:
+    """Type (4 letters), length (4 bytes), payload, CRC-32 over all of these (4 bytes); big-endian."""
+    assert len(chunk_type) == 4
+    body = chunk_type + len(payload).to_bytes(4, "big") + payload
+    return body + zlib.crc32(body).to_bytes(4, "big")
+
+
+def unpack_chunk_head(head: bytes, what: str) -> tuple[bytes, int]:
+    """Type and payload length from a chunk's first 8 bytes. Raises CorruptError."""
+    reader = Reader(head, what)
+    chunk_type, length = reader.take(4), reader.uint(4)
+    if not chunk_type.isalpha() or length > CHUNK_BYTES_LIMIT:
+        raise CorruptError(f"{what} is damaged: no chunk begins there")
+    return chunk_type, length
+
+
+def unpack_chunk(data: bytes, what: str) -> tuple[bytes, bytes]:
+    """Type and payload of a whole chunk, its checksum compared. Raises CorruptError."""
+    chunk_type, length = unpack_chunk_head(data[:8], what)
+    if len(data) != length + CHUNK_OVERHEAD_BYTES:
+        raise CorruptError(f"{what} is cut off, or its length is damaged")
+    if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
+        raise CorruptError(f"{what} is damaged: its checksum is off")
+    return chunk_type, data[8:-4]
+
+
+def is_critical(chunk_type: bytes) -> bool:
+    """A chunk whose first letter is a capital has to be understood; others may be skipped (PNG's rule)."""
+    return chunk_type[:1].isupper()
