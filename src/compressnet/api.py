@@ -175,8 +175,8 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     """Open an archive by path, or from bytes.
 
     codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships with the package.
-    Raises FormatError for what is no archive, CorruptError for a damaged one, CodecNotFoundError where a codec is not at
-    hand, CodecError where the codec given is another one.
+    Raises FormatError for what is no archive, CorruptError for a damaged one, CodecNotFoundError where a codec is not
+    at hand, CodecError where the codec given is another one.
     """
     if isinstance(path, bytes):
         source, reopen = BytesSource(path, "<bytes>"), None

@@ -1,12 +1,12 @@
 """A block: up to K images of one kind, one quality and one codec, as the payload of a BLOK chunk.
 
-    method          1 byte: 0 stored, 1 lossy, 2 lossless
-    quality         1 byte: 0 to 99 for lossy blocks, else 100
-    kind            varint: which KIND chunk of the archive, counted from 0
-    codec           varint: which CODC chunk of the archive, counted from 0
-    images          varint, at least 1
-    payload bytes   varint
-    payload         the rest
+method          1 byte: 0 stored, 1 lossy, 2 lossless
+quality         1 byte: 0 to 99 for lossy blocks, else 100
+kind            varint: which KIND chunk of the archive, counted from 0
+codec           varint: which CODC chunk of the archive, counted from 0
+images          varint, at least 1
+payload bytes   varint
+payload         the rest
 """
 
 from __future__ import annotations

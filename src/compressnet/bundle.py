@@ -141,7 +141,7 @@ def _identity(networks: tuple[Network, ...]) -> bytes:
     digest = hashlib.sha256(json.dumps(structure, separators=(",", ":"), sort_keys=True).encode())
     for name in sorted(tensors):
         if _part(name) in ("decoder", "prior", "tables"):
-            array = np.ascontiguousarray(tensors[name])
+            array = tensors[name]
             little = array.astype(array.dtype.newbyteorder("<"), copy=False)
             digest.update(f"\n{name} {array.dtype.name} {list(array.shape)}\n".encode())
             digest.update(little.tobytes())
@@ -180,7 +180,8 @@ def _to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tens
         for name in ("images", "symbols", "frequencies", "pixels"):
             tensors[f"{i}.probe.{name}"] = getattr(network.probe, name)
         entries.append(entry)
-    return entries, tensors
+    # safetensors writes an array's memory as it lies, whatever its strides
+    return entries, {name: np.ascontiguousarray(array) for name, array in tensors.items()}
 
 
 def _node_entry(node: Node) -> dict[str, Any]:

@@ -250,7 +250,9 @@ class Codec:
         kind = kind_of(images)
         symbols = self.encoder(images, quality)
         payload = self.network(kind, quality).write_payloads(symbols, [len(images)], quality)[0]
-        return wire.pack_single(self.kinds.index(kind), images.ndim == 4, quality, len(images), payload, self.bundle.identity)
+        return wire.pack_single(
+            self.kinds.index(kind), images.ndim == 4, quality, len(images), payload, self.bundle.identity
+        )
 
     def decompress(self, data: bytes) -> Images:
         """What `compress` gave, back to images of the same shape.

@@ -311,9 +311,7 @@ class Container:
         first = 0
         for _ in range(count):
             chunk_bytes, block_images = reader.varint(CHUNK_BYTES_LIMIT), reader.varint(BLOCK_IMAGES_LIMIT)
-            self.blocks.append(
-                BlockEntry(offset=position, chunk_bytes=chunk_bytes, first=first, images=block_images)
-            )
+            self.blocks.append(BlockEntry(offset=position, chunk_bytes=chunk_bytes, first=first, images=block_images))
             position, first = position + chunk_bytes, first + block_images
         reader.end()
         if first != images or position + label_bytes != offset:

@@ -111,9 +111,7 @@ def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
     return doubled_O // (2 * ANCHOR_STEP)
 
 
-def requantize(
-    sums: Float32, shift: NDArray[np.integer], activation: Activation, low: float, high: float
-) -> Float32:
+def requantize(sums: Float32, shift: NDArray[np.integer], activation: Activation, low: float, high: float) -> Float32:
     """clamp(floor(act(sums) * 2^-shift + 1/2), low, high), in place where it can; shift broadcasts."""
     if activation == "leaky":
         np.maximum(sums, sums * np.float32(2.0**-LEAKY_SHIFT), out=sums)

@@ -198,12 +198,8 @@ class PriorPass:
         kinds = values_NO.reshape(len(values_NO), OUTPUTS, -1)
         integers = [np.ascontiguousarray(kinds[:, i]).astype(np.int32) for i in range(OUTPUTS)]
         half = 1 << (MEAN_SHIFT - 1)
-        means = [
-            np.clip((integers[i] * gain_g + half) >> MEAN_SHIFT, -MEAN_LIMIT, MEAN_LIMIT).ravel() for i in (0, 2)
-        ]
-        scales = [
-            np.clip(np.clip(integers[i], *SCALE_RANGE) + offset_g, 0, SCALES - 1).ravel() for i in (1, 3)
-        ]
+        means = [np.clip((integers[i] * gain_g + half) >> MEAN_SHIFT, -MEAN_LIMIT, MEAN_LIMIT).ravel() for i in (0, 2)]
+        scales = [np.clip(np.clip(integers[i], *SCALE_RANGE) + offset_g, 0, SCALES - 1).ravel() for i in (1, 3)]
         weight = prior.tables.weight[np.clip(integers[4], *WEIGHT_RANGE) - WEIGHT_RANGE[0]].astype(np.int32)
         return Mixture(means=(means[0], means[1]), scales=(scales[0], scales[1]), weight=weight.ravel())
 

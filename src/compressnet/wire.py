@@ -2,10 +2,10 @@
 
 A single block (what `Codec.compress` gives) has no container, and is as short as it can safely be:
 
-    method and kind     1 byte: method * 16 + kind; bit 3 of the kind's half: the images have an axis of channels
-    quality             1 byte
-    images              varint
-    checksum            2 bytes: CRC-16 over the codec's identity, then all other bytes
+    quality             1 byte: 0 to 99, lossy; 100 lossless and 101 stored are kept for later
+    kind                varint: 2 * (which of the codec's kinds) + 1 where the images have an axis of channels
+    images              varint, at least 1
+    checksum            2 bytes: CRC-16 over the codec's identity, then all other bytes of the block
     payload             the rest
 """
 
@@ -16,12 +16,11 @@ import zlib
 from dataclasses import dataclass
 
 from compressnet.errors import CorruptError
-from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT
+from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT, KINDS_LIMIT
 
 STORED, LOSSY, LOSSLESS = 0, 1, 2
 METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless"}
-_CHANNELS_AXIS = 8
-_KINDS_OF_SINGLE = 8
+LOSSY_QUALITIES = 100
 
 
 def pack_varint(value: int) -> bytes:
@@ -87,12 +86,9 @@ class Single:
     payload: bytes
 
 
-def pack_single(
-    kind: int, channels_axis: bool, quality: int, images: int, payload: bytes, identity: bytes
-) -> bytes:
+def pack_single(kind: int, channels_axis: bool, quality: int, images: int, payload: bytes, identity: bytes) -> bytes:
     """A single block; `identity` is the codec's, it enters the checksum."""
-    assert kind < _KINDS_OF_SINGLE
-    head = bytes([LOSSY * 16 + kind + channels_axis * _CHANNELS_AXIS, quality]) + pack_varint(images)
+    head = bytes([quality]) + pack_varint(2 * kind + channels_axis) + pack_varint(images)
     checksum = binascii.crc_hqx(identity + head + payload, 0xFFFF)
     return head + checksum.to_bytes(2, "big") + payload
 
@@ -100,23 +96,17 @@ def pack_single(
 def unpack_single(data: bytes, identity: bytes) -> Single:
     """Raises CorruptError where the bytes are damaged or belong to another codec."""
     reader = Reader(data, "the block")
-    method_kind, quality = reader.uint(1), reader.uint(1)
+    quality, kind_axis = reader.uint(1), reader.varint(2 * KINDS_LIMIT + 1)
     images = reader.varint(BLOCK_IMAGES_LIMIT)
     head = data[: reader.position]
     checksum = reader.uint(2)
     payload = reader.take(reader.left)
     if checksum != binascii.crc_hqx(identity + head + payload, 0xFFFF):
         raise CorruptError("the block is damaged, or was made with another codec: its checksum is off")
-    if method_kind >> 4 != LOSSY:
-        method = METHODS.get(method_kind >> 4, str(method_kind >> 4))
-        raise CorruptError(f"the block was coded by the method {method!r}, which this version does not read here")
-    kind = method_kind & 15
+    if quality >= LOSSY_QUALITIES or images == 0:
+        raise CorruptError(f"the block holds {images} images at quality {quality}, which this version does not read")
     return Single(
-        kind=kind & ~_CHANNELS_AXIS,
-        channels_axis=bool(kind & _CHANNELS_AXIS),
-        quality=quality,
-        images=images,
-        payload=payload,
+        kind=kind_axis // 2, channels_axis=bool(kind_axis % 2), quality=quality, images=images, payload=payload
     )
 
 

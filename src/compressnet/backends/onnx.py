@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import onnxruntime
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 
 from compressnet.exact import Program, Runner
 from compressnet.graphs import program_model
+
+T = TypeVar("T")
 
 BATCH_IMAGES = 64
 """Images in one run: their activations stay in cache."""
@@ -31,6 +35,25 @@ def make_session(model: bytes) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.set_denormal_as_zero", "0")
     options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_model(model: bytes, batch: NDArray[Any], threads: int) -> NDArray[Any]:
+    """Run an exported model, one input and one output, over a batch (N, ...)."""
+    session = make_session(model)
+    name = session.get_inputs()[0].name
+
+    def run_part(start: int) -> NDArray[Any]:
+        return cast("NDArray[Any]", session.run(None, {name: batch[start : start + BATCH_IMAGES]})[0])
+
+    return np.concatenate(_spread(run_part, range(0, len(batch), BATCH_IMAGES), threads))
+
+
+def _spread(work: Callable[[int], T], starts: range, threads: int) -> list[T]:
+    """Do work at every start, in order, on up to `threads` threads; sessions release the interpreter's lock."""
+    if threads == 1 or len(starts) <= 1:
+        return [work(start) for start in starts]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, starts))
 
 
 class OnnxBackend:
@@ -63,13 +86,7 @@ class OnnxBackend:
                 part = batch[start : start + BATCH_IMAGES].astype(np.float32)
                 values[start : start + BATCH_IMAGES] = session.run(["y"], {"x": part})[0]
 
-            starts = range(0, len(batch), BATCH_IMAGES)
-            if self.threads == 1 or len(starts) == 1:
-                for start in starts:
-                    run_part(start)
-            else:
-                with ThreadPoolExecutor(self.threads) as pool:
-                    list(pool.map(run_part, starts))
+            _spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
             return values
 
         return run

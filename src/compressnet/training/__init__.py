@@ -1,1 +1,19 @@
 """Training: torch networks, fake quantization, the loss and the loop, and the freeze to a bundle."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from compressnet.errors import MissingExtraError
+
+
+def import_loop() -> ModuleType:
+    """The module `compressnet.training.loop`. Raises MissingExtraError where torch is not installed."""
+    try:
+        from compressnet.training import loop
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        message = "training needs torch, which is not installed; pip install 'compressnet[train]'"
+        raise MissingExtraError(message) from error
+    return loop

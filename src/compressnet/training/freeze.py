@@ -198,7 +198,11 @@ def freeze(
     measured = sorted({*range(low, high + 1, 9), low, high})
     bound = _bounds(model, images_NHWC, repeats, measured)
     quantize = _gain_node(
-        "latents", "y", LATENT_EXPONENT + GAIN_EXPONENT, SYMBOL_BOUND, {"repeats": repeats, "bound": bound.astype(np.int16), "table": encode.astype(np.int16)}
+        "latents",
+        "y",
+        LATENT_EXPONENT + GAIN_EXPONENT,
+        SYMBOL_BOUND,
+        {"repeats": repeats, "bound": bound.astype(np.int16), "table": encode.astype(np.int16)},
     )
     dequantize = _gain_node(
         "x",
@@ -222,7 +226,12 @@ def freeze(
         nodes=(
             dequantize,
             Node(op="slice", inputs=(DEQUANTIZED,), output="vector", attributes={"start": 0, "stop": vector}),
-            Node(op="slice", inputs=(DEQUANTIZED,), output="flatgrid", attributes={"start": vector, "stop": model.symbols}),
+            Node(
+                op="slice",
+                inputs=(DEQUANTIZED,),
+                output="flatgrid",
+                attributes={"start": vector, "stop": model.symbols},
+            ),
             Node(op="reshape", inputs=("flatgrid",), output="grid", attributes=grid_attributes),
             *(_node(model.g_s, layer) for layer in model.g_s.layers),
         ),
@@ -267,7 +276,9 @@ def _with_probe(network: Network, images_NHWC: Images) -> Network:
         images=images,
         symbols=np.stack(symbols).astype(np.int16),
         frequencies=np.stack([np.frombuffer(runner.frequencies_sha256(k, q), np.uint8) for k, q in pairs]),
-        pixels=np.stack([np.frombuffer(hashlib.sha256(runner.decode(k, q).tobytes()).digest(), np.uint8) for k, q in pairs]),
+        pixels=np.stack(
+            [np.frombuffer(hashlib.sha256(runner.decode(k, q).tobytes()).digest(), np.uint8) for k, q in pairs]
+        ),
     )
     return Network(
         kind=network.kind,

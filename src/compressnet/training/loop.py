@@ -53,6 +53,8 @@ class Options:
     """Images at the end of the collection that are never trained on."""
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = None
+    """Threads of torch on the CPU; by default torch's own choice."""
     batch: int = 48
     learning_rate: float = 4e-3
     checkpoint_minutes: float = 2.0
@@ -72,7 +74,7 @@ class Progress:
     points: list[tuple[int, float, float]]
 
 
-class Interrupted(Exception):
+class TrainingInterrupted(Exception):  # noqa: N818 - not an error
     """Ctrl-C: the checkpoint is written."""
 
 
@@ -96,7 +98,7 @@ def train(
 ) -> Bundle:
     """Train a codec on images (N,H,W,C) of one kind and write it to `output`.
 
-    Raises InputError for images or options that cannot be trained on, Interrupted on Ctrl-C (a checkpoint is there).
+    Raises InputError for images or options that cannot be trained on, TrainingInterrupted on Ctrl-C (a checkpoint is there).
     """
     if len(images_NHWC) < options.holdout + options.batch:
         raise InputError(
@@ -105,6 +107,8 @@ def train(
         )
     if (options.epochs is None) == (options.minutes is None):
         raise InputError("a training needs either a number of epochs or a number of minutes")
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     trainer = Trainer(images_NHWC, output, options)
     if resume:
         trainer.load_checkpoint()
@@ -121,7 +125,9 @@ class Trainer:
     def __init__(self, images_NHWC: NDArray[np.uint8], output: Path, options: Options) -> None:
         self.options, self.output = options, output
         chosen = options.device
-        self.device = torch.device("cuda" if chosen == "auto" and torch.cuda.is_available() else chosen.replace("auto", "cpu"))
+        self.device = torch.device(
+            "cuda" if chosen == "auto" and torch.cuda.is_available() else chosen.replace("auto", "cpu")
+        )
         if self.device.type == "cuda" and not torch.cuda.is_available():
             raise InputError("no CUDA device is available; use --device cpu")
         split = len(images_NHWC) - options.holdout
@@ -179,7 +185,7 @@ class Trainer:
                     saved = time.monotonic()
         except KeyboardInterrupt:
             self.save_checkpoint()
-            raise Interrupted(str(checkpoint_path(self.output))) from None
+            raise TrainingInterrupted(str(checkpoint_path(self.output))) from None
         self._report(report)
         self.save_checkpoint()
 
@@ -319,7 +325,9 @@ class Trainer:
         """The integer codec of the averaged model, checked."""
         average = copy.deepcopy(self.average).cpu()
         images = self.held_images if len(self.held_images) else self.train_images[:5000]
-        about = json.dumps({"images": len(self.train_images), "epochs": round(self.step * self.options.batch / len(self.x_train), 2)})
+        about = json.dumps(
+            {"images": len(self.train_images), "epochs": round(self.step * self.options.batch / len(self.x_train), 2)}
+        )
         return freeze(
             average,
             images,

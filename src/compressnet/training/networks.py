@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from compressnet.exact import ANCHORS, LEAKY_SHIFT
 from compressnet.training.architecture import (
     LATENT_EXPONENT,
-    LATENT_RANGE,
     PIXEL_EXPONENT,
     SYMBOL_EXPONENT,
     Layer,
@@ -135,7 +134,9 @@ class Network(nn.Module):
         values = dict(registers)
         formats = self.register_formats()
         for layer in self.layers:
-            values[layer.output] = self._step(layer, [values[name] for name in layer.inputs], formats, quality_B, quantized)
+            values[layer.output] = self._step(
+                layer, [values[name] for name in layer.inputs], formats, quality_B, quantized
+            )
         return values
 
     def _step(
@@ -202,6 +203,7 @@ class Levels(nn.Module):
     def __init__(self, repeats: list[int], log2_gain: Tensor) -> None:
         """repeats: symbols per segment; log2_gain (12,): where all gains start."""
         super().__init__()
+        self.repeats: Tensor
         self.register_buffer("repeats", torch.tensor(repeats))
         self.encode_gain = nn.Parameter(log2_gain[:, None].repeat(1, len(repeats)))
         self.decode_gain = nn.Parameter(-log2_gain[:, None].repeat(1, len(repeats)))
@@ -239,6 +241,10 @@ class Prior(nn.Module):
         group_of_unit = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor(hidden))
         group_of_output = group_of_symbol.repeat(5)
         total, units = len(group_of_symbol), len(group_of_unit)
+        self.order: Tensor
+        self.mask1: Tensor
+        self.mask2: Tensor
+        self.mask3: Tensor
         self.register_buffer("order", torch.tensor([i for group in groups for i in group]))
         self.register_buffer("mask1", (group_of_unit[:, None] > group_of_symbol[None]).float())
         self.register_buffer("mask2", (group_of_unit[:, None] >= group_of_unit[None]).float())
@@ -304,9 +310,7 @@ class Prior(nn.Module):
         mean1, scale1, mean2, scale2, weight = x.reshape(len(x), 5, -1).unbind(1)
         if quantized:
             mean1, mean2 = (quantize_through(m, MEAN_EXPONENT, *COMPONENT_LIMITS["mean"]) for m in (mean1, mean2))
-            scale1, scale2 = (
-                quantize_through(s, SCALE_EXPONENT, *COMPONENT_LIMITS["scale"]) for s in (scale1, scale2)
-            )
+            scale1, scale2 = (quantize_through(s, SCALE_EXPONENT, *COMPONENT_LIMITS["scale"]) for s in (scale1, scale2))
             weight = quantize_through(weight, WEIGHT_EXPONENT, *COMPONENT_LIMITS["weight"])
         first_BD = torch.clamp(torch.sigmoid(weight), 1 / 256, 255 / 256)
         return torch.stack([mean1, mean2]), torch.stack([scale1, scale2]), first_BD
@@ -434,6 +438,3 @@ def starting_gains() -> Tensor:
     """log2 gains at the 12 anchors: a step proportional to 1/sqrt(lambda), as high-rate theory has it."""
     quality = torch.arange(ANCHORS) * 9
     return 1.0 + 0.5 * torch.log2(quality_lambda(quality) / 60.0)
-
-
-LATENT_LIMIT = LATENT_RANGE[1] / 2**LATENT_EXPONENT

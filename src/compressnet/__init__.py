@@ -1,0 +1,45 @@
+"""compressnet: a neural codec for collections of small images.
+
+    codec = compressnet.load("mnist")
+    compressnet.compress(images, "digits.cnet", codec)
+    with compressnet.open("digits.cnet") as archive:
+        image = archive[7]
+
+The names below are the public ones; they load on first use, so that importing costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compressnet import errors
+    from compressnet.api import compress, load, open  # noqa: A004 - the library's name for it, as in gzip.open
+    from compressnet.archive import Archive
+    from compressnet.codec import Codec
+
+__version__ = "0.1.0"
+__all__ = ["Archive", "Codec", "__version__", "compress", "errors", "load", "open"]
+
+_HOMES = {
+    "Archive": "compressnet.archive",
+    "Codec": "compressnet.codec",
+    "compress": "compressnet.api",
+    "load": "compressnet.api",
+    "open": "compressnet.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("compressnet.errors")
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'compressnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""Measurement: evaluation of a codec, the demo, and what they report."""

@@ -1,0 +1,131 @@
+"""Evaluate a codec on images: four ways through it, which have to agree, and every byte counted on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from compressnet import api, bundle
+from compressnet.backends.onnx import run_model
+from compressnet.codec import Codec, Images, kind_of
+from compressnet.export import make_models
+from compressnet.metrics import Quality, compare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One way through the codec, and what came out of it."""
+
+    path: str
+    quality: Quality
+    pixels_sha256: str
+    """SHA-256 of all decoded pixels, image by image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Figures of a codec on a collection."""
+
+    images: int
+    codec: str
+    quality: int
+    effort: int
+    archive_bytes: int
+    """The archive on disk, the codec not embedded."""
+    ideal_bytes_per_image: float
+    """-log2 of the frequencies of the symbols: a diagnostic."""
+    codec_bytes: int
+    """What embedding the codec would add."""
+    rows: list[Row]
+
+    @property
+    def bytes_per_image(self) -> float:
+        """Archive on disk over images."""
+        return self.archive_bytes / self.images
+
+    @property
+    def identical(self) -> bool:
+        """Whether all ways gave the same pixels, to the bit."""
+        return len({row.pixels_sha256 for row in self.rows}) == 1
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `evaluate --json` prints."""
+        return {
+            "images": self.images,
+            "codec": self.codec,
+            "quality": self.quality,
+            "effort": self.effort,
+            "archive_bytes": self.archive_bytes,
+            "bytes_per_image": self.bytes_per_image,
+            "ideal_bytes_per_image": self.ideal_bytes_per_image,
+            "codec_bytes": self.codec_bytes,
+            "rows": [
+                {
+                    "path": row.path,
+                    **{key: asdict(row.quality)[key] for key in ("mse", "psnr", "psnr_mean", "ssim")},
+                    "pixels_sha256": row.pixels_sha256,
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def _row(path: str, images: Images, decoded: Images, rows: list[Row]) -> Row:
+    """A way's figures; where its pixels are those of an earlier row, so are its figures."""
+    digest = hashlib.sha256(np.ascontiguousarray(decoded).tobytes()).hexdigest()
+    known = [row.quality for row in rows if row.pixels_sha256 == digest]
+    return Row(path=path, quality=known[0] if known else compare(images, decoded), pixels_sha256=digest)
+
+
+def evaluate(
+    images: Images,
+    codec: Codec,
+    *,
+    quality: int | None = None,
+    effort: int = 1,
+    backend: Literal["onnx", "numpy"] = "onnx",
+    report: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
+    """Code images (N,H,W) or (N,H,W,C) in four ways; `report` is told what comes next. Raises InputError.
+
+    `autoencoder`, `encoder+decoder`: the library's models; `onnx`: the exported files, run by ONNX Runtime alone;
+    `archive`: a file written to a temporary folder and read back.
+    """
+    quality = codec.default_quality if quality is None else quality
+    rows: list[Row] = []
+    report("autoencoder")
+    rows.append(_row("autoencoder", images, codec.autoencoder(images, quality), rows))
+    report("encoder+decoder")
+    symbols = codec.encoder(images, quality)
+    rows.append(_row("encoder+decoder", images, codec.decoder(symbols, quality).reshape(images.shape), rows))
+    report("onnx")
+    network = codec.network(kind_of(images), quality).network
+    models = make_models(codec.bundle, quality, network)
+    squeezed = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
+    decoded = run_model(models.decoder, run_model(models.encoder, squeezed, codec.threads), codec.threads)
+    rows.append(_row("onnx", images, decoded.reshape(images.shape), rows))
+    report("archive")
+    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
+        path = Path(folder) / "evaluate.cnet"
+        written = api.compress(images, path, codec, quality=quality, effort=effort, embed_codec=False)
+        with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
+            rows.append(_row("archive", images, archive[:], rows))
+            ideal_bytes = archive.ideal_bytes()
+        archive_bytes = path.stat().st_size
+    assert archive_bytes == written.archive_bytes
+    return Evaluation(
+        images=len(images),
+        codec=codec.name,
+        quality=quality,
+        effort=effort,
+        archive_bytes=archive_bytes,
+        ideal_bytes_per_image=ideal_bytes / len(images),
+        codec_bytes=len(bundle.to_bytes(codec.bundle, encoder=False)),
+        rows=rows,
+    )

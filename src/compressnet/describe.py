@@ -1,0 +1,73 @@
+"""What `compressnet info` shows of an archive or a codec, without running any network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from compressnet import api, bundle
+from compressnet.container import SIGNATURE, VERSION, Container, FileSource
+
+
+def describe(name: str) -> dict[str, Any]:
+    """A JSON document about an archive by path, or a codec by path or name. Raises CodecNotFoundError, FormatError."""
+    path = Path(name)
+    if path.is_file() and path.suffix != ".codec":
+        with path.open("rb") as stream:
+            signature = stream.read(len(SIGNATURE))
+        if signature == SIGNATURE or path.suffix == ".cnet":
+            with Container(FileSource(path)) as container:
+                return _describe_archive(container)
+    return _describe_codec(name)
+
+
+def _describe_archive(container: Container) -> dict[str, Any]:
+    blocks = [container.read_block(i) for i in range(len(container.blocks))]
+    labels = container.read_labels()
+    total_bytes = container.source.total_bytes
+    return {
+        "file": container.name,
+        "type": "archive",
+        "format_version": VERSION,
+        "images": container.images,
+        "shape": [container.images, *container.kinds[0].shape],
+        "archive_bytes": total_bytes,
+        "bytes_per_image": total_bytes / container.images,
+        "blocks": len(blocks),
+        "methods": dict(Counter(block.method_name for block in blocks)),
+        "qualities": sorted({block.quality for block in blocks}),
+        "labels": None if labels is None else str(labels.dtype),
+        "codecs": [
+            {
+                "name": entry.name,
+                "identity": entry.identity.hex(),
+                "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
+            }
+            for entry in container.codecs
+        ],
+    }
+
+
+def _describe_codec(name: str) -> dict[str, Any]:
+    path = api.find_codec(name)
+    codec = api.read_bundle(name)
+    return {
+        "file": str(path),
+        "type": "codec",
+        "name": codec.name,
+        "identity": codec.identity.hex(),
+        "codec_bytes": path.stat().st_size,
+        "embedded_bytes": len(bundle.to_bytes(codec, encoder=False)),
+        "default_quality": codec.default_quality,
+        "about": codec.about,
+        "networks": [
+            {
+                "kind": list(network.kind),
+                "qualities": list(network.qualities),
+                "symbols": len(network.prior.order),
+                "encoder": network.encoder is not None,
+            }
+            for network in codec.networks
+        ],
+    }
