@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO, cast, overload
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.block import Block, require_lossy
-from compressnet.codec import Codec, CodecNetwork, Images, Symbols, kind_of
+from compressnet.codec import Codec, CodecNetwork, Images, kind_of
 from compressnet.container import (
     CodecEntry,
     Container,
@@ -101,7 +101,7 @@ def write_archive(
     return Written(images=writer.images, archive_bytes=writer.bytes_written)
 
 
-class Archive(Sequence[Images]):
+class Archive:
     """A collection of images in a file; `compressnet.open` makes one.
 
     `archive[i]` is an image uint8 (H,W) or (H,W,C); slices, lists and arrays of integers, and boolean arrays give
@@ -166,10 +166,6 @@ class Archive(Sequence[Images]):
         """Close the file."""
         self._container.close()
 
-    @overload
-    def __getitem__(self, index: int) -> Images: ...
-    @overload
-    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Images: ...
     def __getitem__(self, index: int | slice | Sequence[int] | NDArray[Any]) -> Images:
         """One image, or several as one array. Raises IndexError, and CorruptError for a damaged block."""
         if isinstance(index, (int, np.integer)):
@@ -298,5 +294,5 @@ class Archive(Sequence[Images]):
         bits = 0.0
         for number in range(len(self._container.blocks)):
             for (network, quality), symbols in self._symbols([number]).items():
-                bits += network.ideal_bits(cast("Symbols", symbols[number].astype(np.int32)), quality)
+                bits += network.ideal_bits(symbols[number].astype(np.int32), quality)
         return bits / 8

@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -103,7 +103,7 @@ def from_bytes(data: bytes, source: str) -> Bundle:
     Raises FormatError for bytes that are no codec, CorruptError for a codec that is damaged or would not run exactly.
     """
     try:
-        tensors = cast("Tensors", safetensors.numpy.load(data))
+        tensors: Tensors = safetensors.numpy.load(data)
         metadata = _metadata(data)
     except (safetensors.SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
         raise FormatError(f"{source}: not a compressnet codec, or cut off ({error})") from error
@@ -196,7 +196,8 @@ def _node_entry(node: Node) -> dict[str, Any]:
 
 
 def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
-    if entry["op"] not in OPS or entry["activation"] not in ("linear", "leaky"):
+    op: Op = entry["op"]
+    if op not in OPS or entry["activation"] not in ("linear", "leaky"):
         raise CorruptError(f"a network node does {entry['op']!r}, {entry['activation']!r}, unknown to this version")
     attributes = {str(key): int(value) for key, value in entry["attributes"].items()}
     if not set(attributes) <= _ATTRIBUTES or any(not 0 <= v <= 1 << 16 for v in attributes.values()):
@@ -208,7 +209,7 @@ def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
         raise CorruptError(f"the network node {entry['out']!r} has weights that are not integers")
     low, high = (int(value) for value in entry["clamp"])
     return Node(
-        op=cast("Op", entry["op"]),
+        op=op,
         inputs=tuple(str(name) for name in entry["in"]),
         output=str(entry["out"]),
         attributes=attributes,

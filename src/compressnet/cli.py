@@ -10,7 +10,7 @@ import contextlib
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -107,7 +107,7 @@ def guarded(command: F) -> F:
 
 
 @contextlib.contextmanager
-def progress_bar(description: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+def progress_bar(description: str, total: int | None, *, quiet: bool) -> Generator[Callable[[int], None]]:
     """A bar on stderr where that is a terminal; gives what takes the number done so far."""
     with _progress(quiet=quiet) as progress:
         task = progress.add_task(description, total=total)
@@ -304,7 +304,7 @@ def evaluate(
 
 
 @contextlib.contextmanager
-def errors_status(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+def errors_status(*, quiet: bool) -> Generator[Callable[[str], None]]:
     """A spinner on stderr where that is a terminal; gives what takes the step that comes next."""
     if quiet or not errors_console.is_terminal:
         yield lambda _: None

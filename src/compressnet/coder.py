@@ -9,8 +9,8 @@ A payload is the shortest byte string inside the coder's last interval; zeros ar
 
 from __future__ import annotations
 
-import constriction
 import numpy as np
+from constriction import stream  # pyright: ignore[reportAttributeAccessIssue] - a compiled module
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
@@ -24,8 +24,8 @@ class PayloadEncoder:
     """Collects symbols; `finish` gives the payload."""
 
     def __init__(self) -> None:
-        self._coder = constriction.stream.queue.RangeEncoder()
-        self._model = constriction.stream.model.Categorical(perfect=False)
+        self._coder = stream.queue.RangeEncoder()
+        self._model = stream.model.Categorical(perfect=False)
 
     def encode(self, indices: NDArray[np.int32], weights: NDArray[np.float64]) -> None:
         """Append indices (n,) into alphabets of A symbols; weights (n,A) are the frequencies minus 1."""
@@ -57,8 +57,8 @@ class PayloadDecoder:
     def __init__(self, payload: bytes) -> None:
         padded = payload + _PAST_END
         words = np.frombuffer(padded[: len(padded) // 4 * 4], ">u4").astype(np.uint32)
-        self._coder = constriction.stream.queue.RangeDecoder(words)
-        self._model = constriction.stream.model.Categorical(perfect=False)
+        self._coder = stream.queue.RangeDecoder(words)
+        self._model = stream.model.Categorical(perfect=False)
 
     def decode(self, weights: NDArray[np.float64]) -> NDArray[np.int32]:
         """The next n indices, given weights (n,A), the frequencies minus 1.

@@ -258,8 +258,9 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
     match node.op:
         case "conv" if len(x) == 3 and a["stride"] >= 1 and len(arrays["weight"]) == 4:
             outputs, channels, kernel_height, kernel_width = arrays["weight"]
-            rows = (x[1] + 2 * a["padding"] - kernel_height) // a["stride"] + 1
-            columns = (x[2] + 2 * a["padding"] - kernel_width) // a["stride"] + 1
+            _, height, width = x
+            rows = (height + 2 * a["padding"] - kernel_height) // a["stride"] + 1
+            columns = (width + 2 * a["padding"] - kernel_width) // a["stride"] + 1
             if channels == x[0] and rows >= 1 and columns >= 1:
                 shape = (outputs, rows, columns)
         case "dense" if arrays["weight"][1:] == (total,):
@@ -278,8 +279,9 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
             shape = (a["channels"], a["height"], a["width"])
         case "shuffle" if len(x) == 3 and a["factor"] >= 1 and x[0] % a["factor"] ** 2 == 0:
             shape = (x[0] // a["factor"] ** 2, x[1] * a["factor"], x[2] * a["factor"])
-        case "unshuffle" if x[:1] == (a["channels"],) and x[1] % a["factor"] == x[2] % a["factor"] == 0:
-            shape = (x[0] * a["factor"] ** 2, x[1] // a["factor"], x[2] // a["factor"])
+        case "unshuffle" if len(x) == 3 and a["factor"] >= 1 and x[0] == a["channels"]:
+            if x[1] % a["factor"] == x[2] % a["factor"] == 0:
+                shape = (x[0] * a["factor"] ** 2, x[1] // a["factor"], x[2] // a["factor"])
         case _:
             pass
     if node.op in ("conv", "dense") and shape is not None:

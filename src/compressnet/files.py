@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 
 @contextmanager
-def atomic_open(path: Path) -> Iterator[BinaryIO]:
+def atomic_open(path: Path) -> Generator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends well, and vanishes where it does not.
 
     A temporary file beside the target, flushed, fsynced, renamed.

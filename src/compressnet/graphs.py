@@ -76,7 +76,7 @@ class GraphBuilder:
         weight = node.arrays["weight"].astype(np.float64)
         return (
             weight * scale_O.reshape(-1, *([1] * (weight.ndim - 1))),
-            bias_at(node.arrays["bias"], self.quality) * scale_O,
+            bias_at(node.arrays["bias"], self.quality).astype(np.float64) * scale_O,
         )
 
     def _node(self, node: Node, inputs: list[str]) -> str:

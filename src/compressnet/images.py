@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,7 @@ def read_labels(path: Path) -> NDArray[Any]:
 
 
 @contextmanager
-def _reading(name: str) -> Iterator[None]:
+def _reading(name: str) -> Generator[None]:
     """Turn what reading can go wrong with into an InputError that names the file."""
     try:
         yield
@@ -271,7 +271,10 @@ def write_collection(
         if target.name.endswith(".npz"):
             images = np.concatenate(list(batches))
             with atomic_open(target) as stream:
-                np.savez_compressed(stream, **({"images": images} | ({} if labels is None else {"labels": labels})))
+                if labels is None:
+                    np.savez_compressed(stream, images=images)
+                else:
+                    np.savez_compressed(stream, images=images, labels=labels)
         elif target.name.endswith((".npy", "-ubyte", "-ubyte.gz")):
             with atomic_open(target) as stream:
                 _write_arrays(stream, target.name, batches, shape)

@@ -84,7 +84,7 @@ class OnnxBackend:
 
             def run_part(start: int) -> None:
                 part = batch[start : start + BATCH_IMAGES].astype(np.float32)
-                values[start : start + BATCH_IMAGES] = session.run(["y"], {"x": part})[0]
+                values[start : start + BATCH_IMAGES] = cast("NDArray[np.float32]", session.run(["y"], {"x": part})[0])
 
             _spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
             return values

@@ -53,7 +53,9 @@ def run_demo(codec: Codec, folder: Path, report: Callable[[str], None] = lambda 
     with api.open(path, codec=codec) as archive:
         single = archive[SINGLE_IMAGE]
         decoded = archive[:]
-        if not np.array_equal(single, decoded[SINGLE_IMAGE]) or not np.array_equal(archive.labels, labels):
+        kept = archive.labels
+        same_labels = kept is not None and np.array_equal(kept, labels)
+        if not np.array_equal(single, decoded[SINGLE_IMAGE]) or not same_labels:
             raise CompressnetError(f"{path}: an image read alone differs from the same image read with all others")
     evaluation = evaluate(images, codec, report=report)
     picture = folder / PICTURE_NAME

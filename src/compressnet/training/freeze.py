@@ -191,7 +191,7 @@ def freeze(
     """
     model = copy.deepcopy(model).eval()
     model.refresh_exponents()
-    kind = cast("Kind", model.kind)
+    kind: Kind = model.kind
     repeats = model.levels.repeats.numpy().astype(np.int32)
     encode, decode, inverse = gain_tables(model)
     low, high = qualities
@@ -221,7 +221,7 @@ def freeze(
         input_shape=(kind[2], kind[0], kind[1]),
     )
     vector = model.widths.vector
-    grid_attributes = dict(zip(("channels", "height", "width"), model.grid, strict=True))
+    grid_attributes: dict[str, int] = dict(zip(("channels", "height", "width"), model.grid, strict=True))
     decoder = Program(
         nodes=(
             dequantize,

@@ -98,7 +98,8 @@ def train(
 ) -> Bundle:
     """Train a codec on images (N,H,W,C) of one kind and write it to `output`.
 
-    Raises InputError for images or options that cannot be trained on, TrainingInterrupted on Ctrl-C (a checkpoint is there).
+    Raises InputError for images or options that cannot be trained on, TrainingInterrupted on Ctrl-C; a checkpoint is
+    there then.
     """
     if len(images_NHWC) < options.holdout + options.batch:
         raise InputError(
@@ -135,7 +136,8 @@ class Trainer:
         self.x_train = torch.tensor(self.train_images.transpose(0, 3, 1, 2)).to(self.device)
         kind = cast("tuple[int, int, int]", images_NHWC.shape[1:])
         torch.manual_seed(options.seed)
-        self.model = Model(kind, options.widths, starting_gains()).to(self.device, memory_format=torch.channels_last)
+        self.model = Model(kind, options.widths, starting_gains()).to(self.device)
+        self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = self._make_optimizer()
         self.generator = torch.Generator().manual_seed(options.seed)
@@ -213,7 +215,8 @@ class Trainer:
             self.model.refresh_exponents()
         decay = min(AVERAGE_DECAY, 1 - 1 / (0.1 * self.step + 1))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)  # pyright: ignore[reportPrivateUsage]
+            averages: list[torch.Tensor] = list(self.average.parameters())
+            torch._foreach_lerp_(averages, list(self.model.parameters()), 1 - decay)  # pyright: ignore
         if self.step % 10 == 0 or self.step == 1:
             value = float(loss.detach())
             self.loss = value if math.isnan(self.loss) else self.loss + 0.1 * (value - self.loss)
