@@ -106,7 +106,7 @@ def from_bytes(data: bytes, source: str) -> Bundle:
         tensors: Tensors = safetensors.numpy.load(data)
         metadata = _metadata(data)
     except (safetensors.SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
-        raise FormatError(f"{source}: not a compressnet codec, or cut off ({error})") from error
+        raise FormatError(f"{source}: not a compressnet codec, or a damaged one ({error})") from error
     if metadata.get("compressnet") != VERSION:
         raise FormatError(f"{source}: not a compressnet codec of version {VERSION}")
     try:

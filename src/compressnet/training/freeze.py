@@ -20,7 +20,7 @@ from compressnet.bundle import DEQUANTIZED, Bundle, Kind, Network, Probe, make_b
 from compressnet.codec import CodecNetwork
 from compressnet.errors import CodecRefusedError
 from compressnet.exact import QUALITIES, Node, NumpyBackend, Program
-from compressnet.prior import MEAN_SHIFT, MaskedLayer, Prior
+from compressnet.prior import MEAN_SHIFT, MaskedLayer, Prior, dequantize
 from compressnet.tables import MEAN_STEPS, make_tables
 from compressnet.training.architecture import LATENT_EXPONENT, PIXEL_EXPONENT, SYMBOL_EXPONENT, Layer
 from compressnet.training.networks import (
@@ -37,6 +37,10 @@ from compressnet.training.quantize import weight_exponents
 assert 2**MEAN_SHIFT * MEAN_STEPS == 2 ** (GAIN_EXPONENT + MEAN_EXPONENT)
 
 CHECKED_IMAGES = 500
+BOUNDED_IMAGES = 3000
+"""Images over which the alphabets are measured."""
+BITS_TOLERANCE = 0.01
+"""The entropy model is checked by its code length: torch's mixtures have no tables."""
 PROBE_IMAGES = 4
 
 Images = NDArray[np.uint8]
@@ -121,7 +125,7 @@ def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int32], quali
     return np.where(bounds > 0, np.minimum(bounds + 1, SYMBOL_BOUND), 0)
 
 
-def _freeze_prior(model: Model, dequantize: Node, inverse: Integers, bound_QS: Integers) -> Prior:
+def _freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_QS: Integers) -> Prior:
     torch_prior = model.prior
     sizes = np.array([len(group) for group in torch_prior.groups], np.int32)
     units = np.array(torch_prior.hidden, np.int32)
@@ -167,7 +171,7 @@ def _freeze_prior(model: Model, dequantize: Node, inverse: Integers, bound_QS: I
         hidden1=frozen[0],
         hidden2=frozen[1],
         output=frozen[2],
-        dequantize=dequantize,
+        dequantize=dequantize_node,
         inverse_gain=inverse.astype(np.int16),
         scale_offset=offsets.astype(np.int16),
         bound=bound_QG.astype(np.int16),
@@ -196,7 +200,7 @@ def freeze(
     encode, decode, inverse = gain_tables(model)
     low, high = qualities
     measured = sorted({*range(low, high + 1, 9), low, high})
-    bound = _bounds(model, images_NHWC, repeats, measured)
+    bound = _bounds(model, images_NHWC[:BOUNDED_IMAGES], repeats, measured)
     quantize = _gain_node(
         "latents",
         "y",
@@ -204,7 +208,7 @@ def freeze(
         SYMBOL_BOUND,
         {"repeats": repeats, "bound": bound.astype(np.int16), "table": encode.astype(np.int16)},
     )
-    dequantize = _gain_node(
+    dequantize_node = _gain_node(
         "x",
         DEQUANTIZED,
         GAIN_EXPONENT - SYMBOL_EXPONENT,
@@ -224,7 +228,7 @@ def freeze(
     grid_attributes: dict[str, int] = dict(zip(("channels", "height", "width"), model.grid, strict=True))
     decoder = Program(
         nodes=(
-            dequantize,
+            dequantize_node,
             Node(op="slice", inputs=(DEQUANTIZED,), output="vector", attributes={"start": 0, "stop": vector}),
             Node(
                 op="slice",
@@ -238,7 +242,7 @@ def freeze(
         input_range=(-SYMBOL_BOUND, SYMBOL_BOUND),
         input_shape=(model.symbols,),
     )
-    prior = _freeze_prior(model, dequantize, inverse, bound)
+    prior = _freeze_prior(model, dequantize_node, inverse, bound)
     unproved = Network(
         kind=kind,
         qualities=qualities,
@@ -305,16 +309,11 @@ def _check(model: Model, network: Network, images_NHWC: Images, bound_QS: Intege
             symbols = np.clip(outcome.k_BD.numpy(), -bound_D, bound_D).astype(np.int32)
             if not np.array_equal(runner.encode(images_NHWC, quality), symbols):
                 raise CodecRefusedError(f"the frozen encoder differs from the trained one at quality {quality}")
-            y_hat = runner_dequantized(network, symbols, quality)
+            y_hat = dequantize(network.prior, symbols, quality).astype(np.float64) / 2**SYMBOL_EXPONENT
             x_hat = reference.decode(torch.from_numpy(y_hat), quality_B, quantized=True)
             pixels = (x_hat * 2**PIXEL_EXPONENT).numpy().transpose(0, 2, 3, 1)
         if not np.array_equal(runner.decode(symbols, quality), pixels):
             raise CodecRefusedError(f"the frozen decoder differs from the trained one at quality {quality}")
-
-
-def runner_dequantized(network: Network, symbols_ND: NDArray[np.int32], quality: int) -> NDArray[np.float64]:
-    """Dequantized symbols as real values, float64 (N,D)."""
-    from compressnet.exact import run_node
-
-    values = run_node(network.prior.dequantize, [symbols_ND.astype(np.float32)], quality)
-    return values.astype(np.float64) / 2**SYMBOL_EXPONENT
+        trained_bits = float(outcome.bits_B.sum())
+        if abs(runner.ideal_bits(symbols, quality) - trained_bits) > BITS_TOLERANCE * trained_bits + len(x):
+            raise CodecRefusedError(f"the frozen entropy model differs from the trained one at quality {quality}")
