@@ -32,7 +32,8 @@ SCALES = 81
 """Scales are 2^((i - 40) / 8) symbols, i from 0 to 80."""
 SCALE_CENTRE = 40
 CDF_ONE = 1 << 16
-WEIGHT_ONE = 1 << 8
+WEIGHT_BITS = 8
+WEIGHT_ONE = 1 << WEIGHT_BITS
 BOUND_LIMIT = 127
 
 
@@ -89,22 +90,21 @@ def frequency_weights(tables: Tables, mixture: Mixture, bound: int) -> NDArray[n
     alphabet = 2 * bound + 1
     scaled_cdf = (tables.cdf.astype(np.int64) * (CDF_ONE - alphabet) >> 16).astype(np.int32)
     edges_A = np.arange(-bound, bound, dtype=np.int32) * MEAN_STEPS + MEAN_STEPS // 2
-    count = len(mixture.weight)
-    cumulative = np.empty((count, alphabet + 1), np.int32)
-    cumulative[:, 0] = 0
-    cumulative[:, -1] = WEIGHT_ONE * (CDF_ONE - alphabet)
-    inner = cumulative[:, 1:-1]
-    inner[...] = 0
-    shares = (mixture.weight, WEIGHT_ONE - mixture.weight)
-    for mean_n, scale_n, share_n in zip(mixture.means, mixture.scales, shares, strict=True):
-        z = edges_A[None, :] - mean_n[:, None]
-        z *= tables.reciprocal[scale_n][:, None]
+    masses: list[NDArray[np.int32]] = []
+    for mean_n, scale_n in zip(mixture.means, mixture.scales, strict=True):
+        reciprocal_n = tables.reciprocal[scale_n]
+        z = edges_A[None, :] * reciprocal_n[:, None]
+        z -= (mean_n * reciprocal_n - (CDF_LIMIT << RECIPROCAL_BITS))[:, None]
         z >>= RECIPROCAL_BITS
-        np.clip(z, -CDF_LIMIT, CDF_LIMIT, out=z)
-        z += CDF_LIMIT
-        mass = scaled_cdf[z]
-        mass *= share_n[:, None]
-        inner += mass
+        masses.append(scaled_cdf.take(z, mode="clip"))
+    first, second = masses
+    first -= second
+    first *= mixture.weight[:, None]
+    second <<= WEIGHT_BITS
+    cumulative = np.empty((len(first), alphabet + 1), np.int32)
+    cumulative[:, 0] = 0
+    cumulative[:, -1] = (CDF_ONE - alphabet) << WEIGHT_BITS
+    np.add(first, second, out=cumulative[:, 1:-1])
     weights = np.subtract(cumulative[:, 1:], cumulative[:, :-1], dtype=np.float64)
     weights += WEIGHT_ONE - 1
     return weights
