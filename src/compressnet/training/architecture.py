@@ -7,7 +7,7 @@ every backend. Names follow the literature: g_a is the analysis (encoder), g_s t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compressnet.errors import InputError
 from compressnet.exact import Activation, Op, Range
@@ -51,9 +51,9 @@ class Widths:
     """Channels at a quarter of the image's side."""
     dense: int = 160
     vector: int = 32
-    """Symbols that describe the image as a whole."""
+    """Symbols that describe the image as a whole; 0 for none."""
     grid: int = 4
-    """Symbols for each 4x4 pixels."""
+    """Symbols for each 4x4 pixels; 0 for none."""
     hidden_vector: int = 8
     """Hidden units of the entropy model for each symbol of the vector."""
     hidden_grid: int = 20
@@ -72,35 +72,72 @@ def grid_shape(height: int, width: int) -> tuple[int, int]:
     return height // 4, width // 4
 
 
-def _conv(source: str, output: str, step: str, shape: tuple[int, int, int], **changes: object) -> Layer:
+def _conv(
+    source: str,
+    output: str,
+    step: str,
+    shape: tuple[int, int, int],
+    *,
+    activation: Activation = "leaky",
+    clamp: Range = HIDDEN_RANGE,
+    by_quality: bool = False,
+) -> Layer:
+    """A 3x3 convolution; shape: (outputs, inputs, stride)."""
     outputs, inputs, stride = shape
-    base: dict[str, object] = {
-        "activation": "leaky",
-        "clamp": HIDDEN_RANGE,
-        "attributes": {"stride": stride, "padding": 1},
-        "fan_in": (inputs, 3, 3),
-    }
-    return Layer(op="conv", inputs=(source,), output=output, step=step, outputs=outputs, **(base | changes))  # pyright: ignore[reportArgumentType]
+    return Layer(
+        op="conv",
+        inputs=(source,),
+        output=output,
+        step=step,
+        outputs=outputs,
+        fan_in=(inputs, 3, 3),
+        attributes={"stride": stride, "padding": 1},
+        activation=activation,
+        clamp=clamp,
+        by_quality=by_quality,
+    )
 
 
-def _residual(source: str, name: str, step: str, channels: int) -> list[Layer]:
-    """leaky(x + conv(leaky(conv(x)))), all on x's step where it adds."""
-    return [
-        _conv(source, f"{name}.a", f"{name}.a", (channels, channels, 1)),
-        _conv(f"{name}.a", f"{name}.b", step, (channels, channels, 1), activation="linear", clamp=SIGNED_RANGE),
-        Layer(
-            op="add",
-            inputs=(source, f"{name}.b"),
-            output=name,
-            step=step,
-            activation="leaky",
-            clamp=HIDDEN_RANGE,
-        ),
-    ]
+def _dense(
+    source: str,
+    output: str,
+    shape: tuple[int, int],
+    *,
+    step: str = "dense",
+    activation: Activation = "linear",
+    clamp: Range,
+) -> Layer:
+    """A matrix product; shape: (outputs, inputs)."""
+    return Layer(
+        op="dense",
+        inputs=(source,),
+        output=output,
+        step=step,
+        outputs=shape[0],
+        fan_in=(shape[1],),
+        activation=activation,
+        clamp=clamp,
+    )
+
+
+def _add(first: str, second: str, output: str, step: str) -> Layer:
+    """leaky(first + second), all three on one step."""
+    return Layer(op="add", inputs=(first, second), output=output, step=step, activation="leaky", clamp=HIDDEN_RANGE)
+
+
+def _append_residuals(layers: list[Layer], step: str, channels: int, blocks: int) -> str:
+    """Append blocks leaky(x + conv(leaky(conv(x)))) to `STEP0`, `STEP1`, ..; returns the last one's register."""
+    for i in range(1, blocks + 1):
+        source, name = f"{step}{i - 1}", f"{step}{i}"
+        shape = (channels, channels, 1)
+        layers.append(_conv(source, f"{name}.a", f"{name}.a", shape))
+        layers.append(_conv(f"{name}.a", f"{name}.b", step, shape, activation="linear", clamp=SIGNED_RANGE))
+        layers.append(_add(source, f"{name}.b", name, step))
+    return f"{step}{blocks}"
 
 
 def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
-    """g_a: images (N,C,H,W) -> latents: register `vector` (N,V) and `grid` (N,G*H/4*W/4)."""
+    """g_a: images (N,C,H,W) -> latents: registers `vector` (N,V) and `grid` (N,G,H/4,W/4), each where it has symbols."""
     height, width, channels = kind
     rows, columns = grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
@@ -108,102 +145,46 @@ def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         Layer(op="unshuffle", inputs=("x",), output="patches", attributes={"factor": 2, "channels": channels}),
         _conv("patches", "fine0", "fine", (fine, 4 * channels, 1), by_quality=True),
     ]
-    last = "fine0"
-    for i in range(widths.fine_blocks):
-        layers += _residual(last, f"fine{i + 1}", "fine", fine)
-        last = f"fine{i + 1}"
+    last = _append_residuals(layers, "fine", fine, widths.fine_blocks)
     layers.append(_conv(last, "coarse0", "coarse", (coarse, fine, 2), by_quality=True))
-    last = "coarse0"
-    for i in range(widths.coarse_blocks):
-        layers += _residual(last, f"coarse{i + 1}", "coarse", coarse)
-        last = f"coarse{i + 1}"
-    return [
-        *layers,
-        Layer(
-            op="dense",
-            inputs=(last,),
-            output="dense",
-            step="dense",
-            outputs=widths.dense,
-            fan_in=(coarse * rows * columns,),
-            activation="leaky",
-            clamp=HIDDEN_RANGE,
-            by_quality=True,
-        ),
-        Layer(
-            op="dense",
-            inputs=("dense",),
-            output="vector",
-            step="latent",
-            outputs=widths.vector,
-            fan_in=(widths.dense,),
-            clamp=LATENT_RANGE,
-        ),
-        _conv(last, "grid", "latent", (widths.grid, coarse, 1), activation="linear", clamp=LATENT_RANGE),
-    ]
+    last = _append_residuals(layers, "coarse", coarse, widths.coarse_blocks)
+    if widths.vector:
+        dense = _dense(last, "dense", (widths.dense, coarse * rows * columns), activation="leaky", clamp=HIDDEN_RANGE)
+        layers.append(replace(dense, by_quality=True))
+        layers.append(_dense("dense", "vector", (widths.vector, widths.dense), step="latent", clamp=LATENT_RANGE))
+    if widths.grid:
+        layers.append(_conv(last, "grid", "latent", (widths.grid, coarse, 1), activation="linear", clamp=LATENT_RANGE))
+    return layers
 
 
 def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
-    """g_s: dequantized symbols, registers `vector` (N,V) and `grid` (N,G,H/4,W/4) -> images (N,C,H,W)."""
+    """g_s: dequantized symbols, registers `vector` (N,V) and `grid` (N,G,H/4,W/4), to images (N,C,H,W)."""
     height, width, channels = kind
     rows, columns = grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
-    layers = [
-        Layer(
-            op="dense",
-            inputs=("vector",),
-            output="dense",
-            step="dense",
-            outputs=widths.dense,
-            fan_in=(widths.vector,),
-            activation="leaky",
-            clamp=HIDDEN_RANGE,
-            by_quality=True,
-        ),
-        Layer(
-            op="dense",
-            inputs=("dense",),
-            output="flat",
-            step="coarse",
-            outputs=coarse * rows * columns,
-            fan_in=(widths.dense,),
-        ),
-        Layer(
-            op="reshape",
-            inputs=("flat",),
-            output="global",
-            attributes={"channels": coarse, "height": rows, "width": columns},
-        ),
-        _conv(
-            "grid",
-            "local",
-            "coarse",
-            (coarse, widths.grid, 1),
-            activation="linear",
-            clamp=SIGNED_RANGE,
-            by_quality=True,
-        ),
-        Layer(
-            op="add",
-            inputs=("global", "local"),
-            output="coarse0",
-            step="coarse",
-            activation="leaky",
-            clamp=HIDDEN_RANGE,
-        ),
-    ]
-    last = "coarse0"
-    for i in range(widths.coarse_blocks):
-        layers += _residual(last, f"coarse{i + 1}", "coarse", coarse)
-        last = f"coarse{i + 1}"
+    layers: list[Layer] = []
+    if widths.vector:
+        shape = {"channels": coarse, "height": rows, "width": columns}
+        dense = _dense("vector", "dense", (widths.dense, widths.vector), activation="leaky", clamp=HIDDEN_RANGE)
+        flat = _dense("dense", "flat", (coarse * rows * columns, widths.dense), step="coarse", clamp=SIGNED_RANGE)
+        layers += [
+            replace(dense, by_quality=True),
+            flat if widths.grid else replace(flat, activation="leaky", clamp=HIDDEN_RANGE),
+            Layer(op="reshape", inputs=("flat",), output="global" if widths.grid else "coarse0", attributes=shape),
+        ]
+    if widths.grid:
+        local = _conv("grid", "local", "coarse", (coarse, widths.grid, 1), by_quality=True)
+        if widths.vector:
+            layers.append(replace(local, activation="linear", clamp=SIGNED_RANGE))
+            layers.append(_add("global", "local", "coarse0", "coarse"))
+        else:
+            layers.append(replace(local, output="coarse0"))
+    last = _append_residuals(layers, "coarse", coarse, widths.coarse_blocks)
     layers += [
         _conv(last, "up", "fine", (4 * fine, coarse, 1), by_quality=True),
         Layer(op="shuffle", inputs=("up",), output="fine0", attributes={"factor": 2}),
     ]
-    last = "fine0"
-    for i in range(widths.fine_blocks):
-        layers += _residual(last, f"fine{i + 1}", "fine", fine)
-        last = f"fine{i + 1}"
+    last = _append_residuals(layers, "fine", fine, widths.fine_blocks)
     return [
         *layers,
         _conv(last, "pixels", "pixels", (4 * channels, fine, 1), activation="linear", clamp=(0, 255)),

@@ -179,6 +179,23 @@ def _freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_
     )
 
 
+def _pieces(model: Model) -> tuple[Node, list[Node]]:
+    """How the vector and the grid become one row of latents, and how the decoder takes them apart again."""
+    vector, total = model.widths.vector, model.symbols
+    present = tuple(name for name, symbols in (("vector", vector), ("grid", model.widths.grid)) if symbols)
+    latents = Node(op="concat", inputs=present, output="latents")
+    pieces: list[Node] = []
+    if vector:
+        taken = {"start": 0, "stop": vector}
+        pieces.append(Node(op="slice", inputs=(DEQUANTIZED,), output="vector", attributes=taken))
+    if model.widths.grid:
+        taken = {"start": vector, "stop": total}
+        shape: dict[str, int] = dict(zip(("channels", "height", "width"), model.grid, strict=True))
+        pieces.append(Node(op="slice", inputs=(DEQUANTIZED,), output="flatgrid", attributes=taken))
+        pieces.append(Node(op="reshape", inputs=("flatgrid",), output="grid", attributes=shape))
+    return latents, pieces
+
+
 def freeze(
     model: Model,
     images_NHWC: Images,
@@ -215,30 +232,14 @@ def freeze(
         DEQUANTIZED_LIMIT,
         {"repeats": repeats, "table": decode.astype(np.int16)},
     )
+    latents, pieces = _pieces(model)
     encoder = Program(
-        nodes=(
-            *(_node(model.g_a, layer) for layer in model.g_a.layers),
-            Node(op="concat", inputs=("vector", "grid"), output="latents"),
-            quantize,
-        ),
+        nodes=(*(_node(model.g_a, layer) for layer in model.g_a.layers), latents, quantize),
         input_range=(0, 255),
         input_shape=(kind[2], kind[0], kind[1]),
     )
-    vector = model.widths.vector
-    grid_attributes: dict[str, int] = dict(zip(("channels", "height", "width"), model.grid, strict=True))
     decoder = Program(
-        nodes=(
-            dequantize_node,
-            Node(op="slice", inputs=(DEQUANTIZED,), output="vector", attributes={"start": 0, "stop": vector}),
-            Node(
-                op="slice",
-                inputs=(DEQUANTIZED,),
-                output="flatgrid",
-                attributes={"start": vector, "stop": model.symbols},
-            ),
-            Node(op="reshape", inputs=("flatgrid",), output="grid", attributes=grid_attributes),
-            *(_node(model.g_s, layer) for layer in model.g_s.layers),
-        ),
+        nodes=(dequantize_node, *pieces, *(_node(model.g_s, layer) for layer in model.g_s.layers)),
         input_range=(-SYMBOL_BOUND, SYMBOL_BOUND),
         input_shape=(model.symbols,),
     )

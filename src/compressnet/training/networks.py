@@ -373,12 +373,17 @@ class Model(nn.Module):
     def encode(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
         registers = self.g_a({"x": x}, quality_B, quantized=quantized)
-        return torch.cat([registers["vector"], registers["grid"].flatten(1)], dim=1)
+        present = [name for name, symbols in (("vector", self.widths.vector), ("grid", self.widths.grid)) if symbols]
+        return torch.cat([registers[name].flatten(1) for name in present], dim=1)
 
     def decode(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Dequantized symbols (B,D) to images (B,C,H,W)."""
         vector, grid = y_hat_BD[:, : self.widths.vector], y_hat_BD[:, self.widths.vector :]
-        registers = {"vector": vector, "grid": grid.reshape(len(grid), *self.grid)}
+        registers: dict[str, Tensor] = {}
+        if self.widths.vector:
+            registers["vector"] = vector
+        if self.widths.grid:
+            registers["grid"] = grid.reshape(len(grid), *self.grid)
         return self.g_s(registers, quality_B, quantized=quantized)["y"]
 
     def forward(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Outcome:

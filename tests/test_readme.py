@@ -1,0 +1,28 @@
+"""What the README shows runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 1
+    names: dict[str, object] = {}
+    exec(examples[0], names)
+    assert (tmp_path / "digits.cnet").stat().st_size < 100_000
+    assert names["image"].shape == (28, 28)
+    assert names["batch"].shape == (3, 28, 28)
+
+
+def test_commands_of_the_readme_exist() -> None:
+    from compressnet.cli import app
+
+    shown = set(re.findall(r"^\| `(\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
+    assert shown == {command.callback.__name__ for command in app.registered_commands}
