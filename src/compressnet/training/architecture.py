@@ -137,7 +137,7 @@ def _append_residuals(layers: list[Layer], step: str, channels: int, blocks: int
 
 
 def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
-    """g_a: images (N,C,H,W) -> latents: registers `vector` (N,V) and `grid` (N,G,H/4,W/4), each where it has symbols."""
+    """g_a: images (N,C,H,W) to latents, registers `vector` (N,V) and `grid` (N,G,H/4,W/4) where it has such."""
     height, width, channels = kind
     rows, columns = grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse

@@ -1,0 +1,66 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compressnet
+from compressnet.bundle import Bundle, from_bytes
+from compressnet.codec import Codec
+from compressnet.images import open_collection
+
+CONFORMANCE = Path(__file__).parent / "conformance"
+KINDS = ("grey", "rgb")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> np.ndarray:
+    """The first 1000 test images of MNIST, (1000,28,28)."""
+    return open_collection("mnist").load(1000)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Codec:
+    """The codec that ships for MNIST."""
+    return compressnet.load("mnist")
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def tiny_name(request: pytest.FixtureRequest) -> str:
+    """`grey`: 8x12, a vector and a grid of symbols; `rgb`: 12x8x3, a grid alone. Random weights."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tiny_name: str) -> Path:
+    return CONFORMANCE / f"{tiny_name}.codec"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_path: Path) -> Bundle:
+    return from_bytes(tiny_path.read_bytes(), str(tiny_path))
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_path: Path) -> Codec:
+    return compressnet.load(tiny_path, threads=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_arrays(tiny_name: str) -> dict[str, np.ndarray]:
+    """`images` (23,H,W[,C]), their `symbols` and `decoded` pixels at quality 60; `block`: three at quality 99."""
+    with np.load(CONFORMANCE / f"{tiny_name}.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def tiny_images(tiny_arrays: dict[str, np.ndarray]) -> np.ndarray:
+    return tiny_arrays["images"]
+
+
+@pytest.fixture
+def grey_path() -> Path:
+    return CONFORMANCE / "grey.codec"

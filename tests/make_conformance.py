@@ -1,0 +1,75 @@
+"""Makes the committed files in tests/conformance; run by hand when a format changes on purpose, never by a test.
+
+    python tests/make_conformance.py
+
+Two codecs of random weights (grey 8x12 with a vector and a grid of symbols, and RGB 12x8 with a grid alone), images,
+an archive and a single block of each, and the pixels that they have to decode to, forever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import compressnet
+from compressnet.bundle import Bundle, to_bytes
+from compressnet.training.architecture import Widths
+from compressnet.training.freeze import freeze
+from compressnet.training.networks import Model, starting_gains
+
+FOLDER = Path(__file__).parent / "conformance"
+SMALL = Widths(fine=4, coarse=8, dense=16, vector=5, grid=1, hidden_vector=4, hidden_grid=8)
+KINDS = {"grey": ((8, 12, 1), SMALL), "rgb": ((12, 8, 3), replace(SMALL, vector=0, grid=2))}
+
+
+def blobs(count: int, kind: tuple[int, int, int], seed: int) -> np.ndarray:
+    """Smooth random pictures, uint8 (N,H,W,C)."""
+    height, width, channels = kind
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    images = np.zeros((count, *kind))
+    for _ in range(3):
+        row, column = generator.uniform(0, height, (count, 1, 1)), generator.uniform(0, width, (count, 1, 1))
+        spot = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / generator.uniform(2, 20, (count, 1, 1)))
+        images += spot[..., None] * generator.uniform(0, 255, (count, 1, 1, channels))
+    return np.clip(images, 0, 255).astype(np.uint8)
+
+
+def random_codec(name: str) -> Bundle:
+    """A frozen codec of random weights."""
+    kind, widths = KINDS[name]
+    torch.manual_seed(7)
+    model = Model(kind, widths, starting_gains()).eval()
+    images = blobs(200, kind, 1)
+    with torch.no_grad():
+        model.levels.encode_gain += 3
+        model.levels.decode_gain -= 3
+    return freeze(model, images, name=f"tiny-{name}", qualities=(0, 99), default_quality=60, about="random weights")
+
+
+def main() -> None:
+    """Write every file anew."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, (kind, _) in KINDS.items():
+        path = FOLDER / f"{name}.codec"
+        path.write_bytes(to_bytes(random_codec(name)))
+        codec = compressnet.load(path)
+        images = blobs(23, kind, 2)
+        images = images[..., 0] if kind[2] == 1 else images
+        labels = list(range(23)) if name == "grey" else [f"blob {i}" for i in range(23)]
+        compressnet.compress(images, FOLDER / f"{name}.cnet", codec, block_images=10, labels=labels, embed_codec=True)
+        (FOLDER / f"{name}.block").write_bytes(codec.compress(images[:3], quality=99))
+        np.savez_compressed(
+            FOLDER / f"{name}.npz",
+            images=images,
+            symbols=codec.encoder(images),
+            decoded=codec.autoencoder(images),
+            block=codec.autoencoder(images[:3], quality=99),
+        )
+
+
+if __name__ == "__main__":
+    main()
