@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ _LAYERS = ("hidden1", "hidden2", "output")
 _LAYER_ARRAYS = ("weight", "bias", "shift")
 _PRIOR_ARRAYS = ("order", "group_symbols", "group_units", "inverse_gain", "scale_offset", "bound")
 _TABLE_ARRAYS = ("cdf", "reciprocal", "weight")
+_REGISTER = re.compile(r"[A-Za-z0-9._]+")
 _ATTRIBUTES = {"stride", "padding", "factor", "start", "stop", "channels", "height", "width"}
 
 Kind = tuple[int, int, int]
@@ -94,7 +96,15 @@ def to_bytes(bundle: Bundle, *, encoder: bool = True) -> bytes:
         "networks": networks,
     }
     metadata = {"compressnet": VERSION, "codec": json.dumps(document, separators=(",", ":"), sort_keys=True)}
-    return safetensors.numpy.save(tensors, metadata)
+    return _canonical(safetensors.numpy.save(tensors, metadata))
+
+
+def _canonical(data: bytes) -> bytes:
+    """The same file with its header's keys sorted: safetensors leaves their order to chance."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), separators=(",", ":"), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def from_bytes(data: bytes, source: str) -> Bundle:
@@ -202,6 +212,8 @@ def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
     attributes = {str(key): int(value) for key, value in entry["attributes"].items()}
     if not set(attributes) <= _ATTRIBUTES or any(not 0 <= v <= 1 << 16 for v in attributes.values()):
         raise CorruptError(f"a network node has the attributes {attributes}")
+    if not _REGISTER.fullmatch(str(entry["out"])):
+        raise CorruptError(f"a network node writes to {entry['out']!r}, which is no register's name")
     start = f"{prefix}{entry['out']}."
     arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start)}
     arrays = {name: array for name, array in arrays.items() if "." not in name}
@@ -247,7 +259,8 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
     probe = Probe(**{name: tensors[f"{i}.probe.{name}"] for name in ("images", "symbols", "frequencies", "pixels")})
     if probe.images.dtype != np.uint8 or probe.images.shape[1:] != (height, width, channels):
         raise CorruptError("the probe's images are not of the network's kind")
-    if probe.symbols.shape != (2, len(probe.images), symbols) or probe.frequencies.shape != (2, 32):
+    hashes = (probe.frequencies.shape, probe.pixels.shape)
+    if probe.symbols.shape != (2, len(probe.images), symbols) or hashes != ((2, 32), (2, 32)):
         raise CorruptError("the probe does not fit the network")
     return Network(
         kind=(height, width, channels),
@@ -267,6 +280,6 @@ def _prior(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Prior:
     arrays = {name: tensors[f"{i}.prior.{name}"] for name in _PRIOR_ARRAYS}
     tables = Tables(**{name: tensors[f"{i}.tables.{name}"] for name in _TABLE_ARRAYS})
     first = decoder_nodes[0]
-    if first.op != "gain" or first.output != DEQUANTIZED or first.inputs != ("x",):
-        raise CorruptError("a decoder does not begin with a gain from 'x' to 'dequantized'")
+    if first.op != "gain" or first.output != DEQUANTIZED or first.inputs != ("x",) or "bound" in first.arrays:
+        raise CorruptError("a decoder does not begin with a gain without bounds from 'x' to 'dequantized'")
     return Prior(dequantize=first, tables=tables, **layers, **arrays)  # pyright: ignore[reportArgumentType]

@@ -33,6 +33,8 @@ Float32 = NDArray[np.float32]
 OPS: tuple[Op, ...] = ("conv", "dense", "add", "gain", "concat", "slice", "reshape", "shuffle", "unshuffle")
 EXACT_BELOW = 1 << 24
 """Integers below this magnitude are exact in float32."""
+CLAMP_LIMIT = 1 << 23
+"""Largest |low| and |high|: below it adding 1/2 is exact as well."""
 LEAKY_SHIFT = 3
 """The leaky ReLU's slope on the negative side is 2^-LEAKY_SHIFT."""
 SHIFT_LIMIT = 20
@@ -234,7 +236,7 @@ def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
     """The range of the output, after proving that float32 computes the program exactly.
 
     Raises CorruptError where a sum could reach 2^24, a shift is out of bounds, shapes do not fit, or a register is
-    read before it is written.
+    written twice or read before it is written.
     """
     ranges: dict[str, Range] = {"x": program.input_range}
     shapes: dict[str, tuple[int, ...]] = {"x": program.input_shape}
@@ -242,6 +244,8 @@ def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
         missing = [name for name in node.inputs if name not in ranges]
         if missing or not node.inputs:
             raise CorruptError(f"network node {node.output!r} reads {missing} before it is written")
+        if node.output in ranges or "y" in node.inputs:
+            raise CorruptError(f"network node {node.output!r} writes a register twice, or reads the output")
         shapes[node.output] = _prove_shape(node, [shapes[name] for name in node.inputs])
         ranges[node.output] = _prove_range(node, [ranges[name] for name in node.inputs])
     if shapes.get("y") != output_shape:
@@ -310,7 +314,7 @@ def _prove_range(node: Node, inputs: list[Range]) -> Range:
         raise CorruptError(f"network node {node.output!r} can reach {sums}; float32 is exact below {EXACT_BELOW}")
     if "shift" in node.arrays and int(np.abs(node.arrays["shift"].astype(np.int64)).max()) > SHIFT_LIMIT:
         raise CorruptError(f"network node {node.output!r} has a shift beyond +-{SHIFT_LIMIT}")
-    if not -EXACT_BELOW < node.low <= node.high < EXACT_BELOW:
+    if not -CLAMP_LIMIT <= node.low <= node.high <= CLAMP_LIMIT:
         raise CorruptError(f"network node {node.output!r} clamps to [{node.low}, {node.high}]")
     if node.op == "gain" and "bound" in node.arrays:
         if node.arrays["bound"].min() < 0:
