@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from compressnet import bundle as bundles
 from compressnet.archive import Archive, Written, write_archive
-from compressnet.codec import Codec, Images, check_effort
+from compressnet.codec import Codec, check_effort
 from compressnet.container import BytesSource, CodecEntry, Container, FileSource, as_labels
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError, InputError
 from compressnet.exact import Backend, NumpyBackend
 from compressnet.files import atomic_open
 from compressnet.limits import CODEC_BYTES_LIMIT
+from compressnet.network import Images
+from compressnet.search import Gradient
 
 BackendName = Literal["onnx", "numpy"]
 PathLike = str | os.PathLike[str]
@@ -94,7 +96,13 @@ def _make_codec(bundle: bundles.Bundle, backend: str, threads: int | None, sourc
     threads = default_threads() if threads is None else threads
     if threads < 1:
         raise InputError(f"{threads} threads: at least 1 is needed")
-    return Codec(bundle, make_backend(backend, threads), threads, source)
+    return Codec(bundle, make_backend(backend, threads), threads, source, _make_gradient)
+
+
+def _make_gradient(network: bundles.Network, quality: int) -> Gradient:
+    from compressnet.backends.onnx import OnnxGradient
+
+    return OnnxGradient(network, quality)
 
 
 def load(codec: PathLike = DEFAULT_CODEC, backend: BackendName = "onnx", threads: int | None = None) -> Codec:
@@ -147,6 +155,7 @@ def compress(
             arrays,
             codec,
             quality=chosen_quality,
+            effort=effort,
             block_images=block_images,
             labels=chosen_labels,
             embedded=embedded,

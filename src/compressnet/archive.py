@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.block import Block, require_lossy
-from compressnet.codec import Codec, CodecNetwork, Images, kind_of
+from compressnet.codec import Codec, kind_of
 from compressnet.container import (
     CodecEntry,
     Container,
@@ -23,6 +23,7 @@ from compressnet.container import (
 )
 from compressnet.errors import CorruptError, InputError
 from compressnet.limits import BLOCK_IMAGES_LIMIT, BLOCK_PIXELS_LIMIT
+from compressnet.network import CodecNetwork, Images
 from compressnet.wire import LOSSY
 
 CACHE_BYTES = 64 << 20
@@ -72,6 +73,7 @@ def write_archive(
     codec: Codec,
     *,
     quality: int,
+    effort: int,
     block_images: int,
     labels: Labels | None,
     embedded: bytes | None,
@@ -83,7 +85,8 @@ def write_archive(
     """
     if not 1 <= block_images <= BLOCK_IMAGES_LIMIT:
         raise InputError(f"{block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")
-    group = max(block_images, WRITE_IMAGES // block_images * block_images)
+    together = WRITE_IMAGES if effort == 1 else WRITE_IMAGES // 8
+    group = max(block_images, together // block_images * block_images)
     writer: ContainerWriter | None = None
     for batch in _batches(images, group):
         kind = kind_of(batch)
@@ -92,7 +95,7 @@ def write_archive(
             entry = CodecEntry(identity=codec.bundle.identity, name=codec.name, embedded=embedded)
             shape = KindEntry(height=kind[0], width=kind[1], channels=kind[2], channels_axis=batch.ndim == 4)
             writer = ContainerWriter(stream, [entry], [shape])
-        for count, payload in codec.write_blocks(batch.reshape(len(batch), *kind), block_images, quality):
+        for count, payload in codec.write_blocks(batch.reshape(len(batch), *kind), block_images, quality, effort):
             writer.add(Block(method=LOSSY, quality=quality, kind=0, codec=0, images=count, payload=payload))
         report(writer.images)
     if writer is None:

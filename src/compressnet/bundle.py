@@ -3,7 +3,8 @@
     __metadata__  {"compressnet": "1", "codec": JSON}
     JSON          {"name", "default_quality", "about", "networks": [network, ...]}
     network       {"kind": [H,W,C], "qualities": [low,high], "decoder": [node, ...], "encoder": [node, ...]}
-    tensors       "0.decoder.ARRAY", "0.encoder.ARRAY", "0.prior.ARRAY", "0.tables.ARRAY", "0.probe.ARRAY"
+    tensors       "0.decoder.ARRAY", "0.encoder.ARRAY", "0.prior.ARRAY", "0.tables.ARRAY", "0.probe.ARRAY",
+                  "0.encoder.lambda"
 
 The leading number is the network's. Decoding needs `decoder`, `prior` and `tables`: they make the codec's
 identity, and they are what an archive embeds, with the probe; `encoder` may be missing.
@@ -69,6 +70,14 @@ class Network:
     decoder: Program
     prior: Prior
     probe: Probe
+    lambdas: NDArray[np.float32] | None
+    """(100,): bits per unit of summed squared error, pixels in [0,1], at each quality; None without an encoder."""
+
+    def symbol_bounds(self, quality: int) -> NDArray[np.int64]:
+        """How far each symbol may go at a quality: (D,)."""
+        bound_D = np.zeros(len(self.prior.order), np.int64)
+        bound_D[self.prior.order] = np.repeat(self.prior.bound[quality], self.prior.group_symbols)
+        return bound_D
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +196,8 @@ def _to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tens
             tensors[f"{i}.prior.{name}"] = getattr(prior, name)
         for name in _TABLE_ARRAYS:
             tensors[f"{i}.tables.{name}"] = getattr(prior.tables, name)
+        if network.lambdas is not None:
+            tensors[f"{i}.encoder.lambda"] = network.lambdas
         for name in ("images", "symbols", "frequencies", "pixels"):
             tensors[f"{i}.probe.{name}"] = getattr(network.probe, name)
         entries.append(entry)
@@ -248,8 +259,11 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
         raise CorruptError(f"a network has {symbols} symbols an image, the limit is {SYMBOLS_LIMIT}")
     largest = int(prior.bound.max())
     decoder = Program(nodes=decoder_nodes, input_range=(-largest, largest), input_shape=(symbols,))
-    encoder = None
+    encoder = lambdas = None
     if "encoder" in entry:
+        lambdas = tensors[f"{i}.encoder.lambda"]
+        if lambdas.dtype != np.float32 or lambdas.shape != (QUALITIES,) or not np.all(lambdas > 0):
+            raise CorruptError("a network's lambdas are not 100 positive numbers")
         encoder_nodes = tuple(_node(node, f"{i}.encoder.", tensors) for node in entry["encoder"])
         encoder = Program(nodes=encoder_nodes, input_range=(0, 255), input_shape=(channels, height, width))
         prove(encoder, (symbols,))
@@ -269,6 +283,7 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
         decoder=decoder,
         prior=prior,
         probe=probe,
+        lambdas=lambdas,
     )
 
 

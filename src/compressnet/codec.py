@@ -1,16 +1,12 @@
-"""A codec: encoder, entropy model and decoder as one; images <-> symbols <-> payloads.
+"""A codec: encoder, entropy model and decoder as one, for every kind of image that it has a network for.
 
-    images uint8 (N,H,W[,C]) -> encoder -> symbols int32 (N,D) -> entropy coder -> payload bytes
-    images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <- payload bytes
-
-Payloads of several blocks are coded in lockstep: the entropy model runs over all their images at once, each
-block keeps a range coder of its own.
+images uint8 (N,H,W[,C]) -> encoder -> symbols int32 (N,D) -> entropy coder -> payload bytes
+images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <- payload bytes
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,19 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet import wire
-from compressnet.bundle import Bundle, Kind, Network
-from compressnet.coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
-from compressnet.errors import CodecError, CodecNotFoundError, CodecRefusedError, CorruptError, InputError
-from compressnet.exact import Backend, Runner
+from compressnet.bundle import Bundle, Kind
+from compressnet.errors import CodecRefusedError, CorruptError, InputError
+from compressnet.exact import Backend
 from compressnet.limits import BLOCK_IMAGES_LIMIT
-from compressnet.prior import PriorEvaluator
-from compressnet.tables import frequency_weights
+from compressnet.network import CodecNetwork, Images, MakeGradient, Symbols
 
+SEARCH_IMAGES = 64
+"""Images that are searched together: their activations stay in cache."""
 LOCKSTEP_IMAGES = 1024
 """Images whose symbols are coded together: enough to fill matrix products, few enough to stay in cache."""
-
-Images = NDArray[np.uint8]
-Symbols = NDArray[np.int32]
 
 
 def kind_of(images: NDArray[Any]) -> Kind:
@@ -42,117 +35,6 @@ def kind_of(images: NDArray[Any]) -> Kind:
     return (images.shape[1], images.shape[2], images.shape[3] if images.ndim == 4 else 1)
 
 
-class CodecNetwork:
-    """One network of a codec, compiled by a backend: what codes one kind of image."""
-
-    def __init__(self, network: Network, backend: Backend) -> None:
-        self.network = network
-        self.symbols = len(network.prior.order)
-        height, width, channels = network.kind
-        self._encoder: Runner | None = None
-        if network.encoder is not None:
-            self._encoder = backend.compile(network.encoder, (self.symbols,))
-        self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
-        self._evaluator = PriorEvaluator(network.prior)
-
-    @property
-    def has_encoder(self) -> bool:
-        """False for the decoding part that archives embed."""
-        return self._encoder is not None
-
-    def encode(self, images_NHWC: Images, quality: int) -> Symbols:
-        """Images (N,H,W,C) to symbols (N,D)."""
-        if self._encoder is None:
-            raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
-        return self._encoder(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)), quality)
-
-    def decode(self, symbols_ND: Symbols, quality: int) -> Images:
-        """Symbols (N,D) to images (N,H,W,C)."""
-        pixels_NCHW = self._decoder(symbols_ND, quality)
-        return np.ascontiguousarray(pixels_NCHW.transpose(0, 2, 3, 1).astype(np.uint8))
-
-    def check_symbols(self, symbols_ND: Symbols, quality: int) -> None:
-        """Raises InputError for symbols outside of their alphabets."""
-        prior = self.network.prior
-        bound_D = np.zeros(self.symbols, np.int64)
-        bound_D[prior.order] = np.repeat(prior.bound[quality], prior.group_symbols)
-        if symbols_ND.ndim != 2 or symbols_ND.shape[1] != self.symbols:
-            raise InputError(f"symbols have to be (N,{self.symbols}), not {symbols_ND.shape}")
-        if np.any(np.abs(symbols_ND.astype(np.int64)) > bound_D):
-            raise InputError(f"symbols lie outside of their alphabets at quality {quality}")
-
-    def groups(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, NDArray[np.float64], int]]:
-        """For each group that is coded: indices (N*g,), frequencies minus 1 (N*g,A), and g."""
-        state = self._evaluator.start(len(symbols_ND), quality)
-        for group, columns in enumerate(self._evaluator.groups):
-            bound = state.bound(group)
-            chosen = symbols_ND[:, columns]
-            if bound:
-                weights = frequency_weights(self.network.prior.tables, state.mixture(group), bound)
-                yield (chosen + bound).ravel(), weights, len(columns)
-            else:
-                state.mixture(group)
-            state.reveal(group, chosen)
-
-    def write_payloads(self, symbols_ND: Symbols, counts: Sequence[int], quality: int) -> list[bytes]:
-        """Symbols of several blocks, `counts` images each, to one payload per block."""
-        encoders = [PayloadEncoder() for _ in counts]
-        for indices, weights, size in self.groups(symbols_ND, quality):
-            start = 0
-            for encoder, count in zip(encoders, counts, strict=True):
-                rows = slice(start, start + count * size)
-                encoder.encode(indices[rows], weights[rows])
-                start = rows.stop
-        return [encoder.finish() for encoder in encoders]
-
-    def read_payloads(self, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> Symbols:
-        """Payloads of several blocks to the symbols of all their images (N,D). Raises CorruptError."""
-        decoders = [PayloadDecoder(payload) for payload in payloads]
-        total = sum(counts)
-        symbols_ND = np.zeros((total, self.symbols), np.int32)
-        state = self._evaluator.start(total, quality)
-        for group, columns in enumerate(self._evaluator.groups):
-            bound, mixture = state.bound(group), state.mixture(group)
-            chosen = np.zeros((total, len(columns)), np.int32)
-            if bound:
-                weights = frequency_weights(self.network.prior.tables, mixture, bound)
-                start = 0
-                for decoder, count in zip(decoders, counts, strict=True):
-                    rows = weights[start * len(columns) : (start + count) * len(columns)]
-                    chosen[start : start + count] = decoder.decode(rows).reshape(count, -1) - bound
-                    start += count
-                symbols_ND[:, columns] = chosen
-            state.reveal(group, chosen)
-        return symbols_ND
-
-    def ideal_bits(self, symbols_ND: Symbols, quality: int) -> float:
-        """-log2 of the frequencies of all symbols together: a diagnostic, not a rate."""
-        bits = 0.0
-        for indices, weights, _ in self.groups(symbols_ND, quality):
-            chosen = np.take_along_axis(weights, indices[:, None].astype(np.int64), axis=1) + 1
-            bits += float(PRECISION_BITS * len(chosen) - np.log2(chosen).sum())
-        return bits
-
-    def frequencies_sha256(self, symbols_ND: Symbols, quality: int) -> bytes:
-        """SHA-256 of the frequencies of these symbols, int32 little-endian, group by group."""
-        digest = hashlib.sha256()
-        for _, weights, _ in self.groups(symbols_ND, quality):
-            digest.update((weights + 1).astype("<i4").tobytes())
-        return digest.digest()
-
-    def check_probe(self) -> None:
-        """Raises CodecRefusedError where this machine's arithmetic does not reproduce the codec's probe."""
-        probe = self.network.probe
-        for i, quality in enumerate(self.network.qualities):
-            symbols = probe.symbols[i].astype(np.int32)
-            if self.has_encoder and not np.array_equal(self.encode(probe.images, quality), symbols):
-                raise CodecRefusedError(f"symbols of the probe differ at quality {quality}")
-            if self.frequencies_sha256(symbols, quality) != probe.frequencies[i].tobytes():
-                raise CodecRefusedError(f"frequencies of the probe differ at quality {quality}")
-            if hashlib.sha256(self.decode(symbols, quality).tobytes()).digest() != probe.pixels[i].tobytes():
-                raise CodecRefusedError(f"pixels of the probe differ at quality {quality}")
-
-
 class Codec:
     """A trained, frozen model, ready to run. `compressnet.load` makes one.
 
@@ -160,10 +42,13 @@ class Codec:
     of threads. A codec may be used by several threads at once.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, threads: int, source: str) -> None:
+    def __init__(
+        self, bundle: Bundle, backend: Backend, threads: int, source: str, make_gradient: MakeGradient | None = None
+    ) -> None:
+        """source: where the codec came from, for errors; make_gradient: what effort above 1 needs."""
         self.bundle = bundle
         self.backend, self.threads, self.source = backend, threads, source
-        self._networks = [CodecNetwork(network, backend) for network in bundle.networks]
+        self._networks = [CodecNetwork(network, backend, make_gradient) for network in bundle.networks]
         for network in self._networks:
             try:
                 network.check_probe()
@@ -248,7 +133,7 @@ class Codec:
         if not 1 <= len(images) <= BLOCK_IMAGES_LIMIT:
             raise InputError(f"{len(images)} images: a block holds 1 to {BLOCK_IMAGES_LIMIT}")
         kind = kind_of(images)
-        symbols = self.encoder(images, quality)
+        symbols = self.best_symbols(images.reshape(len(images), *kind), quality, effort)
         payload = self.network(kind, quality).write_payloads(symbols, [len(images)], quality)[0]
         return wire.pack_single(
             self.kinds.index(kind), images.ndim == 4, quality, len(images), payload, self.bundle.identity
@@ -270,11 +155,27 @@ class Codec:
         images = network.decode(symbols, single.quality)
         return images if single.channels_axis else images[..., 0]
 
-    def write_blocks(self, images_NHWC: Images, block_images: int, quality: int) -> list[tuple[int, bytes]]:
+    def best_symbols(self, images_NHWC: Images, quality: int, effort: int) -> Symbols:
+        """Images (N,H,W,C) to symbols (N,D): the encoder's at effort 1, above it the best that a search finds.
+
+        A search goes by floats, so its symbols may differ from machine to machine; they decode exactly everywhere.
+        """
+        network = self.network(kind_of(images_NHWC), quality)
+        if effort == 1:
+            return network.encode(images_NHWC, quality)
+        starts = range(0, len(images_NHWC), SEARCH_IMAGES)
+        parts = self._map(
+            lambda start: network.search(images_NHWC[start : start + SEARCH_IMAGES], quality, effort), list(starts)
+        )
+        return np.concatenate(parts)
+
+    def write_blocks(
+        self, images_NHWC: Images, block_images: int, quality: int, effort: int
+    ) -> list[tuple[int, bytes]]:
         """Images (N,H,W,C) to (images, payload) of each block of up to `block_images`."""
         network = self.network(kind_of(images_NHWC), quality)
         counts = [min(block_images, len(images_NHWC) - i) for i in range(0, len(images_NHWC), block_images)]
-        symbols = network.encode(images_NHWC, quality)
+        symbols = self.best_symbols(images_NHWC, quality, effort)
         payloads = self._map(
             lambda part: network.write_payloads(symbols[part.start : part.stop], part.counts, quality),
             lockstep_parts(counts, self.threads),
@@ -290,7 +191,7 @@ class Codec:
 
         return np.concatenate(self._map(read, lockstep_parts(counts, self.threads)))
 
-    def _map(self, work: Any, parts: list[LockstepPart]) -> list[Any]:
+    def _map(self, work: Any, parts: list[Any]) -> list[Any]:
         if self.threads == 1 or len(parts) == 1:
             return [work(part) for part in parts]
         with ThreadPoolExecutor(self.threads) as pool:
@@ -324,9 +225,6 @@ def lockstep_parts(counts: Sequence[int], threads: int) -> list[LockstepPart]:
 
 
 def check_effort(effort: int) -> None:
-    """Raises InputError for an effort that this version does not have."""
-    if effort != 1:
-        raise InputError(f"effort {effort}: this version has effort 1 only, one pass of the encoder")
-
-
-__all__ = ["Codec", "CodecNetwork", "CodecNotFoundError", "kind_of"]
+    """Raises InputError for an effort outside of 1 to 9."""
+    if not 1 <= effort <= 9:
+        raise InputError(f"effort {effort}: it goes from 1, one pass of the encoder, to 9, the longest search")

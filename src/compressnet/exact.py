@@ -253,6 +253,14 @@ def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
     return ranges["y"]
 
 
+def register_shapes(program: Program) -> dict[str, tuple[int, ...]]:
+    """The shape of every register of a proved program, without N."""
+    shapes: dict[str, tuple[int, ...]] = {"x": program.input_shape}
+    for node in program.nodes:
+        shapes[node.output] = _prove_shape(node, [shapes[name] for name in node.inputs])
+    return shapes
+
+
 def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
     """The shape of a node's output without N; checks the shapes of its arrays."""
     x, a = inputs[0], node.attributes

@@ -13,9 +13,10 @@ import numpy as np
 
 from compressnet import api, bundle
 from compressnet.backends.onnx import run_model
-from compressnet.codec import Codec, Images, kind_of
+from compressnet.codec import Codec, kind_of
 from compressnet.export import make_models
 from compressnet.metrics import Quality, compare
+from compressnet.network import Images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """The freeze: a trained, fake-quantized model becomes an integer codec, and is proved to be the same.
 
 Weights become int8, biases int32, exponents shifts. The integer programs are proved to stay where float32 is exact
-(`compressnet.exact.prove`), then run on real images beside the torch model in float64: symbols and pixels have to
-be equal, all of them.
+(`compressnet.exact.prove`), then run on real images beside the torch model in float64
+(`compressnet.training.check`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -17,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from compressnet.bundle import DEQUANTIZED, Bundle, Kind, Network, Probe, make_bundle
-from compressnet.codec import CodecNetwork
-from compressnet.errors import CodecRefusedError
 from compressnet.exact import QUALITIES, Node, NumpyBackend, Program
-from compressnet.prior import MEAN_SHIFT, MaskedLayer, Prior, dequantize
+from compressnet.network import CodecNetwork
+from compressnet.prior import MEAN_SHIFT, MaskedLayer, Prior
 from compressnet.tables import MEAN_STEPS, make_tables
-from compressnet.training.architecture import LATENT_EXPONENT, PIXEL_EXPONENT, SYMBOL_EXPONENT, Layer
+from compressnet.training.architecture import LATENT_EXPONENT, SYMBOL_EXPONENT, Layer
+from compressnet.training.check import check_frozen, to_pixels
 from compressnet.training.networks import (
     DEQUANTIZED_LIMIT,
     GAIN_EXPONENT,
@@ -30,6 +31,7 @@ from compressnet.training.networks import (
     SYMBOL_BOUND,
     Model,
     Weighted,
+    quality_lambda,
 )
 from compressnet.training.networks import Network as TorchNetwork
 from compressnet.training.quantize import weight_exponents
@@ -39,17 +41,10 @@ assert 2**MEAN_SHIFT * MEAN_STEPS == 2 ** (GAIN_EXPONENT + MEAN_EXPONENT)
 CHECKED_IMAGES = 500
 BOUNDED_IMAGES = 3000
 """Images over which the alphabets are measured."""
-BITS_TOLERANCE = 0.01
-"""The entropy model is checked by its code length: torch's mixtures have no tables."""
 PROBE_IMAGES = 4
 
 Images = NDArray[np.uint8]
 Integers = NDArray[np.int64]
-
-
-def to_pixels(images_NHWC: Images, dtype: torch.dtype) -> torch.Tensor:
-    """uint8 images (N,H,W,C) as the networks see them: (N,C,H,W), pixels in steps of 2^-6."""
-    return torch.tensor(images_NHWC.transpose(0, 3, 1, 2), dtype=dtype) / 2**PIXEL_EXPONENT
 
 
 def _integers(values: torch.Tensor, exponents: torch.Tensor | int) -> Integers:
@@ -251,9 +246,10 @@ def freeze(
         decoder=decoder,
         prior=prior,
         probe=_empty_probe(kind, model.symbols),
+        lambdas=quality_lambda(torch.arange(QUALITIES)).numpy().astype(np.float32),
     )
     network = _with_probe(unproved, images_NHWC)
-    _check(model, network, images_NHWC[:CHECKED_IMAGES], bound)
+    check_frozen(model, network, images_NHWC[:CHECKED_IMAGES], bound)
     return make_bundle((network,), name=name, default_quality=default_quality, about=about)
 
 
@@ -285,36 +281,4 @@ def _with_probe(network: Network, images_NHWC: Images) -> Network:
             [np.frombuffer(hashlib.sha256(runner.decode(k, q).tobytes()).digest(), np.uint8) for k, q in pairs]
         ),
     )
-    return Network(
-        kind=network.kind,
-        qualities=network.qualities,
-        encoder=network.encoder,
-        decoder=network.decoder,
-        prior=network.prior,
-        probe=probe,
-    )
-
-
-def _check(model: Model, network: Network, images_NHWC: Images, bound_QS: Integers) -> None:
-    """Compare the integer codec with the torch model in float64, to the last symbol, pixel and distribution."""
-    reference = copy.deepcopy(model).double()
-    runner = CodecNetwork(network, NumpyBackend())
-    repeats = model.levels.repeats.numpy()
-    low, high = network.qualities
-    for quality in sorted({low, (low + high) // 2 + 1, high}):
-        bound_D = np.repeat(bound_QS[quality], repeats)
-        with torch.no_grad():
-            x = to_pixels(images_NHWC, torch.float64)
-            quality_B = torch.full((len(x),), quality)
-            outcome = reference(x, quality_B, quantized=True)
-            symbols = np.clip(outcome.k_BD.numpy(), -bound_D, bound_D).astype(np.int32)
-            if not np.array_equal(runner.encode(images_NHWC, quality), symbols):
-                raise CodecRefusedError(f"the frozen encoder differs from the trained one at quality {quality}")
-            y_hat = dequantize(network.prior, symbols, quality).astype(np.float64) / 2**SYMBOL_EXPONENT
-            x_hat = reference.decode(torch.from_numpy(y_hat), quality_B, quantized=True)
-            pixels = (x_hat * 2**PIXEL_EXPONENT).numpy().transpose(0, 2, 3, 1)
-        if not np.array_equal(runner.decode(symbols, quality), pixels):
-            raise CodecRefusedError(f"the frozen decoder differs from the trained one at quality {quality}")
-        trained_bits = float(outcome.bits_B.sum())
-        if abs(runner.ideal_bits(symbols, quality) - trained_bits) > BITS_TOLERANCE * trained_bits + len(x):
-            raise CodecRefusedError(f"the frozen entropy model differs from the trained one at quality {quality}")
+    return replace(network, probe=probe)

@@ -26,7 +26,8 @@ from compressnet.errors import FormatError, InputError
 from compressnet.files import atomic_write
 from compressnet.metrics import psnr_of_mse, ssim
 from compressnet.training.architecture import Widths
-from compressnet.training.freeze import freeze, to_pixels
+from compressnet.training.check import to_pixels
+from compressnet.training.freeze import freeze
 from compressnet.training.networks import Model, quality_lambda, starting_gains
 
 PIXEL_SCALE = 64 / 255

@@ -1,0 +1,66 @@
+"""Metrics against scikit-image and against sums by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from compressnet.metrics import compare, mse_per_image, psnr_of_mse, ssim
+
+
+def noisy(images: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 20, images.shape)
+    return np.clip(images + noise, 0, 255).astype(np.uint8)
+
+
+def reference_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    return structural_similarity(x, y, gaussian_weights=True, use_sample_covariance=False, sigma=1.5, data_range=255)
+
+
+def test_ssim_is_that_of_scikit_image(mnist: np.ndarray) -> None:
+    images, decoded = mnist[:50], noisy(mnist[:50])
+    expected = np.mean([reference_ssim(x, y) for x, y in zip(images, decoded, strict=True)])
+    assert ssim(images, decoded) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_of_colour_is_the_mean_over_channels() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (4, 13, 17, 3), dtype=np.uint8)
+    decoded = noisy(images)
+    planes = [reference_ssim(images[n, ..., c], decoded[n, ..., c]) for n in range(4) for c in range(3)]
+    assert ssim(images, decoded) == pytest.approx(np.mean(planes), abs=1e-9)
+
+
+def test_ssim_of_small_images_is_undefined() -> None:
+    images = np.zeros((2, 10, 28), np.uint8)
+    assert ssim(images, images) is None
+    assert compare(images, images).ssim is None
+
+
+def test_figures_by_hand() -> None:
+    images = np.zeros((2, 11, 11), np.uint8)
+    decoded = images.copy()
+    decoded[1, 0, 0] = 255
+    figures = compare(images, decoded)
+    assert figures.mse == pytest.approx(1 / 242)
+    assert figures.psnr == pytest.approx(10 * np.log10(242))
+    assert figures.psnr_mean == pytest.approx(10 * np.log10(121))
+    assert figures.perfect_images == 1
+    assert mse_per_image(images, decoded).tolist() == [0, pytest.approx(1 / 121)]
+
+
+def test_identical_images_have_no_psnr(mnist: np.ndarray) -> None:
+    figures = compare(mnist[:20], mnist[:20])
+    assert (figures.mse, figures.psnr, figures.psnr_mean, figures.perfect_images) == (0, None, None, 20)
+    assert figures.ssim == pytest.approx(1)
+    assert psnr_of_mse(0) == float("inf")
+
+
+def test_psnr_is_of_the_mean_over_all_images_not_a_mean_of_psnrs(mnist: np.ndarray) -> None:
+    images = mnist[:600]
+    decoded = noisy(images)
+    figures = compare(images, decoded)
+    squares = np.square(images.astype(float) - decoded) / 255**2
+    assert figures.psnr == pytest.approx(-10 * np.log10(squares.mean()))
+    assert figures.psnr_mean == pytest.approx(np.mean(-10 * np.log10(squares.mean(axis=(1, 2)))))
+    assert figures.psnr != pytest.approx(figures.psnr_mean, abs=1e-3)

@@ -1,0 +1,103 @@
+"""The codec that ships: what the README promises about it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compressnet
+from compressnet.api import shipped_codecs
+from compressnet.bench.evaluate import evaluate
+from compressnet.codec import Codec
+from compressnet.container import Container, FileSource
+from compressnet.images import open_collection
+
+
+def test_default_settings_keep_the_promised_figures(shipped: Codec) -> None:
+    images = open_collection("mnist").load()
+    result = evaluate(images, shipped)
+    assert result.identical
+    assert result.images == 10_000
+    for row in result.rows:
+        assert row.quality.mse <= 0.004
+        assert row.quality.psnr is not None
+        assert row.quality.psnr >= 24.47
+        assert row.quality.ssim is not None
+        assert row.quality.ssim >= 0.976
+    assert result.bytes_per_image <= 20
+    assert result.ideal_bytes_per_image <= result.bytes_per_image <= 1.04 * result.ideal_bytes_per_image
+
+
+@pytest.mark.parametrize("quality", [0, 33, 66, 99])
+def test_four_ways_agree_at_every_quality(shipped: Codec, mnist: np.ndarray, quality: int) -> None:
+    assert evaluate(mnist[:300], shipped, quality=quality).identical
+
+
+def test_bytes_and_fidelity_rise_with_quality(shipped: Codec, mnist: np.ndarray) -> None:
+    sizes, errors = [], []
+    for quality in range(0, 100, 9):
+        data = shipped.compress(mnist, quality)
+        sizes.append(len(data))
+        errors.append(np.square(shipped.decompress(data).astype(float) - mnist).mean())
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_a_lone_image_costs_little_over_its_ideal_length(shipped: Codec, mnist: np.ndarray) -> None:
+    for quality in (0, shipped.default_quality, 99):
+        network = shipped.network((28, 28, 1), quality)
+        for i in range(100):
+            image = mnist[i : i + 1]
+            ideal_bytes = network.ideal_bits(shipped.encoder(image, quality), quality) / 8
+            assert len(shipped.compress(image, quality)) <= ideal_bytes + 6
+
+
+def test_blocks_backends_and_threads_change_no_pixel(shipped: Codec, mnist: np.ndarray, tmp_path: Path) -> None:
+    images = mnist[:300]
+    expected = shipped.autoencoder(images)
+    for block_images in (1, 7, 256):
+        path = tmp_path / f"{block_images}.cnet"
+        compressnet.compress(images, path, "mnist", block_images=block_images)
+        for backend, threads in (("onnx", 1), ("onnx", 2), ("numpy", 1), ("numpy", 2)):
+            with compressnet.open(path, backend=backend, threads=threads) as archive:
+                assert np.array_equal(archive[:], expected)
+            again = tmp_path / "again.cnet"
+            compressnet.compress(images, again, block_images=block_images, backend=backend, threads=threads)
+            assert again.read_bytes() == path.read_bytes()
+
+
+def test_shipped_codecs_are_small_and_not_embedded(shipped: Codec, mnist: np.ndarray, tmp_path: Path) -> None:
+    for path in shipped_codecs().values():
+        assert path.stat().st_size < 1_500_000
+        assert path.with_suffix(".md").is_file()
+    compressnet.compress(mnist[:10], tmp_path / "a.cnet")
+    with Container(FileSource(tmp_path / "a.cnet")) as container:
+        assert container.codecs[0].embedded is None
+        assert container.codecs[0].identity.hex() == shipped.identity
+
+
+@pytest.mark.slow
+def test_sixty_thousand_images_take_under_a_gigabyte(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    del resource
+    source = tmp_path / "train-images-idx3-ubyte"
+    images = open_collection("mnist").load()
+    with source.open("wb") as stream:
+        stream.write(bytes([0, 0, 8, 3]) + np.array([60_000, 28, 28], ">u4").tobytes())
+        for _ in range(6):
+            stream.write(images.tobytes())
+    program = (
+        "import resource, sys\n"
+        "from compressnet.cli import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    command = [sys.executable, "-c", program, "compress", str(source), "-o", str(tmp_path / "a.cnet")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    peak = int(result.stdout.split()[-1])
+    peak_bytes = peak if sys.platform == "darwin" else 1024 * peak
+    assert peak_bytes < 1_000_000_000

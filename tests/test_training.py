@@ -1,0 +1,202 @@
+"""Training end to end on small pictures, and fake quantization against the integers that it stands for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import compressnet
+from compressnet.errors import CodecRefusedError, FormatError, InputError
+from compressnet.exact import EXACT_BELOW, Program, bias_at
+from compressnet.tables import Mixture, frequency_weights, make_tables
+from compressnet.training.check import check_frozen
+from compressnet.training.freeze import freeze
+from compressnet.training.loop import Options, Progress, TrainingInterrupted, checkpoint_path, log_path, train
+from compressnet.training.networks import Model, mixture_bits, starting_gains
+from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
+from make_conformance import SMALL, blobs
+
+IMAGES = blobs(400, (8, 12, 1), 3)
+
+
+def options(**changes: object) -> Options:
+    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1, "widths": SMALL}
+    return Options(**(chosen | changes))
+
+
+def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
+    output = tmp_path / "blobs.codec"
+    seen: list[Progress] = []
+    bundle = train(IMAGES, output, options(epochs=30), report=seen.append)
+    assert not checkpoint_path(output).exists()
+    lines = [json.loads(line) for line in log_path(output).read_text().splitlines()]
+    assert [line["step"] for line in lines] == [point.step for point in seen]
+    assert lines[-1]["share"] == 1
+    assert lines[-1]["quantized"]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+    codec = compressnet.load(output)
+    assert codec.name == "blobs"
+    assert codec.identity == bundle.identity.hex()
+    held = IMAGES[-100:, ..., 0]
+    for quality, (_, ideal_bytes, psnr) in zip((10, 94), (seen[-1].points[0], seen[-1].points[-1]), strict=True):
+        decoded = codec.autoencoder(held, quality)
+        mse = np.square(decoded.astype(float) - held).mean() / 255**2
+        assert -10 * np.log10(mse) == pytest.approx(psnr, abs=0.05)
+        assert len(codec.compress(held, quality)) / 100 == pytest.approx(ideal_bytes, rel=0.03, abs=0.1)
+    psnr_low, psnr_high = seen[-1].points[0][2], seen[-1].points[-1][2]
+    assert psnr_high > psnr_low + 1
+
+
+def test_the_same_seed_gives_the_same_codec(tmp_path: Path) -> None:
+    codecs = [train(IMAGES, tmp_path / f"{i}.codec", options(epochs=1, seed=5)) for i in range(2)]
+    other = train(IMAGES, tmp_path / "other.codec", options(epochs=1, seed=6))
+    assert codecs[0].identity == codecs[1].identity
+    assert other.identity != codecs[0].identity
+
+
+def test_an_interrupted_training_resumes_where_it_was(tmp_path: Path) -> None:
+    straight = train(IMAGES, tmp_path / "straight.codec", options())
+    output = tmp_path / "broken.codec"
+
+    def interrupt(point: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted, match=r"broken\.codec\.checkpoint"):
+        train(IMAGES, output, options(), report=interrupt)
+    assert checkpoint_path(output).exists()
+    assert not output.exists()
+    resumed = train(IMAGES, output, options(), resume=True)
+    assert resumed.identity == straight.identity
+    assert not checkpoint_path(output).exists()
+
+
+def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    output = tmp_path / "a.codec"
+    with pytest.raises(InputError, match=r"a\.codec\.checkpoint: no checkpoint to resume from"):
+        train(IMAGES, output, options(), resume=True)
+    checkpoint_path(output).write_bytes(b"nothing of the kind")
+    with pytest.raises(FormatError, match=r"a\.codec\.checkpoint: not a checkpoint"):
+        train(IMAGES, output, options(), resume=True)
+
+    def interrupt(point: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted):
+        train(IMAGES, output, options(), report=interrupt)
+    with pytest.raises(InputError, match="of other images or options"):
+        train(IMAGES, output, options(seed=1), resume=True)
+
+
+def test_images_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="400 images are too few to train on with 390 held out; at least 406"):
+        train(IMAGES, tmp_path / "a.codec", options(holdout=390))
+    with pytest.raises(InputError, match="8x10: training takes sides that are multiples of 4"):
+        train(IMAGES[:, :, :10], tmp_path / "a.codec", options())
+    with pytest.raises(InputError, match="either a number of epochs or a number of minutes"):
+        train(IMAGES, tmp_path / "a.codec", options(minutes=1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_check_of_the_freeze_notices_any_difference() -> None:
+    torch.manual_seed(0)
+    model = Model((8, 12, 1), SMALL, starting_gains() + 3).eval()
+    with torch.no_grad():
+        model.levels.decode_gain -= 3
+    bundle = freeze(model, IMAGES[:200], name="a", qualities=(0, 99), default_quality=50, about="")
+    network = bundle.networks[0]
+    assert network.encoder is not None
+    bound = network.encoder.nodes[-1].arrays["bound"]
+    check_frozen(model, network, IMAGES[:50], bound)
+
+    def with_one_more(program: Program, output: str) -> Program:
+        """The program with every bias of one node larger by half of its step."""
+        nodes = []
+        for node in program.nodes:
+            if node.output == output:
+                half = 1 << (node.arrays["shift"].astype(np.int64) - 1)
+                bias = (node.arrays["bias"] + half).astype(np.int32)
+                node = replace(node, arrays=dict(node.arrays) | {"bias": bias})
+            nodes.append(node)
+        return replace(program, nodes=tuple(nodes))
+
+    layer = network.prior.output
+    worse_prior = replace(network.prior, output=replace(layer, bias=layer.bias + (1 << layer.shift.astype(np.int32))))
+    for changed, part in (
+        (replace(network, encoder=with_one_more(network.encoder, "grid")), "encoder"),
+        (replace(network, decoder=with_one_more(network.decoder, "pixels")), "decoder"),
+        (replace(network, prior=worse_prior), "entropy model"),
+    ):
+        with pytest.raises(CodecRefusedError, match=f"the frozen {part} differs from the trained one at quality 0"):
+            check_frozen(model, changed, IMAGES[:50], bound)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    fan_in=st.sampled_from([1, 9, 300, 1568, 3136]),
+    size=st.floats(-12, 8),
+    bias=st.floats(-10, 10),
+    largest=st.sampled_from([127, 223, 255]),
+)
+def test_exponents_always_keep_float32_exact(seed: int, fan_in: int, size: float, bias: float, largest: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(4, fan_in, generator=generator) * 2.0**size
+    biases = torch.full((1, 4), bias)
+    exponents = weight_exponents(weight, biases, 4, 3, largest)
+    integers = (weights_through(weight, exponents) * torch.exp2(exponents)[:, None]).double()
+    assert torch.equal(integers, integers.round())
+    assert integers.abs().max() <= 127
+    whole_bias = torch.floor(biases.double() * torch.exp2(exponents + 4) + 0.5).abs()
+    assert (integers.abs().sum(dim=1) * largest + whole_bias < EXACT_BELOW).all()
+    assert ((exponents + 4 - 3).abs() <= 20).all()
+
+
+def test_biases_round_as_the_integer_networks_do() -> None:
+    torch.manual_seed(0)
+    anchors = torch.randn(12, 5)
+    exponents = torch.tensor([3.0, 5.0, 8.0, 10.0, 0.0])
+    trained = biases_through(anchors, exponents) * torch.exp2(exponents)
+    integers = torch.floor(anchors * torch.exp2(exponents) + 0.5).numpy().astype(np.int32)
+    for quality in range(100):
+        assert trained[quality].tolist() == bias_at(integers, quality).tolist()
+
+
+def test_quantize_through_rounds_half_up_and_stops_gradients_where_it_clamps() -> None:
+    x = torch.tensor([-0.5, 0.125, 0.375, 9.0], requires_grad=True)
+    y = quantize_through(x, 2, -128, 20)
+    assert y.tolist() == [-0.5, 0.25, 0.5, 5.0]
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1, 1, 1, 0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    means=st.lists(st.integers(-600, 600), min_size=2, max_size=2),
+    scales=st.lists(st.integers(10, 56), min_size=2, max_size=2),
+    weight=st.integers(1, 255),
+)
+def test_the_training_loss_counts_what_the_frequencies_cost(means: list[int], scales: list[int], weight: int) -> None:
+    def row(value: int) -> np.ndarray:
+        return np.array([value], np.int32)
+
+    mixture = Mixture(means=(row(means[0]), row(means[1])), scales=(row(scales[0]), row(scales[1])), weight=row(weight))
+    bound = 63
+    frequencies = frequency_weights(make_tables(), mixture, bound)[0] + 1
+    k = torch.arange(-bound, bound + 1, dtype=torch.float64)[None]
+    bits = mixture_bits(
+        k,
+        torch.tensor(means, dtype=torch.float64)[:, None, None] / 32,
+        (torch.tensor(scales, dtype=torch.float64)[:, None, None] - 40) / 8,
+        torch.full((1, 1), weight / 256, dtype=torch.float64),
+    )[0].numpy()
+    expected = (frequencies / 2**24 * np.log2(2**24 / frequencies)).sum()
+    assert (frequencies / 2**24 * bits).sum() == pytest.approx(expected, abs=0.03)
