@@ -17,8 +17,9 @@ import torch
 import compressnet
 from compressnet.bundle import Bundle, to_bytes
 from compressnet.training.architecture import Widths
+from compressnet.training.design import GRID
 from compressnet.training.freeze import freeze
-from compressnet.training.networks import Model, starting_gains
+from compressnet.training.networks import Model
 
 FOLDER = Path(__file__).parent / "conformance"
 SMALL = Widths(fine=4, coarse=8, dense=16, vector=5, grid=1, hidden_vector=4, hidden_grid=8)
@@ -42,7 +43,7 @@ def random_codec(name: str) -> Bundle:
     """A frozen codec of random weights."""
     kind, widths = KINDS[name]
     torch.manual_seed(7)
-    model = Model(kind, widths, starting_gains()).eval()
+    model = Model(kind, replace(GRID, widths=widths, log_lambda=(1.6, 5.5, 0.0), origin=0)).eval()
     images = blobs(200, kind, 1)
     with torch.no_grad():
         model.levels.encode_gain += 3

@@ -17,17 +17,19 @@ from compressnet.errors import CodecRefusedError, FormatError, InputError
 from compressnet.exact import EXACT_BELOW, Program, bias_at
 from compressnet.tables import Mixture, frequency_weights, make_tables
 from compressnet.training.check import check_frozen
+from compressnet.training.design import GRID
 from compressnet.training.freeze import freeze
 from compressnet.training.loop import Options, Progress, TrainingInterrupted, checkpoint_path, log_path, train
-from compressnet.training.networks import Model, mixture_bits, starting_gains
+from compressnet.training.networks import Model, mixture_bits
 from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
 from make_conformance import SMALL, blobs
 
+DESIGN = replace(GRID, widths=SMALL, qualities=(0, 99), log_lambda=(1.6, 5.5, 0.0), origin=0)
 IMAGES = blobs(400, (8, 12, 1), 3)
 
 
 def options(**changes: object) -> Options:
-    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1, "widths": SMALL}
+    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1, "design": DESIGN}
     return Options(**(chosen | changes))
 
 
@@ -107,8 +109,9 @@ def test_images_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
 
 def test_the_check_of_the_freeze_notices_any_difference() -> None:
     torch.manual_seed(0)
-    model = Model((8, 12, 1), SMALL, starting_gains() + 3).eval()
+    model = Model((8, 12, 1), DESIGN).eval()
     with torch.no_grad():
+        model.levels.encode_gain += 3
         model.levels.decode_gain -= 3
     bundle = freeze(model, IMAGES[:200], name="a", qualities=(0, 99), default_quality=50, about="")
     network = bundle.networks[0]
@@ -150,13 +153,13 @@ def test_exponents_always_keep_float32_exact(seed: int, fan_in: int, size: float
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(4, fan_in, generator=generator) * 2.0**size
     biases = torch.full((1, 4), bias)
-    exponents = weight_exponents(weight, biases, 4, 3, largest)
+    exponents = weight_exponents(weight, biases, torch.tensor(3.0), largest)
     integers = (weights_through(weight, exponents) * torch.exp2(exponents)[:, None]).double()
     assert torch.equal(integers, integers.round())
     assert integers.abs().max() <= 127
-    whole_bias = torch.floor(biases.double() * torch.exp2(exponents + 4) + 0.5).abs()
+    whole_bias = torch.floor(biases.double() * torch.exp2(exponents) + 0.5).abs()
     assert (integers.abs().sum(dim=1) * largest + whole_bias < EXACT_BELOW).all()
-    assert ((exponents + 4 - 3).abs() <= 20).all()
+    assert ((exponents - 3).abs() <= 20).all()
 
 
 def test_biases_round_as_the_integer_networks_do() -> None:
@@ -171,7 +174,7 @@ def test_biases_round_as_the_integer_networks_do() -> None:
 
 def test_quantize_through_rounds_half_up_and_stops_gradients_where_it_clamps() -> None:
     x = torch.tensor([-0.5, 0.125, 0.375, 9.0], requires_grad=True)
-    y = quantize_through(x, 2, -128, 20)
+    y = quantize_through(x, torch.tensor(2.0), -128, 20)
     assert y.tolist() == [-0.5, 0.25, 0.5, 5.0]
     y.sum().backward()
     assert x.grad is not None

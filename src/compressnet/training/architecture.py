@@ -20,8 +20,8 @@ LATENT_RANGE: Range = (-2047, 2047)
 PIXEL_EXPONENT = 6
 """Networks see pixels in steps of 2^-6: 0 to 4 (scaled to 0..1 they learn more slowly)."""
 LATENT_EXPONENT = 8
-SYMBOL_EXPONENT = 4
-"""Dequantized symbols are 8-bit integers in steps of 2^-4."""
+SYMBOL_EXPONENT = 7
+"""Dequantized symbols are integers in steps of 2^-7, those of the gains, so that nothing is rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from compressnet.training.networks import (
     SYMBOL_BOUND,
     Model,
     Weighted,
-    quality_lambda,
+    integers_scale,
 )
 from compressnet.training.networks import Network as TorchNetwork
 from compressnet.training.quantize import weight_exponents
@@ -53,15 +53,16 @@ def _integers(values: torch.Tensor, exponents: torch.Tensor | int) -> Integers:
 
 
 def _frozen(
-    layer: Weighted, weight: torch.Tensor, in_exponent: int, out_exponent: torch.Tensor | int, in_largest: int
+    layer: Weighted, weight: torch.Tensor, in_exponents: torch.Tensor, out_exponents: torch.Tensor, in_largest: int
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int8]]:
     """Weight, bias and shift of a layer as integers."""
-    exponents_O = weight_exponents(weight, layer.bias, in_exponent, out_exponent, in_largest)
+    scaled = weight * integers_scale(weight, in_exponents)
+    exponents_O = weight_exponents(scaled, layer.bias, out_exponents, in_largest)
     per_row = exponents_O.reshape(-1, *([1] * (weight.dim() - 1)))
-    shift = exponents_O + in_exponent - out_exponent
+    shift = exponents_O - out_exponents
     return (
-        np.clip(_integers(weight, per_row), -127, 127).astype(np.int8),
-        _integers(layer.bias, exponents_O + in_exponent).astype(np.int32),
+        np.clip(_integers(scaled, per_row), -127, 127).astype(np.int8),
+        _integers(layer.bias, exponents_O).astype(np.int32),
         shift.numpy().astype(np.int8),
     )
 
@@ -71,9 +72,9 @@ def _node(network: TorchNetwork, layer: Layer) -> Node:
     arrays: dict[str, NDArray[Any]] = {}
     attributes = dict(layer.attributes)
     if layer.op in ("conv", "dense"):
-        in_exponent, in_largest = network.register_formats()[layer.inputs[0]]
+        in_exponents, in_largest = network.register_formats()[layer.inputs[0]]
         weighted = cast("Weighted", network.weighted[layer.output.replace(".", "_")])
-        frozen = _frozen(weighted, weighted.weight, in_exponent, network.exponents[layer.step], in_largest)
+        frozen = _frozen(weighted, weighted.weight, in_exponents, network.output_exponents(layer), in_largest)
         arrays = dict(zip(("weight", "bias", "shift"), frozen, strict=True))
     return Node(
         op=layer.op,
@@ -126,10 +127,14 @@ def _freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_
     units = np.array(torch_prior.hidden, np.int32)
     symbol_ends, unit_ends = np.cumsum(sizes), np.cumsum(units)
     total = int(sizes.sum())
+    symbol, hidden1, hidden2 = (
+        torch.tensor(float(exponent))
+        for exponent in (SYMBOL_EXPONENT, torch_prior.exponents["hidden1"], torch_prior.exponents["hidden2"])
+    )
     formats = [
-        (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, torch_prior.exponents["hidden1"]),
-        (torch_prior.exponents["hidden1"], 223, torch_prior.exponents["hidden2"]),
-        (torch_prior.exponents["hidden2"], 223, torch_prior.output_exponents()),
+        (symbol, DEQUANTIZED_LIMIT, hidden1),
+        (hidden1, 223, hidden2),
+        (hidden2, 223, torch_prior.output_exponents()),
     ]
     rows_of_group = [
         [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
@@ -246,7 +251,7 @@ def freeze(
         decoder=decoder,
         prior=prior,
         probe=_empty_probe(kind, model.symbols),
-        lambdas=quality_lambda(torch.arange(QUALITIES)).numpy().astype(np.float32),
+        lambdas=model.lambdas.numpy().astype(np.float32),
     )
     network = _with_probe(unproved, images_NHWC)
     check_frozen(model, network, images_NHWC[:CHECKED_IMAGES], bound)

@@ -25,14 +25,14 @@ from compressnet.bundle import Bundle, to_bytes
 from compressnet.errors import FormatError, InputError
 from compressnet.files import atomic_write
 from compressnet.metrics import psnr_of_mse, ssim
-from compressnet.training.architecture import Widths
 from compressnet.training.check import to_pixels
+from compressnet.training.design import GRID, Design
 from compressnet.training.freeze import freeze
-from compressnet.training.networks import Model, quality_lambda, starting_gains
+from compressnet.training.networks import Model
 
 PIXEL_SCALE = 64 / 255
 """From the networks' pixels to 0..1."""
-QUANTIZED_FROM = 0.65
+QUANTIZED_FROM = 0.6
 """Share of the schedule after which the networks are fake-quantized."""
 WARM_UP_STEPS = 200
 AVERAGE_DECAY = 0.999
@@ -59,7 +59,7 @@ class Options:
     batch: int = 48
     learning_rate: float = 4e-3
     checkpoint_minutes: float = 2.0
-    widths: Widths = Widths()  # noqa: RUF009 - frozen
+    design: Design = GRID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ class Trainer:
         self.x_train = torch.tensor(self.train_images.transpose(0, 3, 1, 2)).to(self.device)
         kind = cast("tuple[int, int, int]", images_NHWC.shape[1:])
         torch.manual_seed(options.seed)
-        self.model = Model(kind, options.widths, starting_gains()).to(self.device)
+        self.model = Model(kind, options.design).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = self._make_optimizer()
@@ -203,7 +203,7 @@ class Trainer:
             group["lr"] = rate * group["scale"]
         x = self._batch()
         quality = self._qualities(len(x))
-        lambda_B = quality_lambda(quality)
+        lambda_B = self.model.lambdas[quality]
         outcome = self.model(x, quality, quantized=self.quantized)
         error_B = ((outcome.x_hat - x) * PIXEL_SCALE).square().flatten(1).sum(dim=1)
         loss = ((outcome.bits_B + lambda_B * error_B) / lambda_B.sqrt()).mean()

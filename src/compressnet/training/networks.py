@@ -16,18 +16,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compressnet.exact import ANCHORS, LEAKY_SHIFT
+from compressnet.exact import ANCHOR_STEP, ANCHORS, LEAKY_SHIFT
 from compressnet.training.architecture import (
     LATENT_EXPONENT,
     PIXEL_EXPONENT,
     SYMBOL_EXPONENT,
     Layer,
-    Widths,
     analysis,
     grid_shape,
     symbol_groups,
     synthesis,
 )
+from compressnet.training.design import Design
 from compressnet.training.quantize import (
     biases_through,
     over_qualities,
@@ -38,7 +38,10 @@ from compressnet.training.quantize import (
 )
 
 SYMBOL_BOUND = 63
-DEQUANTIZED_LIMIT = 127
+DEQUANTIZED_LIMIT = 2047
+"""Dequantized symbols are 12-bit integers: at 8 bits their rounding alone adds a tenth to the error at the top."""
+STEP_SPREAD = 3
+"""A channel's step is at most 2^STEP_SPREAD finer than the coarsest of its register."""
 GAIN_LIMIT = 4095
 GAIN_EXPONENT = 7
 """Gains are 12-bit integers in steps of 2^-7, so 1/128 to 32."""
@@ -65,21 +68,35 @@ class Weighted(nn.Module):
         self.bias = nn.Parameter(torch.zeros(ANCHORS if by_quality else 1, shape[0]))
         self.exponents_O: Tensor | None = None  # while training; they change rarely and cost a pass over the weights
 
-    def forward(self, in_exponent: int, out_exponent: Tensor | int, in_largest: int, *, quantized: bool):
-        """Weight and biases (1 or 100, O), real or fake-quantized."""
+    def forward(
+        self, in_exponents: Tensor, out_exponents: Tensor, in_largest: int, *, quantized: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Weight and biases (1 or 100, O), real or fake-quantized; exponents as in `integers_scale`."""
         if not quantized:
             return self.weight, over_qualities(self.bias)
-        return self.quantized(self.weight, in_exponent, out_exponent, in_largest)
+        return self.quantized(self.weight, in_exponents, out_exponents, in_largest)
 
     def quantized(
-        self, weight: Tensor, in_exponent: int, out_exponent: Tensor | int, in_largest: int
+        self, weight: Tensor, in_exponents: Tensor, out_exponents: Tensor, in_largest: int
     ) -> tuple[Tensor, Tensor]:
         """A weight (this one, masked or not) and the biases, fake-quantized."""
+        scale = integers_scale(weight, in_exponents)
         exponents_O = self.exponents_O
         if exponents_O is None or not self.training:
-            exponents_O = weight_exponents(weight, self.bias, in_exponent, out_exponent, in_largest)
+            exponents_O = weight_exponents(weight * scale, self.bias, out_exponents, in_largest)
             self.exponents_O = exponents_O
-        return weights_through(weight, exponents_O), biases_through(self.bias, exponents_O + in_exponent)
+        return weights_through(weight * scale, exponents_O) / scale, biases_through(self.bias, exponents_O)
+
+
+def integers_scale(weight: Tensor, in_exponents: Tensor) -> Tensor:
+    """What weights (O,I,...) have to be multiplied by to take integers for inputs: 2^-exponent of each input's step.
+
+    in_exponents: () or (C,), where every channel has I/C inputs.
+    """
+    if in_exponents.dim() == 0:
+        return torch.exp2(-in_exponents).to(weight.dtype)
+    each = torch.repeat_interleave(in_exponents, weight.shape[1] // len(in_exponents))
+    return torch.exp2(-each).to(weight.dtype).reshape(1, -1, *([1] * (weight.dim() - 2)))
 
 
 def bias_rows(bias: Tensor, quality_B: Tensor) -> Tensor:
@@ -87,8 +104,12 @@ def bias_rows(bias: Tensor, quality_B: Tensor) -> Tensor:
     return bias if len(bias) == 1 else bias[quality_B]
 
 
+Format = tuple[Tensor, int]
+"""Exponents of a register's steps, () or (C,), and the largest magnitude of its integers."""
+
+
 class Network(nn.Module):
-    """g_a or g_s: runs a list of `Layer`s; `exponents` holds each step's power of two once calibrated."""
+    """g_a or g_s: runs a list of `Layer`s; `exponents` holds each step's powers of two, (C,), once calibrated."""
 
     def __init__(self, layers: list[Layer], inputs: dict[str, tuple[int, int]]) -> None:
         """inputs: name of each input register -> (exponent, largest magnitude of its integers)."""
@@ -108,19 +129,23 @@ class Network(nn.Module):
         )
         steps = sorted({layer.step for layer in layers if layer.step})
         fixed = {"latent": LATENT_EXPONENT, "pixels": PIXEL_EXPONENT}
-        self.exponents: dict[str, int] = {step: fixed.get(step, 4) for step in steps}
-        self.calibrated_steps = [step for step in steps if step not in fixed]
-        self.observed: dict[str, float] | None = None
+        self.exponents: dict[str, Tensor] = {step: torch.tensor(float(fixed.get(step, 4))) for step in steps}
+        self.channels = {
+            step: min(layer.outputs for layer in layers if layer.step == step and layer.outputs)
+            for step in steps
+            if step not in fixed
+        }
+        self.observed: dict[str, Tensor] | None = None
 
-    def get_extra_state(self) -> dict[str, int]:
+    def get_extra_state(self) -> dict[str, Tensor]:
         return dict(self.exponents)
 
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        self.exponents = dict(state)
+    def set_extra_state(self, state: dict[str, Tensor]) -> None:
+        self.exponents = {step: torch.as_tensor(exponent).float() for step, exponent in state.items()}
 
-    def register_formats(self) -> dict[str, tuple[int, int]]:
-        """Exponent and largest magnitude of every register."""
-        formats = dict(self.inputs)
+    def register_formats(self) -> dict[str, Format]:
+        """Exponents and largest magnitude of every register."""
+        formats = {name: (torch.tensor(float(exponent)), most) for name, (exponent, most) in self.inputs.items()}
         for layer in self.layers:
             if layer.step:
                 low, high = layer.clamp
@@ -128,6 +153,11 @@ class Network(nn.Module):
             else:
                 formats[layer.output] = formats[layer.inputs[0]]
         return formats
+
+    def output_exponents(self, layer: Layer) -> Tensor:
+        """Of a conv or dense layer, for each output: () or (O,); the outputs of one channel lie side by side."""
+        exponents = self.exponents[layer.step]
+        return exponents if exponents.dim() == 0 else exponents.repeat_interleave(layer.outputs // len(exponents))
 
     def forward(self, registers: dict[str, Tensor], quality_B: Tensor, *, quantized: bool) -> dict[str, Tensor]:
         """All registers after a run; fills `observed` while that is a dictionary."""
@@ -143,7 +173,7 @@ class Network(nn.Module):
         self,
         layer: Layer,
         inputs: list[Tensor],
-        formats: dict[str, tuple[int, int]],
+        formats: dict[str, Format],
         quality_B: Tensor,
         quantized: bool,
     ) -> Tensor:
@@ -158,9 +188,9 @@ class Network(nn.Module):
             case "add":
                 x = x + inputs[1]
             case _:
-                in_exponent, in_largest = formats[layer.inputs[0]]
+                in_exponents, in_largest = formats[layer.inputs[0]]
                 weight, bias = self.weighted[layer.output.replace(".", "_")](
-                    in_exponent, self.exponents[layer.step], in_largest, quantized=quantized
+                    in_exponents, self.output_exponents(layer), in_largest, quantized=quantized
                 )
                 bias_BO = bias_rows(bias, quality_B)
                 if layer.op == "dense":
@@ -170,26 +200,30 @@ class Network(nn.Module):
                     x = x + bias_BO[:, :, None, None]
         if layer.activation == "leaky":
             x = leaky(x)
-        if self.observed is not None and layer.step in self.calibrated_steps:
+        if self.observed is not None and layer.step in self.channels:
             self._observe(layer, x)
         if quantized:
-            x = quantize_through(x, self.exponents[layer.step], *layer.clamp)
+            exponents = self.output_exponents(layer) if layer.outputs else self.exponents[layer.step]
+            x = quantize_through(x, exponents, *layer.clamp)
         return x
 
     def _observe(self, layer: Layer, x: Tensor) -> None:
-        """Remember how many steps of 1 a register needs: its largest value over its clamp."""
+        """Remember how many steps of 1 each channel needs: its largest values over the clamp."""
         assert self.observed is not None
         low, high = layer.clamp
-        flat = x.detach().flatten()
-        flat = flat[torch.randint(len(flat), (200_000,))] if len(flat) > 200_000 else flat
-        needed = max(float(torch.quantile(flat, 0.9999)) / high, float(torch.quantile(flat, 0.0001)) / low)
-        self.observed[layer.step] = max(self.observed.get(layer.step, 2.0**-12), needed)
+        channels = self.channels[layer.step]
+        rows = x.detach().reshape(len(x), channels, -1).transpose(0, 1).flatten(1)
+        rows = rows[:, torch.randint(rows.shape[1], (20_000,))] if rows.shape[1] > 20_000 else rows
+        needed = torch.maximum(torch.quantile(rows, 0.9999, dim=1) / high, torch.quantile(rows, 0.0001, dim=1) / low)
+        known = self.observed.get(layer.step, torch.full_like(needed, 2.0**-12))
+        self.observed[layer.step] = torch.maximum(known, needed)
 
     def settle(self) -> None:
-        """Fix every step's exponent from what was observed, and stop observing."""
+        """Fix every step's exponents from what was observed, and stop observing."""
         assert self.observed is not None
         for step, needed in self.observed.items():
-            self.exponents[step] = math.floor(-math.log2(needed) + 0.15)
+            exponents = torch.floor(-torch.log2(needed) + 0.15)
+            self.exponents[step] = torch.minimum(exponents, exponents.min() + STEP_SPREAD).cpu()
         self.observed = None
 
 
@@ -283,14 +317,15 @@ class Prior(nn.Module):
         layer = self.layers()[index]
         mask = (self.mask1, self.mask2, self.mask3)[index]
         in_exponent, in_largest = (
-            (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT),
-            (self.exponents["hidden1"], 223),
-            (self.exponents["hidden2"], 223),
+            (float(SYMBOL_EXPONENT), DEQUANTIZED_LIMIT),
+            (float(self.exponents["hidden1"]), 223),
+            (float(self.exponents["hidden2"]), 223),
         )[index]
         if not quantized:
             return layer.weight * mask, over_qualities(layer.bias)
-        out_exponent = (self.exponents["hidden1"], self.exponents["hidden2"], self.output_exponents())[index]
-        return layer.quantized(layer.weight * mask, in_exponent, out_exponent, in_largest)
+        hidden1, hidden2 = (torch.tensor(float(self.exponents[name])) for name in ("hidden1", "hidden2"))
+        out_exponents = (hidden1, hidden2, self.output_exponents())[index]
+        return layer.quantized(layer.weight * mask, torch.tensor(in_exponent), out_exponents, in_largest)
 
     def forward(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Means (M,B,D), log2 scales (M,B,D) and the first component's weight (B,D), in coding order."""
@@ -306,12 +341,12 @@ class Prior(nn.Module):
                     needed = float(torch.quantile(flat, 0.9999)) / 223
                     self.observed[name] = max(self.observed.get(name, 2.0**-12), needed)
                 if quantized:
-                    x = quantize_through(x, self.exponents[name], -32, 223)
+                    x = quantize_through(x, torch.tensor(float(self.exponents[name])), -32, 223)
         mean1, scale1, mean2, scale2, weight = x.reshape(len(x), 5, -1).unbind(1)
         if quantized:
-            mean1, mean2 = (quantize_through(m, MEAN_EXPONENT, *COMPONENT_LIMITS["mean"]) for m in (mean1, mean2))
-            scale1, scale2 = (quantize_through(s, SCALE_EXPONENT, *COMPONENT_LIMITS["scale"]) for s in (scale1, scale2))
-            weight = quantize_through(weight, WEIGHT_EXPONENT, *COMPONENT_LIMITS["weight"])
+            mean1, mean2 = (_component(m, MEAN_EXPONENT, "mean") for m in (mean1, mean2))
+            scale1, scale2 = (_component(s, SCALE_EXPONENT, "scale") for s in (scale1, scale2))
+            weight = _component(weight, WEIGHT_EXPONENT, "weight")
         first_BD = torch.clamp(torch.sigmoid(weight), 1 / 256, 255 / 256)
         return torch.stack([mean1, mean2]), torch.stack([scale1, scale2]), first_BD
 
@@ -321,6 +356,11 @@ class Prior(nn.Module):
         for name, needed in self.observed.items():
             self.exponents[name] = math.floor(-math.log2(needed) + 0.15)
         self.observed = None
+
+
+def _component(x_BD: Tensor, exponent: int, name: str) -> Tensor:
+    """An output of the entropy model, fake-quantized."""
+    return quantize_through(x_BD, torch.tensor(float(exponent)), *COMPONENT_LIMITS[name])
 
 
 def mixture_bits(k_BD: Tensor, mean_MBD: Tensor, log2_scale_MBD: Tensor, first_BD: Tensor) -> Tensor:
@@ -349,10 +389,13 @@ class Outcome:
 class Model(nn.Module):
     """Encoder, gains, entropy model and decoder as one, for training."""
 
-    def __init__(self, kind: tuple[int, int, int], widths: Widths, log2_gain: Tensor) -> None:
-        """kind: (H,W,C); log2_gain (12,): where the encoder's gains start."""
+    def __init__(self, kind: tuple[int, int, int], design: Design) -> None:
+        """kind: (H,W,C)."""
         super().__init__()
-        self.kind, self.widths = kind, widths
+        widths = design.widths
+        self.kind, self.design, self.widths = kind, design, widths
+        self.lambdas: Tensor
+        self.register_buffer("lambdas", torch.tensor(design.lambdas()), persistent=False)
         rows, columns = grid_shape(kind[0], kind[1])
         self.grid = (widths.grid, rows, columns)
         self.symbols = widths.vector + math.prod(self.grid)
@@ -361,14 +404,19 @@ class Model(nn.Module):
         symbol_format = (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT)
         self.g_s = Network(synthesis(kind, widths), {"vector": symbol_format, "grid": symbol_format})
         repeats = [1] * widths.vector + [rows * columns] * widths.grid
-        self.levels = Levels(repeats, log2_gain)
+        self.levels = Levels(repeats, starting_gains(self.lambdas))
         groups = symbol_groups(kind, widths)
         hidden = [widths.hidden_vector] * widths.vector + [widths.hidden_grid] * (len(groups) - widths.vector)
         self.prior = Prior(groups, hidden)
 
     def config(self) -> dict[str, object]:
         """What rebuilds the model."""
-        return {"kind": list(self.kind), "widths": asdict(self.widths)}
+        design = asdict(self.design)
+        return {
+            "kind": list(self.kind),
+            "widths": design["widths"],
+            "lambda": [*design["log_lambda"], design["origin"]],
+        }
 
     def encode(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
@@ -399,7 +447,7 @@ class Model(nn.Module):
         y_hat_BD = k_BD * self.levels.per_symbol(decode_QS, quality_B)
         limit = DEQUANTIZED_LIMIT
         if quantized:
-            y_hat_BD = quantize_through(y_hat_BD, SYMBOL_EXPONENT, -limit, limit)
+            y_hat_BD = quantize_through(y_hat_BD, torch.tensor(float(SYMBOL_EXPONENT)), -limit, limit)
         else:
             y_hat_BD = torch.clamp(y_hat_BD, -limit / 2**SYMBOL_EXPONENT, limit / 2**SYMBOL_EXPONENT)
         x_hat = self.decode(y_hat_BD, quality_B, quantized=quantized)
@@ -434,12 +482,6 @@ class Model(nn.Module):
                 network.settle()
 
 
-def quality_lambda(quality: Tensor) -> Tensor:
-    """Lambda, in bits per unit of summed squared error (pixels in [0,1]), of a quality of 0 to 99."""
-    return 5.0 * torch.exp2(quality.float() * (math.log2(240.0) / 99.0))
-
-
-def starting_gains() -> Tensor:
+def starting_gains(lambdas_Q: Tensor) -> Tensor:
     """log2 gains at the 12 anchors: a step proportional to 1/sqrt(lambda), as high-rate theory has it."""
-    quality = torch.arange(ANCHORS) * 9
-    return 1.0 + 0.5 * torch.log2(quality_lambda(quality) / 60.0)
+    return 1.0 + 0.5 * torch.log2(lambdas_Q[torch.arange(ANCHORS) * ANCHOR_STEP] / 60.0)

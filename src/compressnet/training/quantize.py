@@ -17,7 +17,7 @@ class _Quantize(torch.autograd.Function):
     """clamp(floor(x * scale + 1/2), low, high) / scale; the gradient passes where it does not clamp."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, scale: float, low: int, high: int) -> Tensor:
+    def forward(ctx: FunctionCtx, x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
         steps = (x * scale).add_(0.5).floor_()
         y = steps.clamp(low, high)
         ctx.save_for_backward((steps == y).to(x.dtype))
@@ -46,9 +46,13 @@ def round_through(x: Tensor) -> Tensor:
     return x + (torch.floor(x + 0.5) - x).detach()
 
 
-def quantize_through(x: Tensor, exponent: int, low: int, high: int) -> Tensor:
-    """Round to steps of 2^-exponent and clamp to [low, high] steps; no gradient where it clamps."""
-    return _Quantize.apply(x, 2.0**exponent, low, high)
+def quantize_through(x: Tensor, exponents: Tensor, low: int, high: int) -> Tensor:
+    """Round to steps of 2^-exponent and clamp to [low, high] steps; no gradient where it clamps.
+
+    x: (B,C,...); exponents: (C,), or () for all channels alike.
+    """
+    scale = torch.exp2(exponents).to(x.dtype)
+    return _Quantize.apply(x, scale.reshape(scale.shape + (1,) * (x.dim() - 2)) if scale.dim() else scale, low, high)
 
 
 def over_qualities(anchors_AO: Tensor) -> Tensor:
@@ -78,11 +82,10 @@ def biases_through(anchors_AO: Tensor, exponents_O: Tensor) -> Tensor:
     return real_QO + (exact_QO - real_QO).detach()
 
 
-def weight_exponents(
-    weight: Tensor, bias_AO: Tensor, in_exponent: int, out_exponent: Tensor | int, in_largest: int
-) -> Tensor:
-    """Each output channel's exponent e, the integers being round(w * 2^e): (O,), whole floats.
+def weight_exponents(weight: Tensor, bias_AO: Tensor, out_exponents: Tensor, in_largest: int) -> Tensor:
+    """Each output channel's exponent e, the integers being round(w * 2^e) and round(b * 2^e): (O,), whole floats.
 
+    weight: what multiplies integers of up to in_largest. out_exponents: (O,) or (), of the outputs' steps.
     The largest e for which |w| <= 127 and sum|w| * max|x| + |b| < 2^24 hold and the shift after the sum stays
     within +-SHIFT_LIMIT. So the freeze never meets a network that it must refuse.
     """
@@ -90,15 +93,15 @@ def weight_exponents(
         rows = weight.detach().flatten(1)
         largest_O = rows.abs().amax(dim=1).clamp_min(2.0**-30)
         exponents_O = torch.floor(torch.log2(127.49 / largest_O))
-        room_O = rows.abs().sum(dim=1) * in_largest + bias_AO.detach().abs().amax(dim=0) * 2.0**in_exponent
+        room_O = rows.abs().sum(dim=1) * in_largest + bias_AO.detach().abs().amax(dim=0)
         exponents_O = torch.minimum(
             exponents_O, torch.floor(torch.log2((EXACT_BELOW - 1) / room_O.clamp_min(2.0**-30)))
         )
-        limit = SHIFT_LIMIT - in_exponent + out_exponent
-        exponents_O = torch.clamp(torch.minimum(exponents_O, torch.zeros_like(exponents_O) + limit), -16, 24)
+        limit_O = torch.zeros_like(exponents_O) + SHIFT_LIMIT + out_exponents
+        exponents_O = torch.clamp(torch.minimum(exponents_O, limit_O), -16, 24)
         for _ in range(2):  # what rounding adds can reach the bound only where it was met within a hair
             integers = torch.floor(rows * torch.exp2(exponents_O)[:, None] + 0.5).abs()
-            bias_O = bias_AO.detach().abs().amax(dim=0) * torch.exp2(exponents_O + in_exponent) + 1
+            bias_O = bias_AO.detach().abs().amax(dim=0) * torch.exp2(exponents_O) + 1
             over_O = (integers.sum(dim=1) * in_largest + bias_O >= EXACT_BELOW) | (integers.amax(dim=1) > 127)
             exponents_O = exponents_O - over_O.to(exponents_O.dtype)
     return exponents_O

@@ -1,0 +1,56 @@
+"""Which networks a codec gets: their widths, the qualities that they are trained for, and each quality's lambda.
+
+A short vector of symbols is best at low rates, a grid of symbols at higher ones (docs/EXPERIMENTS.md). One codec
+holds one network of either; where the one ends and the other begins is measured on held-out images.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from compressnet.exact import QUALITIES
+from compressnet.training.architecture import Widths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """A network to be trained.
+
+    lambda, in bits per unit of summed squared error with pixels in [0,1], is exp(c0 + c1 u + c2 u^2) for
+    u = (quality - origin) / 100.
+    """
+
+    name: str
+    widths: Widths
+    qualities: tuple[int, int]
+    """What it is trained for, both included; neighbours overlap."""
+    log_lambda: tuple[float, float, float]
+    origin: int
+
+    def lambdas(self) -> list[float]:
+        """Lambda at each of the 100 qualities."""
+        c0, c1, c2 = self.log_lambda
+        shares = ((quality - self.origin) / QUALITIES for quality in range(QUALITIES))
+        return [math.exp(min(c0 + c1 * u + c2 * u * u, math.log(2e4))) for u in shares]
+
+
+VECTOR = Design(
+    name="vector",
+    widths=Widths(vector=40, grid=0, hidden_vector=12),
+    qualities=(0, 32),
+    log_lambda=(math.log(2.5), 12.7, 0.0),
+    origin=0,
+)
+"""Lambda from 2.5 to 60 at quality 25, and on to 145."""
+
+GRID = Design(
+    name="grid",
+    widths=Widths(vector=0, grid=6, hidden_grid=16),
+    qualities=(20, 99),
+    log_lambda=(math.log(14.0), 4.92, 4.42),
+    origin=25,
+)
+"""Lambda from 11 to 6700; 14 at quality 25."""
+
+DESIGNS = (VECTOR, GRID)
