@@ -46,8 +46,12 @@ def random_codec(name: str) -> Bundle:
     model = Model(kind, replace(GRID, widths=widths, log_lambda=(1.6, 5.5, 0.0), origin=0)).eval()
     images = blobs(200, kind, 1)
     with torch.no_grad():
-        model.levels.encode_gain += 3
-        model.levels.decode_gain -= 3
+        spread = torch.rand_like(model.levels.encode_gain)
+        model.levels.encode_gain += 2.5 + spread
+        model.levels.decode_gain -= 2.5 + spread
+        for parameter_name, parameter in model.named_parameters():
+            if parameter_name.endswith("bias"):
+                parameter += 0.1 * torch.randn_like(parameter)
     return freeze(model, images, name=f"tiny-{name}", qualities=(0, 99), default_quality=60, about="random weights")
 
 

@@ -38,6 +38,30 @@ _LAYER_ARRAYS = ("weight", "bias", "shift")
 _PRIOR_ARRAYS = ("order", "group_symbols", "group_units", "inverse_gain", "scale_offset", "bound")
 _TABLE_ARRAYS = ("cdf", "reciprocal", "weight")
 _REGISTER = re.compile(r"[A-Za-z0-9._]+")
+_NODE_DTYPES = {
+    "weight": "int8",
+    "bias": "int32",
+    "shift": "int8",
+    "table": "int16",
+    "bound": "int16",
+    "repeats": "int32",
+}
+_DTYPES = {
+    "prior.order": "int32",
+    "prior.group_symbols": "int32",
+    "prior.group_units": "int32",
+    "prior.inverse_gain": "int16",
+    "prior.scale_offset": "int16",
+    "prior.bound": "int16",
+    "tables.cdf": "uint16",
+    "tables.reciprocal": "int32",
+    "tables.weight": "uint8",
+    "probe.images": "uint8",
+    "probe.symbols": "int16",
+    "probe.frequencies": "uint8",
+    "probe.pixels": "uint8",
+    "encoder.lambda": "float32",
+} | {f"prior.{layer}.{name}": _NODE_DTYPES[name] for layer in _LAYERS for name in _LAYER_ARRAYS}
 _ATTRIBUTES = {"stride", "padding", "factor", "start", "stop", "channels", "height", "width"}
 
 Kind = tuple[int, int, int]
@@ -132,9 +156,11 @@ def from_bytes(data: bytes, source: str) -> Bundle:
         document = json.loads(metadata["codec"])
         networks = tuple(_network(i, entry, tensors) for i, entry in enumerate(document["networks"]))
         name, about = str(document["name"]), str(document["about"])
-        default_quality = int(document["default_quality"])
+        default_quality = _whole(document["default_quality"])
         if not networks:
             raise CorruptError("it has no network")
+        if not any(network.qualities[0] <= default_quality <= network.qualities[1] for network in networks):
+            raise CorruptError(f"none of its networks has its default quality, {default_quality}")
         return make_bundle(networks, name=name, default_quality=default_quality, about=about)
     except CorruptError as error:
         raise CorruptError(f"{source}: {error}") from error
@@ -216,11 +242,26 @@ def _node_entry(node: Node) -> dict[str, Any]:
     }
 
 
+def _whole(value: Any) -> int:
+    """A whole number from JSON. Raises CorruptError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CorruptError(f"{value!r} stands where a whole number should")
+    return value
+
+
+def _tensor(i: int, name: str, tensors: Tensors) -> NDArray[Any]:
+    """A network's tensor by its name without the number. Raises KeyError, CorruptError for another dtype."""
+    array = tensors[f"{i}.{name}"]
+    if array.dtype != _DTYPES[name]:
+        raise CorruptError(f"tensor {i}.{name} has dtype {array.dtype}, not {_DTYPES[name]}")
+    return array
+
+
 def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
     op: Op = entry["op"]
     if op not in OPS or entry["activation"] not in ("linear", "leaky"):
         raise CorruptError(f"a network node does {entry['op']!r}, {entry['activation']!r}, unknown to this version")
-    attributes = {str(key): int(value) for key, value in entry["attributes"].items()}
+    attributes = {str(key): _whole(value) for key, value in entry["attributes"].items()}
     if not set(attributes) <= _ATTRIBUTES or any(not 0 <= v <= 1 << 16 for v in attributes.values()):
         raise CorruptError(f"a network node has the attributes {attributes}")
     if not _REGISTER.fullmatch(str(entry["out"])):
@@ -228,9 +269,10 @@ def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
     start = f"{prefix}{entry['out']}."
     arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start)}
     arrays = {name: array for name, array in arrays.items() if "." not in name}
-    if any(not np.issubdtype(array.dtype, np.integer) for array in arrays.values()):
-        raise CorruptError(f"the network node {entry['out']!r} has weights that are not integers")
-    low, high = (int(value) for value in entry["clamp"])
+    for name, array in arrays.items():
+        if array.dtype != _NODE_DTYPES.get(name):
+            raise CorruptError(f"the network node {entry['out']!r} has an array {name!r} of dtype {array.dtype}")
+    low, high = (_whole(value) for value in entry["clamp"])
     return Node(
         op=op,
         inputs=tuple(str(name) for name in entry["in"]),
@@ -244,10 +286,10 @@ def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
 
 
 def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
-    height, width, channels = (int(value) for value in entry["kind"])
+    height, width, channels = (_whole(value) for value in entry["kind"])
     if not (1 <= height <= SIDE_LIMIT_PX and 1 <= width <= SIDE_LIMIT_PX and 1 <= channels <= CHANNELS_LIMIT):
         raise CorruptError(f"a network codes images of {height}x{width}x{channels}, beyond the limits")
-    low, high = (int(value) for value in entry["qualities"])
+    low, high = (_whole(value) for value in entry["qualities"])
     if not 0 <= low <= high < QUALITIES:
         raise CorruptError(f"a network codes the qualities {low} to {high}")
     if any(len(entry.get(part, [])) > NODES_LIMIT for part in ("encoder", "decoder")):
@@ -261,8 +303,8 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
     decoder = Program(nodes=decoder_nodes, input_range=(-largest, largest), input_shape=(symbols,))
     encoder = lambdas = None
     if "encoder" in entry:
-        lambdas = tensors[f"{i}.encoder.lambda"]
-        if lambdas.dtype != np.float32 or lambdas.shape != (QUALITIES,) or not np.all(lambdas > 0):
+        lambdas = _tensor(i, "encoder.lambda", tensors)
+        if lambdas.shape != (QUALITIES,) or not np.all(lambdas > 0):
             raise CorruptError("a network's lambdas are not 100 positive numbers")
         encoder_nodes = tuple(_node(node, f"{i}.encoder.", tensors) for node in entry["encoder"])
         encoder = Program(nodes=encoder_nodes, input_range=(0, 255), input_shape=(channels, height, width))
@@ -270,8 +312,9 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
     if prove(decoder, (channels, height, width)) != (0, 255):
         raise CorruptError("a decoder's pixels are not clamped to 0..255")
     prove_prior(prior, symbols)
-    probe = Probe(**{name: tensors[f"{i}.probe.{name}"] for name in ("images", "symbols", "frequencies", "pixels")})
-    if probe.images.dtype != np.uint8 or probe.images.shape[1:] != (height, width, channels):
+    names = ("images", "symbols", "frequencies", "pixels")
+    probe = Probe(**{name: _tensor(i, f"probe.{name}", tensors) for name in names})
+    if len(probe.images) == 0 or probe.images.shape[1:] != (height, width, channels):
         raise CorruptError("the probe's images are not of the network's kind")
     hashes = (probe.frequencies.shape, probe.pixels.shape)
     if probe.symbols.shape != (2, len(probe.images), symbols) or hashes != ((2, 32), (2, 32)):
@@ -289,11 +332,11 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
 
 def _prior(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Prior:
     layers = {
-        layer: MaskedLayer(**{name: tensors[f"{i}.prior.{layer}.{name}"] for name in _LAYER_ARRAYS})
+        layer: MaskedLayer(**{name: _tensor(i, f"prior.{layer}.{name}", tensors) for name in _LAYER_ARRAYS})
         for layer in _LAYERS
     }
-    arrays = {name: tensors[f"{i}.prior.{name}"] for name in _PRIOR_ARRAYS}
-    tables = Tables(**{name: tensors[f"{i}.tables.{name}"] for name in _TABLE_ARRAYS})
+    arrays = {name: _tensor(i, f"prior.{name}", tensors) for name in _PRIOR_ARRAYS}
+    tables = Tables(**{name: _tensor(i, f"tables.{name}", tensors) for name in _TABLE_ARRAYS})
     first = decoder_nodes[0]
     if first.op != "gain" or first.output != DEQUANTIZED or first.inputs != ("x",) or "bound" in first.arrays:
         raise CorruptError("a decoder does not begin with a gain without bounds from 'x' to 'dequantized'")

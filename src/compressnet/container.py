@@ -1,6 +1,6 @@
 """The archive file without any codec: chunks, index, labels. docs/FORMAT.md is its specification.
 
-    signature  HEAD  CODC+  KIND+  BLOK*  [labl]  INDX  TAIL
+    signature  HEAD  CODC*  KIND+  BLOK*  [labl]  INDX  TAIL
 
 `ContainerWriter` needs no seeking, so an archive can be written to a pipe. `Container` opens from the end: TAIL
 gives the index, the index gives every block.
@@ -143,6 +143,8 @@ def unpack_labels(data: bytes, images: int, what: str) -> Labels:
         raw = inflater.decompress(data[1:], limit + 1)
     except zlib.error as error:
         raise CorruptError(f"{what} is damaged: {error}") from error
+    if not inflater.eof or inflater.unused_data:
+        raise CorruptError(f"{what} does not end where its labels do")
     if encoding == bytes([LABELS_INTEGER]) and len(raw) == 8 * images:
         return np.frombuffer(raw, "<i8").astype(np.int64)
     if encoding == bytes([LABELS_TEXT]) and len(raw) <= limit:
@@ -310,7 +312,8 @@ class Container:
         self.blocks: list[BlockEntry] = []
         first = 0
         for _ in range(count):
-            chunk_bytes, block_images = reader.varint(CHUNK_BYTES_LIMIT), reader.varint(BLOCK_IMAGES_LIMIT)
+            chunk_bytes = reader.varint(CHUNK_BYTES_LIMIT + CHUNK_OVERHEAD_BYTES)
+            block_images = reader.varint(BLOCK_IMAGES_LIMIT)
             self.blocks.append(BlockEntry(offset=position, chunk_bytes=chunk_bytes, first=first, images=block_images))
             position, first = position + chunk_bytes, first + block_images
         reader.end()

@@ -33,7 +33,7 @@ def _describe_archive(container: Container) -> dict[str, Any]:
         "images": container.images,
         "shape": [container.images, *container.kinds[0].shape],
         "archive_bytes": total_bytes,
-        "bytes_per_image": total_bytes / container.images,
+        "bytes_per_image": total_bytes / container.images if container.images else None,
         "blocks": len(blocks),
         "methods": dict(Counter(block.method_name for block in blocks)),
         "qualities": sorted({block.quality for block in blocks}),

@@ -1,7 +1,8 @@
 """Integer programs as ONNX graphs: what the ONNX Runtime backend runs and what `export` writes.
 
 Every register is a float32 tensor that holds integers, exact as in `compressnet.exact`: ordinary Conv and Gemm
-nodes, then Mul by a power of two, Add 1/2, Floor and Clip. Opset 13 and ops that common runtimes know.
+nodes whose weights are scaled by a power of two beforehand, then Add 1/2, Floor and Clip. Opset 13 and ops that
+common runtimes know.
 """
 
 from __future__ import annotations

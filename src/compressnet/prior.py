@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
-from compressnet.exact import EXACT_BELOW, SHIFT_LIMIT, Float32, Node, bias_at, requantize, run_node
+from compressnet.exact import ANCHORS, EXACT_BELOW, QUALITIES, SHIFT_LIMIT, Float32, Node, bias_at, requantize, run_node
 from compressnet.tables import BOUND_LIMIT, MEAN_LIMIT, SCALE_CENTRE, SCALES, Mixture, Tables
 
 HIDDEN_LOW, HIDDEN_HIGH = -32, 223
@@ -59,7 +59,7 @@ class Prior:
     output: MaskedLayer
     """A group's outputs: all its first means, log scales, second means, log scales, weights."""
     dequantize: Node
-    """The decoder's first node: symbols to 8-bit integers."""
+    """The decoder's first node: symbols to the integers that the networks see."""
     inverse_gain: NDArray[np.int16]
     """(100,S): from the means' units to symbols."""
     scale_offset: NDArray[np.int16]
@@ -93,6 +93,10 @@ def prove_prior(prior: Prior, symbols: int) -> None:
         raise CorruptError("the entropy model's order is not a permutation of the symbols")
     if prior.group_symbols.min() < 1 or prior.group_units.min() < 1:
         raise CorruptError("the entropy model has an empty group")
+    by_segment = (QUALITIES, len(prior.dequantize.arrays["repeats"]))
+    shapes = (prior.inverse_gain.shape, prior.scale_offset.shape, prior.bound.shape, prior.group_units.shape)
+    if shapes != (by_segment, by_segment, (QUALITIES, len(prior.group_symbols)), prior.group_symbols.shape):
+        raise CorruptError(f"the entropy model's tables have shapes {shapes}")
     if prior.bound.min() < 0 or prior.bound.max() > BOUND_LIMIT:
         raise CorruptError(f"the entropy model's symbols are not within +-{BOUND_LIMIT}")
     if prior.inverse_gain.min() < 1 or int(prior.inverse_gain.max()) * MEAN_RANGE[1] >= EXACT_BELOW:
@@ -103,7 +107,7 @@ def prove_prior(prior: Prior, symbols: int) -> None:
         outputs = sum(rows for rows, _ in shapes)
         if len(layer.weight) != sum(rows * seen for rows, seen in shapes) or layer.shift.shape != (outputs,):
             raise CorruptError("the entropy model's weights do not fit its groups")
-        if layer.bias.ndim != 2 or layer.bias.shape[1] != outputs:
+        if layer.bias.shape not in ((1, outputs), (ANCHORS, outputs)):
             raise CorruptError("the entropy model's biases do not fit its groups")
         row_sums = [np.abs(m.astype(np.int64)).sum(axis=1) for m in _matrices(layer, shapes)]
         sums = np.concatenate(row_sums) * largest + np.abs(layer.bias.astype(np.int64)).max(axis=0)
@@ -205,5 +209,5 @@ class PriorPass:
 
 
 def dequantize(prior: Prior, symbols_ND: NDArray[np.integer], quality: int) -> Float32:
-    """Symbols (N,D) to the 8-bit integers that the decoder and the prior see: float32 (N,D)."""
+    """Symbols (N,D) to the integers that the decoder and the prior see: float32 (N,D)."""
     return run_node(prior.dequantize, [symbols_ND.astype(np.float32)], quality)

@@ -1,0 +1,395 @@
+"""A decoder of archives and single blocks from docs/FORMAT.md alone, in integers: an implementation to compare with.
+
+It imports nothing of compressnet and uses no float. It trusts its input more than a reader should: of what the page
+tells readers to refuse it refuses what costs a line. `§` gives the page's section.
+
+Axes: N images, C channels, H rows, W columns, D symbols, O outputs, n symbols of a group, A alphabet.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Pick = Callable[[np.ndarray], int]
+"""Takes the frequencies (A,) of a symbol's values, gives the index of its value."""
+
+DTYPES = {"I8": "<i1", "U8": "<u1", "I16": "<i2", "U16": "<u2", "I32": "<i4", "F32": "V4"}
+NAMES = {"I8": "int8", "U8": "uint8", "I16": "int16", "U16": "uint16", "I32": "int32"}
+ONE = 1 << 24
+MASK = (1 << 64) - 1
+
+
+def must(holds: bool, rule: str) -> None:
+    """Raises ValueError, naming the rule, where it does not hold."""
+    if not holds:
+        raise ValueError(f"broken: {rule}")
+
+
+class Reader:
+    """Takes numbers and bytes off the front of a buffer."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, count: int) -> bytes:
+        must(self.at + count <= len(self.data), "enough bytes")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def rest(self) -> bytes:
+        return self.take(len(self.data) - self.at)
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def varint(self) -> int:  # §1
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                must(byte > 0 or shift == 0, "a varint is in its shortest form")
+                return value
+            shift += 7
+
+
+# §2 Payload
+
+
+class RangeDecoder:
+    """Gives back the indices of a payload's symbols."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload, self.words = payload, 0
+        self.lower, self.range = 0, MASK
+        self.point = self._word() << 32
+        self.point |= self._word()
+
+    def _word(self) -> int:
+        word = self.payload[4 * self.words : 4 * self.words + 4].ljust(4, b"\0")
+        self.words += 1
+        return int.from_bytes(word, "big")
+
+    def next(self, frequencies: np.ndarray) -> int:
+        scale = self.range >> 24
+        quantile = ((self.point - self.lower) & MASK) // scale
+        must(quantile < ONE, "a quantile is below 2^24")
+        ends = np.cumsum(frequencies).tolist()
+        index = bisect.bisect_right(ends, quantile)
+        frequency = int(frequencies[index])
+        self.lower = (self.lower + scale * (ends[index] - frequency)) & MASK
+        self.range = scale * frequency
+        while self.range < 1 << 32:
+            self.lower = (self.lower << 32) & MASK
+            self.range <<= 32
+            self.point = ((self.point << 32) & MASK) | self._word()
+        return index
+
+
+# §3 Codec file
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network: its entry in the JSON, and its tensors by their names without its number."""
+
+    entry: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Codec:
+    networks: list[Network]
+    identity: bytes
+
+    def network(self, kind: tuple[int, ...], quality: int) -> Network:
+        """The first one with this kind and quality (§1)."""
+        for network in self.networks:
+            low, high = network.entry["qualities"]
+            if tuple(network.entry["kind"]) == kind and low <= quality <= high:
+                return network
+        raise ValueError(f"no network for {kind} at quality {quality}")
+
+
+def read_codec(data: bytes) -> Codec:
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    metadata = header.pop("__metadata__")
+    must(metadata["compressnet"] == "1", "the codec's version is 1")
+    entries = json.loads(metadata["codec"])["networks"]
+    decoding = [{key: entry[key] for key in ("decoder", "kind", "qualities")} for entry in entries]
+    digest = hashlib.sha256(json.dumps(decoding, sort_keys=True, separators=(",", ":")).encode())
+    networks = [Network(entry, {}) for entry in entries]
+    for name, about in sorted(header.items()):
+        begin, end = about["data_offsets"]
+        raw = data[start + begin : start + end]
+        number, _, rest = name.partition(".")
+        networks[int(number)].tensors[rest] = np.frombuffer(raw, DTYPES[about["dtype"]]).reshape(about["shape"])
+        if rest.startswith(("decoder.", "prior.", "tables.")):
+            digest.update(f"\n{name} {NAMES[about['dtype']]} {about['shape']}\n".encode() + raw)
+    return Codec(networks, digest.digest())
+
+
+# §4 Networks
+
+
+def requantize(sums: np.ndarray, shift: np.ndarray, leaky: bool, low: int, high: int) -> np.ndarray:
+    t = np.where((sums < 0) & leaky, shift + 3, shift)
+    halves = np.left_shift(1, np.maximum(t - 1, 0))
+    rounded = np.where(t > 0, (sums + halves) >> np.maximum(t, 0), sums << np.maximum(-t, 0))
+    return np.clip(rounded, low, high)
+
+
+def bias_at(bias: np.ndarray, quality: int) -> np.ndarray:
+    bias = bias.astype(np.int64)
+    a, r = divmod(quality, 9)
+    if len(bias) == 1:
+        return bias[0]
+    return bias[a] if r == 0 else (2 * (bias[a] * (9 - r) + bias[a + 1] * r) + 9) // 18
+
+
+def shuffle(x: np.ndarray, f: int) -> np.ndarray:
+    n, c, h, w = x.shape
+    split = x.reshape(n, c // f**2, f, f, h, w)  # in[c*f*f + i*f + j, y, x]
+    return split.transpose(0, 1, 4, 2, 5, 3).reshape(n, c // f**2, h * f, w * f)
+
+
+def unshuffle(x: np.ndarray, f: int) -> np.ndarray:
+    n, c, h, w = x.shape
+    split = x.reshape(n, c, h // f, f, w // f, f)  # in[c, y*f + i, x*f + j]
+    return split.transpose(0, 1, 3, 5, 2, 4).reshape(n, c * f**2, h // f, w // f)
+
+
+def convolve(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> np.ndarray:
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], (2, 3))[:, :, ::stride, ::stride]
+    return np.tensordot(windows, weight, ([1, 4, 5], [1, 2, 3])).transpose(0, 3, 1, 2)
+
+
+def run_node(node: dict[str, Any], arrays: dict[str, np.ndarray], inputs: list[np.ndarray], quality: int) -> np.ndarray:
+    x, at, op = inputs[0], node["attributes"], node["op"]
+    low, high = node["clamp"]
+    leaky = node["activation"] == "leaky"
+    flat = [part.reshape(len(part), -1) for part in inputs]
+    if op == "conv":
+        sums = convolve(x, arrays["weight"].astype(np.int64), at["stride"], at["padding"])
+        sums = sums + bias_at(arrays["bias"], quality)[:, None, None]
+        return requantize(sums, arrays["shift"].astype(np.int64)[:, None, None], leaky, low, high)
+    if op == "dense":
+        sums = flat[0] @ arrays["weight"].astype(np.int64).T + bias_at(arrays["bias"], quality)
+        return requantize(sums, arrays["shift"].astype(np.int64), leaky, low, high)
+    if op == "add":
+        return requantize(x + inputs[1], np.zeros(1, np.int64), leaky, low, high)
+    if op == "gain":
+        factors = np.repeat(arrays["table"][quality].astype(np.int64), arrays["repeats"])
+        values = requantize(x * factors, arrays["shift"].astype(np.int64), False, low, high)
+        if "bound" not in arrays:
+            return values
+        bound = np.repeat(arrays["bound"][quality].astype(np.int64), arrays["repeats"])
+        return np.clip(values, -bound, bound)
+    if op == "concat":
+        return np.concatenate(flat, axis=1)
+    if op == "slice":
+        return x[:, at["start"] : at["stop"]]
+    if op == "reshape":
+        return x.reshape(len(x), at["channels"], at["height"], at["width"])
+    must(op in ("shuffle", "unshuffle"), f"the op {op} is known")
+    return (shuffle if op == "shuffle" else unshuffle)(x, at["factor"])
+
+
+def node_arrays(network: Network, part: str, register: str) -> dict[str, np.ndarray]:
+    names = ("weight", "bias", "shift", "table", "bound", "repeats")
+    found = {name: network.tensors.get(f"{part}.{register}.{name}") for name in names}
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def run_network(network: Network, part: str, x: np.ndarray, quality: int) -> np.ndarray:
+    """`part`: `decoder`, symbols (N,D) to pixels (N,C,H,W), or `encoder`, the reverse."""
+    registers = {"x": x}
+    for node in network.entry[part]:
+        inputs = [registers[name] for name in node["in"]]
+        registers[node["out"]] = run_node(node, node_arrays(network, part, node["out"]), inputs, quality)
+    return registers["y"]
+
+
+# §5 Entropy model
+
+
+def code_symbols(network: Network, images: int, quality: int, pick: Pick) -> np.ndarray:
+    """All symbols (N,D) of a block; `pick` is asked for each that is coded, in the order of coding."""
+    tensors = network.tensors
+    prior = {name[6:]: array.astype(np.int64) for name, array in tensors.items() if name.startswith("prior.")}
+    first = network.entry["decoder"][0]
+    must(first["op"] == "gain" and first["out"] == "dequantized", "the decoder's first node is a gain")
+    gain = {name: array.astype(np.int64) for name, array in node_arrays(network, "decoder", "dequantized").items()}
+    segments = np.repeat(np.arange(len(gain["repeats"])), gain["repeats"])
+    symbols = np.zeros((images, len(prior["order"])), np.int64)
+    v = h1 = h2 = np.zeros((images, 0), np.int64)
+    weights_read, rows_read = dict.fromkeys(("hidden1", "hidden2", "output"), 0), {}
+
+    def layer(name: str, rows: int, seen: np.ndarray, leaky: bool, clamp: tuple[int, int]) -> np.ndarray:
+        start, row = weights_read[name], rows_read.setdefault(name, 0)
+        weights_read[name], rows_read[name] = start + rows * seen.shape[1], row + rows
+        weight = prior[f"{name}.weight"][start : weights_read[name]].reshape(rows, seen.shape[1])
+        sums = seen @ weight.T + bias_at(prior[f"{name}.bias"], quality)[row : row + rows]
+        return requantize(sums, prior[f"{name}.shift"][row : row + rows], leaky, *clamp)
+
+    done = 0
+    for g, (n, u) in enumerate(zip(prior["group_symbols"].tolist(), prior["group_units"].tolist(), strict=True)):
+        members = prior["order"][done : done + n]
+        done += n
+        h1 = np.concatenate([h1, layer("hidden1", u, v, True, (-32, 223))], axis=1)
+        h2 = np.concatenate([h2, layer("hidden2", u, h1, True, (-32, 223))], axis=1)
+        outputs = layer("output", 5 * n, h2, False, (-2047, 2047)).reshape(images, 5, n)
+        bound = int(prior["bound"][quality, g])
+        if bound:
+            frequencies = frequencies_of(network, prior, outputs, segments[members], quality, bound)
+            for i in range(images):
+                for j in range(n):
+                    symbols[i, members[j]] = pick(frequencies[i, j]) - bound
+        dequantized = symbols[:, members] * gain["table"][quality][segments[members]]
+        v = np.concatenate([v, requantize(dequantized, gain["shift"], False, *first["clamp"])], axis=1)
+    return symbols
+
+
+def frequencies_of(
+    network: Network, prior: dict[str, np.ndarray], outputs: np.ndarray, s: np.ndarray, quality: int, b: int
+) -> np.ndarray:
+    """Outputs (N,5,n) of a group of symbols in the segments s (n,) to frequencies (N,n,A)."""
+    cdf, reciprocal, weights = (
+        network.tensors[f"tables.{t}"].astype(np.int64) for t in ("cdf", "reciprocal", "weight")
+    )
+    alphabet = 2 * b + 1
+    k = np.arange(-b, b)
+    weight = weights[np.clip(outputs[:, 4], -128, 127) + 128][..., None]
+    big_c = []
+    for j in (0, 2):
+        mean = np.clip((outputs[:, j] * prior["inverse_gain"][quality][s] + 256) >> 9, -4096, 4096)
+        scale = np.clip(np.clip(outputs[:, j + 1], -64, 63) + prior["scale_offset"][quality][s] + 40, 0, 80)
+        z = ((32 * k + 16 - mean[..., None]) * reciprocal[scale][..., None]) >> 10
+        big_c.append((cdf[np.clip(z, -1536, 1536) + 1536] * (65536 - alphabet)) >> 16)
+    inner = weight * big_c[0] + (256 - weight) * big_c[1]
+    first, last = np.zeros_like(inner[..., :1]), np.full_like(inner[..., :1], 256 * (65536 - alphabet))
+    frequencies = np.diff(np.concatenate([first, inner, last], axis=-1), axis=-1) + 256
+    must(bool((frequencies >= 256).all() and (frequencies.sum(axis=-1) == ONE).all()), "frequencies sum to 2^24")
+    return frequencies
+
+
+def decode_payload(network: Network, payload: bytes, images: int, quality: int) -> np.ndarray:
+    """A payload to pixels uint8 (N,H,W,C)."""
+    symbols = code_symbols(network, images, quality, RangeDecoder(payload).next)
+    return run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
+
+
+# §1 Archive, single block
+
+
+def read_chunk(data: bytes, at: int) -> tuple[str, bytes, int]:
+    """Type, payload and end of the chunk at an offset."""
+    length = int.from_bytes(data[at + 4 : at + 8], "big")
+    body, end = data[at : at + 8 + length], at + 12 + length
+    must(end <= len(data), "a chunk lies inside of the file")
+    must(zlib.crc32(body) == int.from_bytes(data[end - 4 : end], "big"), "a chunk's checksum")
+    must(re.fullmatch(rb"[A-Za-z]{4}", body[:4]) is not None, "a chunk's type is four letters")
+    return body[:4].decode(), body[8:], end
+
+
+def read_labels(payload: bytes, images: int) -> list[int] | list[str]:
+    raw = zlib.decompress(payload[1:])
+    must(payload[0] in (0, 1), "the labels' encoding is known")
+    labels = raw.decode().split("\n") if payload[0] else np.frombuffer(raw, "<i8").tolist()
+    must(len(labels) == images, "a label for each image")
+    return labels
+
+
+@dataclass(frozen=True)
+class Archive:
+    images: np.ndarray
+    labels: list[int] | list[str] | None
+    codecs: list[Codec]
+
+
+def decode_archive(data: bytes) -> Archive:
+    """All images of an archive with embedded codecs: uint8, (N,H,W) or (N,H,W,C)."""
+    must(data[:8] == bytes.fromhex("89434E540D0A1A0A"), "the signature")
+    kind, payload, end = read_chunk(data, len(data) - 20)
+    must(kind == "TAIL" and end == len(data), "TAIL is the last 20 bytes")
+    index_at = int.from_bytes(payload, "big")
+    kind, payload, end = read_chunk(data, index_at)
+    must(kind == "INDX" and end == len(data) - 20, "INDX ends where TAIL begins")
+    index = Reader(payload)
+    images, blocks, at, label_bytes, order = (index.varint() for _ in range(5))
+    must(order == 0, "the order of the images is 0")
+    codecs, shapes = read_front(data, at)
+    parts: list[np.ndarray] = []
+    for _ in range(blocks):
+        chunk_bytes, count = index.varint(), index.varint()
+        kind, payload, end = read_chunk(data, at)
+        must(kind == "BLOK" and end - at == chunk_bytes, "the index agrees with the block")
+        at = end
+        block = Reader(payload)
+        method, quality, which, codec, block_images = block.byte(), *(block.varint() for _ in range(4))
+        must(method == 1 and block_images == count > 0 and quality < 100, "a lossy block, as in the index")
+        payload = block.take(block.varint())
+        height, width, channels = (*shapes[which], 1)[:3]
+        pixels = decode_payload(codecs[codec].network((height, width, channels), quality), payload, count, quality)
+        must(not block.rest(), "a block ends with its payload")
+        parts.append(pixels.reshape(count, *shapes[which]))
+    must(not index.rest() and at + label_bytes == index_at, "the index agrees with the file")
+    must(sum(map(len, parts)) == images, "the index agrees with the blocks")
+    labels = read_labels(read_chunk(data, at)[1], images) if label_bytes else None
+    return Archive(np.concatenate(parts), labels, codecs)
+
+
+def read_front(data: bytes, first_block: int) -> tuple[list[Codec], list[tuple[int, ...]]]:
+    """Codecs, and the shape of each kind's images."""
+    kind, payload, at = read_chunk(data, 8)
+    must(kind == "HEAD" and payload == b"\x01", "the format's version is 1")
+    codecs, shapes = [], []
+    while at < first_block:
+        kind, payload, at = read_chunk(data, at)
+        reader = Reader(payload)
+        if kind == "CODC":
+            identity = reader.take(32)
+            reader.take(reader.varint()).decode()
+            must(reader.byte() == 1, "the codec is embedded")
+            codecs.append(read_codec(reader.rest()))
+            must(codecs[-1].identity == identity, "the codec's identity")
+        elif kind == "KIND":
+            height, width, channels, flags = reader.varint(), reader.varint(), reader.byte(), reader.byte()
+            shapes.append((height, width, channels) if flags else (height, width))
+        else:
+            must(kind[0].islower(), f"the critical chunk {kind} is known")
+    must(at == first_block, "blocks begin where the index says")
+    return codecs, shapes
+
+
+def crc16(data: bytes) -> int:
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x1021 if crc & 0x8000 else 0)) & 0xFFFF
+    return crc
+
+
+def decode_single(data: bytes, codec: Codec) -> np.ndarray:
+    """The images of a single block: uint8, (N,H,W) or (N,H,W,C)."""
+    reader = Reader(data)
+    quality, kind_axis, images = reader.byte(), reader.varint(), reader.varint()
+    head = data[: reader.at]
+    checksum, payload = reader.take(2), reader.rest()
+    must(crc16(codec.identity + head + payload) == int.from_bytes(checksum, "big"), "the block's checksum")
+    must(quality < 100, "a lossy block")
+    kind = tuple(codec.networks[kind_axis >> 1].entry["kind"])
+    pixels = decode_payload(codec.network(kind, quality), payload, images, quality)
+    return pixels if kind_axis & 1 else pixels[..., 0]

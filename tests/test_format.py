@@ -1,0 +1,269 @@
+"""docs/FORMAT.md against compressnet, by way of a decoder written from that page alone."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import compressnet
+from compressnet.bundle import Bundle
+from compressnet.codec import Codec
+from compressnet.coder import PayloadDecoder, PayloadEncoder
+from reference_decoder import (
+    ONE,
+    Network,
+    RangeDecoder,
+    code_symbols,
+    crc16,
+    decode_archive,
+    decode_single,
+    read_codec,
+    run_network,
+)
+
+Coded = list[tuple[int, np.ndarray]]
+"""Symbols: an index each, and the frequencies (A,) of its alphabet."""
+
+
+class RangeEncoder:
+    """The encoder of docs/FORMAT.md, section 2, in integers of any length."""
+
+    def __init__(self) -> None:
+        self.lower, self.range, self.n = 0, (1 << 64) - 1, 0
+
+    def append(self, index: int, frequencies: np.ndarray) -> None:
+        scale = self.range >> 24
+        self.lower += scale * int(frequencies[:index].sum())
+        self.range = scale * int(frequencies[index])
+        while self.range < 1 << 32:
+            self.lower <<= 32
+            self.range <<= 32
+            self.n += 1
+
+    def finish(self) -> bytes:
+        total = 8 + 4 * self.n
+        for length in range(total + 1):
+            unit = 1 << 8 * (total - length)
+            number = -(-self.lower // unit)
+            if number * unit < self.lower + self.range:
+                return number.to_bytes(length, "big")
+        raise AssertionError("lower itself is such a number")
+
+
+def random_frequencies(generator: np.random.Generator, alphabet: int, skew: int) -> np.ndarray:
+    """(A,) integers >= 1 that sum to 2^24, in an order by chance; the larger `skew`, the more unequal."""
+    shares = generator.exponential(1, alphabet) ** skew
+    frequencies = np.floor(shares / shares.sum() * (ONE - alphabet)).astype(np.int64) + 1
+    frequencies[np.argmax(frequencies)] += ONE - frequencies.sum()
+    return frequencies
+
+
+def write(coded: Coded) -> bytes:
+    """The payload as compressnet writes it."""
+    encoder = PayloadEncoder()
+    for index, frequencies in coded:
+        encoder.encode(np.array([index], np.int32), (frequencies - 1).astype(np.float64)[None])
+    return encoder.finish()
+
+
+def check_payload(coded: Coded) -> bytes:
+    """compressnet's payload is the page's, to the byte; both decoders read it. Returns it."""
+    payload = write(coded)
+    encoder = RangeEncoder()
+    for index, frequencies in coded:
+        encoder.append(index, frequencies)
+    assert payload == encoder.finish()
+    decoder, fast = RangeDecoder(payload), PayloadDecoder(payload)
+    for index, frequencies in coded:
+        assert decoder.next(frequencies) == index
+        assert fast.decode((frequencies - 1).astype(np.float64)[None]).tolist() == [index]
+    return payload
+
+
+def around(point: bytes, steps: int, widths: list[int]) -> Coded:
+    """Symbols whose intervals all hold `point`, continued by zeros: (frequencies before, of, after the symbol)."""
+    coded: Coded = []
+    encoder = RangeEncoder()
+    for step in range(steps):
+        target = int.from_bytes(point.ljust(8 + 4 * encoder.n, b"\0")[: 8 + 4 * encoder.n], "big")
+        quantile = (target - encoder.lower) // (encoder.range >> 24)
+        if quantile >= ONE:
+            break  # the bit of the range beyond all quantiles
+        width = min(widths[step % len(widths)], ONE - 1)
+        left = min(quantile, ONE - width)
+        parts = [left, width, ONE - left - width]
+        frequencies = np.array([part for part in parts if part], np.int64)
+        coded.append((int(left > 0), frequencies))
+        encoder.append(*coded[-1])
+    return coded
+
+
+def probe_hashes(network: Network) -> Iterator[tuple[np.ndarray, bytes, bytes]]:
+    """At the lowest and the highest quality: symbols (P,D), SHA-256 of frequencies and of pixels (section 3)."""
+    images = network.tensors["probe.images"].transpose(0, 3, 1, 2).astype(np.int64)
+    order, sizes = network.tensors["prior.order"], network.tensors["prior.group_symbols"]
+    for quality in network.entry["qualities"]:
+        symbols = run_network(network, "encoder", images, quality)
+        bounds = np.repeat(network.tensors["prior.bound"][quality].astype(np.int64), sizes)
+        groups = np.split(np.arange(len(order)), np.cumsum(sizes)[:-1])
+        coded = [(i, p) for group in groups for i in range(len(images)) for p in group if bounds[p]]
+        indices = iter([int(symbols[i, order[p]] + bounds[p]) for i, p in coded])
+        digest = hashlib.sha256()
+
+        def pick(frequencies: np.ndarray, indices: Iterator[int] = indices, digest: Any = digest) -> int:
+            digest.update(frequencies.astype("<i4").tobytes())
+            return next(indices)
+
+        assert np.array_equal(code_symbols(network, len(images), quality, pick), symbols)
+        pixels = run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
+        yield symbols, digest.digest(), hashlib.sha256(pixels.tobytes()).digest()
+
+
+def test_the_reference_decoder_stands_alone() -> None:
+    """No float and nothing of compressnet: only then does it say anything about the page."""
+    tree = ast.parse((Path(__file__).parent / "reference_decoder.py").read_text())
+    nodes = list(ast.walk(tree))
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert not any(name.startswith("compressnet") for name in imported)
+    assert not any(isinstance(node, ast.Constant) and isinstance(node.value, float) for node in nodes)
+    assert not any(isinstance(node, ast.Div) for node in nodes)
+
+
+def test_archives_decode_to_their_pixels(
+    tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], tiny_bundle: Bundle
+) -> None:
+    archive = decode_archive(tiny_path.with_suffix(".cnet").read_bytes())
+    assert archive.images.dtype == np.uint8
+    assert np.array_equal(archive.images, tiny_arrays["decoded"])
+    assert archive.labels == (list(range(23)) if tiny_name == "grey" else [f"blob {i}" for i in range(23)])
+    assert [codec.identity for codec in archive.codecs] == [tiny_bundle.identity]
+
+
+def test_single_blocks_decode_to_their_pixels(tiny_path: Path, tiny_arrays: dict[str, np.ndarray]) -> None:
+    codec = read_codec(tiny_path.read_bytes())
+    images = decode_single(tiny_path.with_suffix(".block").read_bytes(), codec)
+    assert images.dtype == np.uint8
+    assert np.array_equal(images, tiny_arrays["block"])
+
+
+def test_a_changed_byte_of_a_single_block_is_seen(tiny_path: Path) -> None:
+    codec = read_codec(tiny_path.read_bytes())
+    block = tiny_path.with_suffix(".block").read_bytes()
+    for i in range(len(block)):
+        with pytest.raises(ValueError, match="broken: "):
+            decode_single(block[:i] + bytes([block[i] ^ 4]) + block[i + 1 :], codec)
+
+
+def test_a_changed_byte_of_an_archive_is_seen(tiny_path: Path) -> None:
+    archive = tiny_path.with_suffix(".cnet").read_bytes()
+    tail = len(archive) - 20
+    for at in (0, 8, 12, 16, 40, tail - 10, tail, tail + 11, tail + 19):
+        with pytest.raises(ValueError, match="broken: "):
+            decode_archive(archive[:at] + bytes([archive[at] ^ 4]) + archive[at + 1 :])
+
+
+def check_identity_and_probe(data: bytes, bundle: Bundle) -> None:
+    """Of a codec file, and of the bundle that compressnet read from it."""
+    codec = read_codec(data)
+    assert codec.identity == bundle.identity
+    for network, known in zip(codec.networks, bundle.networks, strict=True):
+        for i, (symbols, frequencies, pixels) in enumerate(probe_hashes(network)):
+            assert np.array_equal(symbols, known.probe.symbols[i])
+            assert frequencies == known.probe.frequencies[i].tobytes()
+            assert pixels == known.probe.pixels[i].tobytes()
+
+
+def test_identity_and_probe(tiny_path: Path, tiny_bundle: Bundle) -> None:
+    check_identity_and_probe(tiny_path.read_bytes(), tiny_bundle)
+
+
+def test_identity_and_probe_of_the_shipped_codec(shipped: Codec) -> None:
+    check_identity_and_probe(Path(shipped.source).read_bytes(), shipped.bundle)
+
+
+@pytest.mark.parametrize("quality", [0, 13, 40, 65, 98])
+def test_the_shipped_codec_between_its_anchors(shipped: Codec, mnist: np.ndarray, quality: int) -> None:
+    """Trained weights: biases differ from anchor to anchor, gains from segment to segment."""
+    codec = read_codec(Path(shipped.source).read_bytes())
+    images = mnist[quality : quality + 3]
+    expected = shipped.autoencoder(images, quality)
+    assert np.array_equal(decode_single(shipped.compress(images, quality), codec), expected)
+    file = io.BytesIO()
+    compressnet.compress(images, file, shipped, quality, block_images=2, embed_codec=True)
+    assert np.array_equal(decode_archive(file.getvalue()).images, expected)
+
+
+def test_crc16_of_the_usual_text() -> None:
+    assert crc16(b"123456789") == 0x29B1
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    parts=st.lists(st.tuples(st.integers(2, 257), st.integers(0, 20), st.sampled_from([0, 1, 4, 12])), max_size=4),
+    probable=st.booleans(),
+)
+def test_payloads(seed: int, parts: list[tuple[int, int, int]], probable: bool) -> None:
+    """Alphabets of 2 to 257 from equal to very unequal frequencies; the likeliest symbols, or any."""
+    generator = np.random.default_rng(seed)
+    coded: Coded = []
+    for alphabet, count, skew in parts:
+        for _ in range(count):
+            frequencies = random_frequencies(generator, alphabet, skew)
+            index = np.argmax(frequencies) if probable else generator.integers(alphabet)
+            coded.append((int(index), frequencies))
+    check_payload(coded)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    point=st.binary(max_size=24),
+    steps=st.integers(0, 120),
+    widths=st.lists(st.sampled_from([1, 2, 3, 255, 1 << 12, 1 << 20, ONE - 1]), min_size=1, max_size=3),
+)
+@example(point=b"\x80", steps=100, widths=[1])
+@example(point=b"\x80", steps=100, widths=[2, 1 << 12])
+@example(point=b"\x00\x00\x00\x01", steps=100, widths=[1, 3])
+@example(point=b"\xff\xff\xff\xff\xff", steps=60, widths=[2])
+@example(point=b"", steps=100, widths=[1])
+def test_payloads_around_a_point(point: bytes, steps: int, widths: list[int]) -> None:
+    """Bounds such as 7FFFFFFF.. and 80000000.. stay open for many words: carries, and a payload of the point alone."""
+    assert len(check_payload(around(point, steps, widths))) <= len(point)
+
+
+@settings(max_examples=60, deadline=None)
+@given(point=st.binary(min_size=1, max_size=12), steps=st.integers(0, 60), seed=st.integers(0, 2**32))
+def test_payloads_that_leave_a_point(point: bytes, steps: int, seed: int) -> None:
+    """After bounds were open for a while: symbols that settle them to either side."""
+    generator = np.random.default_rng(seed)
+    coded = around(point, steps, [1, 2, 3])
+    for _ in range(int(generator.integers(1, 12))):
+        frequencies = random_frequencies(generator, int(generator.integers(2, 6)), 4)
+        coded.append((int(generator.choice([0, len(frequencies) - 1])), frequencies))
+    check_payload(coded)
+
+
+def test_a_carry_runs_through_many_words() -> None:
+    """Bounds around 1/2 for some fifty words, then up: every word that was FFFFFFFF becomes 00000000."""
+    coded = around(b"\x80", 60, [2])
+    lower, after = (check_payload([*coded, (index, np.array([ONE // 2, ONE // 2]))]) for index in (0, 1))
+    assert {lower[:1], after[:1]} <= {b"\x7f", b"\x80"}
+    assert min(map(len, (lower, after))) <= 1 < max(map(len, (lower, after)))
+
+
+def test_probable_symbols_cost_nothing_or_a_byte() -> None:
+    low, high = np.array([ONE - 1, 1]), np.array([1, ONE - 1])
+    assert check_payload([]) == b""
+    assert check_payload([(0, low)] * 3000) == b""
+    assert check_payload([(1, high)] * 3000) == b"\x01"
+    assert check_payload([(0, low)] * 1000 + [(1, low)] + [(0, low)] * 1000)[0] == 0xFF
