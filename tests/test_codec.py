@@ -123,7 +123,7 @@ def test_a_backend_that_does_not_reproduce_the_probe_is_refused(tiny: Codec) -> 
     network = tiny.bundle.networks[0]
     for name, message in (("pixels", "pixels"), ("frequencies", "frequencies"), ("symbols", "symbols")):
         changed = getattr(network.probe, name).copy()
-        changed.flat[0] += 1
+        changed.flat[0] ^= 1
         bundle = replace(tiny.bundle, networks=(replace(network, probe=replace(network.probe, **{name: changed})),))
         with pytest.raises(CodecRefusedError, match=rf"here: the onnx backend does not reproduce.*{message} of"):
             Codec(bundle, tiny.backend, 1, "here")

@@ -60,8 +60,8 @@ def insert_before_blocks(data: bytes, chunk: bytes) -> bytes:
 def test_literal_front() -> None:
     data = archive()
     assert data[:21].hex() == "89434e540d0a1a0a" + "48454144" + "00000001" + "01" + "fa974e58"
-    assert data[21:29] == b"CODC" + (39).to_bytes(4, "big")
-    assert data[29:68] == bytes(range(32)) + b"\x04tiny" + b"\x00" + data[67:68]
+    assert data[21:29] == b"CODC" + (38).to_bytes(4, "big")
+    assert data[29:67] == bytes(range(32)) + b"\x04tiny" + b"\x00"
     assert data[-20:-12] == b"TAIL" + (8).to_bytes(4, "big")
 
 

@@ -34,20 +34,16 @@ def test_loss_is_the_cost_of_whole_symbols(shipped: Codec, mnist: np.ndarray, qu
     assert loss.mean() == pytest.approx(expected.mean(), rel=0.003)
 
 
-def test_gradient_foretells_what_a_change_of_symbols_does(shipped: Codec, mnist: np.ndarray) -> None:
-    quality, images = 95, mnist[:64]
-    x, symbols = planes(images, shipped), shipped.encoder(images, quality).astype(np.float32)
-    weight = 500.0
-    machine = OnnxGradient(shipped.network((28, 28, 1), quality).network, quality)
-    _, gradient = machine.loss(symbols, x, weight)
+def test_gradient_leads_back_from_changed_symbols(shipped: Codec, mnist: np.ndarray) -> None:
+    """The encoder's symbols are close to the best, so from others the loss falls on the way back to them."""
+    images = mnist[:64]
     generator = np.random.default_rng(0)
-    rows = np.arange(len(images))
-    slopes, changes = [], []
-    for _ in range(40):
-        column = generator.integers(0, symbols.shape[1], len(images))
-        up, down = symbols.copy(), symbols.copy()
-        up[rows, column] += 1
-        down[rows, column] -= 1
-        changes.append((machine.loss(up, x, weight)[0] - machine.loss(down, x, weight)[0]) / 2)
-        slopes.append(gradient[rows, column])
-    assert np.corrcoef(np.concatenate(slopes), np.concatenate(changes))[0, 1] > 0.8
+    for quality in (40, 95):
+        network = shipped.network((28, 28, 1), quality).network
+        symbols = shipped.encoder(images, quality).astype(np.float32)
+        away = generator.choice([-1.0, 1.0], symbols.shape) * (np.abs(symbols) < network.symbol_bounds(quality))
+        _, gradient = OnnxGradient(network, quality).loss(
+            (symbols + away).astype(np.float32), planes(images, shipped), 100.0
+        )
+        along = (gradient * away).sum(axis=1) / np.linalg.norm(gradient, axis=1) / np.linalg.norm(away, axis=1)
+        assert along.mean() > 0.1  # by chance within 0.03 of 0
