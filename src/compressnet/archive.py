@@ -283,14 +283,14 @@ class Archive:
     def check(self, report: Callable[[int], None] = lambda _: None) -> None:
         """Compare every checksum and decode every block. Raises CorruptError for the first damage found."""
         container = self._container
-        seen = [offset for kind, offset, _ in container.walk() if kind == b"BLOK"]
-        if seen != [entry.offset for entry in container.blocks]:
-            raise CorruptError(f"{container.name}: chunk INDX does not list the blocks that are there")
-        container.read_labels()
         done = 0
         for images in self.batches():
             done += len(images)
             report(done)
+        seen = [offset for kind, offset, _ in container.walk() if kind == b"BLOK"]
+        if seen != [entry.offset for entry in container.blocks]:
+            raise CorruptError(f"{container.name}: chunk INDX does not list the blocks that are there")
+        container.read_labels()
 
     def ideal_bytes(self) -> float:
         """The ideal code length of all symbols, in bytes: a diagnostic, not a rate."""

@@ -39,8 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-errors_console = Console(stderr=True, highlight=False, soft_wrap=True)
-console = Console(highlight=False, soft_wrap=True)
+errors_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+console = Console(highlight=False, soft_wrap=True, emoji=False)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -212,13 +212,13 @@ def compress(
 
 
 def _parse_select(text: str | None, images: int) -> slice:
-    """`A:B` as Python slices it. Raises InputError."""
+    """`A:B` as Python slices it. Raises InputError where that selects nothing."""
     if text is None:
         return slice(0, images)
     try:
         first, last = (int(part) if part else None for part in text.split(":"))
-    except ValueError as error:
-        raise InputError(f"--select {text}: give a range such as 100:200, 100: or :200") from error
+    except ValueError:
+        fail(f"--select {text}: give a range such as 100:200, 100: or :200", USAGE)
     start, stop, _ = slice(first, last).indices(images)
     if start >= stop:
         raise InputError(f"--select {text}: selects none of the {images} images")
@@ -402,13 +402,13 @@ def train(
 
 
 def _parse_qualities(text: str) -> tuple[int, int]:
-    """`LO:HI`, both included. Raises InputError."""
+    """`LO:HI`, both included."""
     try:
         low, high = (int(part) for part in text.split(":"))
-    except ValueError as error:
-        raise InputError(f"--quality-range {text}: give two numbers, such as 20:60") from error
+    except ValueError:
+        fail(f"--quality-range {text}: give two numbers, such as 20:60", USAGE)
     if not 0 <= low <= high <= 99:
-        raise InputError(f"--quality-range {text}: qualities go from 0 to 99, the lower one first")
+        fail(f"--quality-range {text}: qualities go from 0 to 99, the lower one first", USAGE)
     return low, high
 
 

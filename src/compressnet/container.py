@@ -258,16 +258,20 @@ class BytesSource:
 class Container:
     """An archive's structure, read and checked: codecs, kinds and where each block lies.
 
-    Raises FormatError for bytes that are no archive, CorruptError for a damaged one, each naming the source.
+    Raises FormatError for bytes that are no archive, CorruptError for a damaged one, each naming the source, which is
+    closed then.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        if source.read_at(0, len(SIGNATURE)) != SIGNATURE:
-            raise FormatError(f"{source.name}: not a compressnet archive")
-        index_offset = self._read_tail()
-        self._read_index(index_offset)
-        self._read_front()
+        try:
+            if source.read_at(0, len(SIGNATURE)) != SIGNATURE:
+                raise FormatError(f"{source.name}: not a compressnet archive")
+            self._read_index(self._read_tail())
+            self._read_front()
+        except BaseException:
+            source.close()
+            raise
 
     @property
     def name(self) -> str:

@@ -56,7 +56,7 @@ class Collection:
             if parts and batch.shape[1:] != parts[0].shape[1:]:
                 raise InputError(f"{self.name}: images of two sizes, {parts[0].shape[1:]} and {batch.shape[1:]}")
             parts.append(batch[: wanted - sum(map(len, parts))])
-            if sum(map(len, parts)) == wanted:
+            if limit is not None and sum(map(len, parts)) == wanted:
                 break
         return np.concatenate(parts)
 
@@ -163,7 +163,7 @@ def _array_collection(name: str, array: NDArray[Any]) -> Collection:
 
 def _npz_array(path: Path) -> NDArray[Any]:
     """The images of an .npz: its only array, or the one called `images`."""
-    with _reading(str(path)), np.load(path, allow_pickle=False) as arrays:
+    with _reading(str(path)), path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         names = arrays.files
         chosen = "images" if "images" in names else names[0] if len(names) == 1 else None
         if chosen is None:

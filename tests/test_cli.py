@@ -1,0 +1,249 @@
+"""The command line as people and scripts use it: round trips, pipes, exit codes, one line for each error."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from conftest import CONFORMANCE
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import compressnet
+from compressnet.cli import app
+
+GREY = str(CONFORMANCE / "grey.codec")
+IDENTITY = "b7fa25a9538cee751fd8879088f6cbfe75b5e4deb5b3c1cf8864ec5bd2d7e555"
+
+
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def refused(code: int, *arguments: object) -> str:
+    """The one line that a command prints when it fails."""
+    result = run(*arguments, code=code)
+    assert result.stdout == ""
+    assert result.stderr.startswith("compressnet: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def piped(arguments: list[object], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "compressnet.cli", *map(str, arguments)]
+    return subprocess.run(command, input=data, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def grey() -> dict[str, np.ndarray]:
+    with np.load(CONFORMANCE / "grey.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture
+def images(tmp_path: Path, grey: dict[str, np.ndarray]) -> Path:
+    path = tmp_path / "images.npy"
+    np.save(path, grey["images"])
+    return path
+
+
+@pytest.fixture
+def archive(tmp_path: Path, images: Path) -> Path:
+    (tmp_path / "labels.txt").write_text("\n".join(f"name {i}" for i in range(23)))
+    path = tmp_path / "a.cnet"
+    run("compress", images, "-o", path, "--codec", GREY, "--labels", tmp_path / "labels.txt", "--block-images", 5)
+    return path
+
+
+def read(path: Path) -> np.ndarray:
+    from compressnet.images import open_collection
+
+    return open_collection(path).load()
+
+
+@pytest.mark.parametrize("ending", ["b.npy", "b.npz", "b-idx3-ubyte", "b-idx3-ubyte.gz", "folder"])
+def test_round_trip(archive: Path, tmp_path: Path, grey: dict[str, np.ndarray], ending: str) -> None:
+    result = run("decompress", archive, "-o", tmp_path / ending)
+    assert "23 images" in result.stdout
+    assert np.array_equal(read(tmp_path / ending), grey["decoded"])
+    run("decompress", archive, "-o", tmp_path / ending, "--select", "3:7", "-f", "--backend", "numpy", "-q")
+    if ending != "folder":
+        assert np.array_equal(read(tmp_path / ending), grey["decoded"][3:7])
+
+
+def test_labels_come_back(archive: Path, tmp_path: Path) -> None:
+    run("decompress", archive, "-o", tmp_path / "b.npz", "--select", "20:")
+    with np.load(tmp_path / "b.npz") as arrays:
+        assert arrays["labels"].tolist() == ["name 20", "name 21", "name 22"]
+
+
+def test_compress_says_what_it_wrote(images: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.cnet"
+    said = run("compress", images, "-o", path, "--codec", GREY, "--no-embed-codec").stdout
+    size = path.stat().st_size
+    assert f"23 images, {size} bytes, {size / 23:.2f} an image" in said
+    assert run("compress", images, "-o", path, "--codec", GREY, "-f", "-q").stdout == ""
+    assert path.stat().st_size > 10 * size  # its codec is in it
+
+
+def test_nothing_is_overwritten_without_force(images: Path, archive: Path) -> None:
+    before = archive.read_bytes()
+    assert "exists already; -f overwrites" in refused(1, "compress", images, "-o", archive, "--codec", GREY)
+    assert archive.read_bytes() == before
+    assert "exists already; -f overwrites" in refused(1, "decompress", archive, "-o", images)
+
+
+def test_pipes(images: Path, archive: Path, grey: dict[str, np.ndarray]) -> None:
+    packed = piped(["compress", "-", "-o", "-", "--codec", GREY], images.read_bytes())
+    assert packed.returncode == 0
+    assert packed.stderr == b""
+    with compressnet.open(packed.stdout) as opened:
+        assert np.array_equal(opened[:], grey["decoded"])
+    unpacked = piped(["decompress", "-", "-o", "-"], packed.stdout)
+    assert unpacked.stderr == b""
+    header = unpacked.stdout[: -grey["decoded"].size]
+    assert header.startswith(b"\x93NUMPY")
+    assert unpacked.stdout[len(header) :] == grey["decoded"].tobytes()
+    assert piped(["verify", "-"], packed.stdout).returncode == 0
+    assert piped(["verify", "-"], packed.stdout[:-1]).returncode == 3
+
+
+def test_evaluate_json(images: Path) -> None:
+    for quality in (0, 60, 99):
+        told = json.loads(run("evaluate", images, "--codec", GREY, "--quality", quality, "--json").stdout)
+        assert told["images"] == 23
+        assert told["codec"] == "tiny-grey"
+        assert told["quality"] == quality
+        assert told["effort"] == 1
+        assert len({row["pixels_sha256"] for row in told["rows"]}) == 1
+    limited = json.loads(run("evaluate", images, "--codec", GREY, "--limit", 4, "--json").stdout)
+    assert limited["images"] == 4
+
+
+def test_evaluate_for_people(images: Path) -> None:
+    said = run("evaluate", images, "--codec", GREY).stdout
+    for words in ("autoencoder", "encoder+decoder", "onnx", "archive", "dB", "all four ways gave the same pixels"):
+        assert words in said
+
+
+def test_info(archive: Path) -> None:
+    told = json.loads(run("info", archive, "--json").stdout)
+    assert told["images"] == 23
+    assert told["codecs"][0]["identity"] == IDENTITY
+    assert "images: 23" in run("info", archive).stdout
+    assert json.loads(run("info", GREY, "--json").stdout)["identity"] == IDENTITY
+    assert json.loads(run("info", "mnist", "--json").stdout)["name"] == "mnist-1"
+
+
+def test_verify(archive: Path) -> None:
+    assert "23 images, all well" in run("verify", archive).stdout
+
+
+def test_export(tmp_path: Path) -> None:
+    run("export", GREY, "-o", tmp_path / "models", "--quality", 30)
+    names = sorted(path.name for path in (tmp_path / "models").iterdir())
+    assert names == ["autoencoder.onnx", "decoder.onnx", "encoder.onnx"]
+    for name in names:
+        model = onnx.load(tmp_path / "models" / name)
+        onnx.checker.check_model(model, full_check=True)
+        metadata = {entry.key: entry.value for entry in model.metadata_props}
+        assert IDENTITY in metadata.values()
+        assert "30" in metadata.values()
+
+
+def test_version() -> None:
+    assert run("--version").stdout.strip() == f"compressnet {compressnet.__version__}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compress", "mnist"],
+        ["compress", "mnist", "-o", "a.cnet", "--quality", "101"],
+        ["compress", "mnist", "-o", "a.cnet", "--effort", "0"],
+        ["compress", "mnist", "-o", "a.cnet", "--threads", "0"],
+        ["compress", "mnist", "-o", "a.cnet", "--backend", "cuda"],
+        ["nonsense"],
+        ["train", "mnist", "-o", "name.txt"],
+        ["train", "mnist", "-o", "a.codec", "--epochs", "1", "--minutes", "1"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments, code=2).stderr != ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inputs_that_cannot_be_used_end_with_1(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    target = tmp_path / "a.cnet"
+    assert "pictures: an empty folder" in refused(1, "compress", folder, "-o", target)
+    Image.new("L", (28, 28)).save(folder / "a.png")
+    Image.new("L", (28, 27)).save(folder / "b.png")
+    assert "b.png" in refused(1, "compress", folder, "-o", target)
+    (folder / "b.png").unlink()
+    Image.fromarray(np.zeros((28, 28), np.uint16)).save(folder / "c.png")
+    assert "c.png: 16-bit" in refused(1, "compress", folder, "-o", target)
+    (folder / "c.png").write_text("text")
+    assert "c.png: not a picture" in refused(1, "compress", folder, "-o", target)
+    assert "nowhere: no such file" in refused(1, "compress", tmp_path / "nowhere", "-o", target)
+    np.save(tmp_path / "wide.npy", np.zeros((3, 28, 30), np.uint8))
+    assert "28x30" in refused(1, "compress", tmp_path / "wide.npy", "-o", target)
+    assert "quality 100" in refused(1, "compress", "mnist", "-o", target, "--quality", "100")
+    assert not target.exists()
+
+
+def test_corrupt_archives_end_with_3(archive: Path, tmp_path: Path) -> None:
+    data = archive.read_bytes()
+    bad = tmp_path / "bad.cnet"
+    for i in (3, 12, 25, 200, len(data) // 2, len(data) - 200, len(data) - 3):
+        bad.write_bytes(data[:i] + bytes([data[i] ^ 0xFF]) + data[i + 1 :])
+        for command in (["verify", bad], ["decompress", bad, "-o", tmp_path / "out.npy"]):
+            assert "bad.cnet: " in refused(3, *command)
+    for length in (0, 10, 1000, len(data) - 1):
+        bad.write_bytes(data[:length])
+        assert "bad.cnet: " in refused(3, "decompress", bad, "-o", tmp_path / "out.npy")
+    assert not (tmp_path / "out.npy").exists()
+    for content in (b"\x89PNG\r\n\x1a\n" + bytes(200), b"some text"):
+        bad.write_bytes(content)
+        for command in (["verify", bad], ["info", bad], ["decompress", bad, "-o", tmp_path / "out.npy"]):
+            assert "bad.cnet: not a compressnet archive" in refused(3, *command)
+
+
+def test_corrupt_codecs_end_with_3(images: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.codec"
+    bad.write_bytes(Path(GREY).read_bytes()[:-10])
+    assert "bad.codec: not a compressnet codec" in refused(3, "compress", images, "-o", tmp_path / "b", "--codec", bad)
+    assert "bad.codec" in refused(3, "export", bad, "-o", tmp_path / "models")
+
+
+def test_missing_and_wrong_codecs_end_with_4(images: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.cnet"
+    run("compress", images, "-o", path, "--codec", GREY, "--no-embed-codec")
+    for command in (["verify", path], ["decompress", path, "-o", tmp_path / "out.npy"]):
+        assert IDENTITY in refused(4, *command)
+        assert IDENTITY in refused(4, *command, "--codec", "mnist")
+        run(*command, "--codec", GREY)
+    assert "nothing: no such codec" in refused(4, "compress", images, "-o", tmp_path / "b.cnet", "--codec", "nothing")
+
+
+@pytest.mark.parametrize(("select", "code"), [("x:y", 2), ("5", 2), ("1:2:3", 2), ("9:3", 1), ("30:40", 1)])
+def test_bad_selections(archive: Path, tmp_path: Path, select: str, code: int) -> None:
+    assert f"--select {select}" in refused(code, "decompress", archive, "-o", tmp_path / "o.npy", "--select", select)
+
+
+def test_train_refuses_too_few_images_and_bad_ranges(images: Path, tmp_path: Path) -> None:
+    assert "too few" in refused(1, "train", images, "-o", tmp_path / "a.codec", "--epochs", 1)
+    for text in ("9:3", "0:100", "5"):
+        assert f"--quality-range {text}" in refused(
+            2, "train", images, "-o", tmp_path / "a.codec", "--quality-range", text
+        )
+    assert not (tmp_path / "a.codec").exists()

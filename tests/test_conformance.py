@@ -1,0 +1,86 @@
+"""Files that were written once decode forever, to the committed pixels, on every backend; damage is always found."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CONFORMANCE
+
+import compressnet
+from compressnet.codec import Codec
+from compressnet.errors import CodecError, FormatError
+
+BACKENDS = [("onnx", 1), ("onnx", 2), ("numpy", 1), ("numpy", 2)]
+
+
+@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+def test_committed_files_decode_to_committed_pixels(
+    tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], backend: str, threads: int
+) -> None:
+    codec = compressnet.load(tiny_path, backend, threads)
+    with compressnet.open(CONFORMANCE / f"{tiny_name}.cnet", None, backend, threads) as archive:
+        assert np.array_equal(archive[:], tiny_arrays["decoded"])
+    assert np.array_equal(codec.encoder(tiny_arrays["images"]), tiny_arrays["symbols"])
+    assert np.array_equal(codec.decoder(tiny_arrays["symbols"]).reshape(tiny_arrays["decoded"].shape), tiny_arrays["decoded"])
+    block = (CONFORMANCE / f"{tiny_name}.block").read_bytes()
+    assert np.array_equal(codec.decompress(block).reshape(tiny_arrays["block"].shape), tiny_arrays["block"])
+
+
+@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+def test_the_same_images_give_the_committed_bytes(
+    tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], tmp_path: Path, backend: str, threads: int
+) -> None:
+    codec, images = compressnet.load(tiny_path, backend, threads), tiny_arrays["images"]
+    labels = list(range(23)) if tiny_name == "grey" else [f"blob {i}" for i in range(23)]
+    written = tmp_path / "again.cnet"
+    compressnet.compress(images, written, codec, block_images=10, labels=labels, embed_codec=True)
+    assert written.read_bytes() == (CONFORMANCE / f"{tiny_name}.cnet").read_bytes()
+    assert codec.compress(images[:3], quality=99) == (CONFORMANCE / f"{tiny_name}.block").read_bytes()
+
+
+def small_archive(codec: Codec, images: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    compressnet.compress(images[:5], stream, codec, block_images=2, labels=[3, 1, 4, 1, 5], embed_codec=False)
+    return stream.getvalue()
+
+
+def check(data: bytes, codec: Codec) -> None:
+    with compressnet.open(data, codec) as archive:
+        archive.check()
+
+
+def test_every_flipped_byte_is_an_error(tiny: Codec, tiny_images: np.ndarray) -> None:
+    data = small_archive(tiny, tiny_images)
+    check(data, tiny)
+    for i in range(len(data)):
+        damaged = data[:i] + bytes([data[i] ^ 0x41]) + data[i + 1 :]
+        with pytest.raises((FormatError, CodecError), match="<bytes>"):
+            check(damaged, tiny)
+
+
+def test_every_cut_is_an_error(tiny: Codec, tiny_images: np.ndarray) -> None:
+    data = small_archive(tiny, tiny_images)
+    for length in range(len(data)):
+        with pytest.raises(FormatError, match="<bytes>"):
+            check(data[:length], tiny)
+
+
+def test_every_flipped_byte_of_a_single_block_is_an_error(tiny: Codec, tiny_images: np.ndarray) -> None:
+    data = tiny.compress(tiny_images[:2])
+    for i in range(len(data)):
+        with pytest.raises(FormatError):
+            tiny.decompress(data[:i] + bytes([data[i] ^ 0x41]) + data[i + 1 :])
+    for length in range(len(data)):
+        with pytest.raises(FormatError):
+            tiny.decompress(data[:length])
+
+
+def test_a_flipped_byte_of_an_embedded_codec_is_an_error(tiny_name: str) -> None:
+    data = (CONFORMANCE / f"{tiny_name}.cnet").read_bytes()
+    for i in range(0, len(data), 97):
+        damaged = data[:i] + bytes([data[i] ^ 0x08]) + data[i + 1 :]
+        with pytest.raises((FormatError, CodecError), match="<bytes>"), compressnet.open(damaged) as archive:
+            archive.check()

@@ -1,0 +1,52 @@
+"""What importing costs and brings: no torch, no ONNX, no Pillow, no command line, until they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HEAVY = ("torch", "onnx", "onnxruntime", "PIL", "typer", "rich", "constriction", "skimage")
+
+BLOCK_TORCH = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Block())
+from compressnet.cli import run
+sys.argv = ["compressnet", *sys.argv[1:]]
+run()
+"""
+
+
+def python(program: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_import_brings_nothing_heavy() -> None:
+    program = f"import compressnet, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert python(program).stdout.strip() == "[]"
+
+
+def test_coding_needs_no_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; import numpy as np; import compressnet\n"
+        "images = np.zeros((2, 28, 28), np.uint8)\n"
+        "compressnet.compress(images, 'a.cnet'); compressnet.open('a.cnet')[1]\n"
+        "print([name for name in ('torch', 'PIL', 'typer') if name in sys.modules])"
+    )
+    result = python(program, cwd=tmp_path)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_training_without_torch_names_the_extra(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((100, 8, 8), np.uint8))
+    result = python(BLOCK_TORCH, "train", "a.npy", "-o", "a.codec", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "compressnet[train]" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
