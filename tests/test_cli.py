@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import CONFORMANCE
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 import compressnet
 from compressnet.cli import app
+from conftest import CONFORMANCE
 
 GREY = str(CONFORMANCE / "grey.codec")
 IDENTITY = "b7fa25a9538cee751fd8879088f6cbfe75b5e4deb5b3c1cf8864ec5bd2d7e555"

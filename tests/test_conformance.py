@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CONFORMANCE
 
 import compressnet
 from compressnet.codec import Codec
 from compressnet.errors import CodecError, FormatError
+from conftest import CONFORMANCE
 
 BACKENDS = [("onnx", 1), ("onnx", 2), ("numpy", 1), ("numpy", 2)]
 
@@ -24,7 +24,9 @@ def test_committed_files_decode_to_committed_pixels(
     with compressnet.open(CONFORMANCE / f"{tiny_name}.cnet", None, backend, threads) as archive:
         assert np.array_equal(archive[:], tiny_arrays["decoded"])
     assert np.array_equal(codec.encoder(tiny_arrays["images"]), tiny_arrays["symbols"])
-    assert np.array_equal(codec.decoder(tiny_arrays["symbols"]).reshape(tiny_arrays["decoded"].shape), tiny_arrays["decoded"])
+    assert np.array_equal(
+        codec.decoder(tiny_arrays["symbols"]).reshape(tiny_arrays["decoded"].shape), tiny_arrays["decoded"]
+    )
     block = (CONFORMANCE / f"{tiny_name}.block").read_bytes()
     assert np.array_equal(codec.decompress(block).reshape(tiny_arrays["block"].shape), tiny_arrays["block"])
 

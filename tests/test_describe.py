@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CONFORMANCE
 
 import compressnet
 from compressnet.codec import Codec
 from compressnet.describe import describe
 from compressnet.errors import CodecNotFoundError, FormatError
+from conftest import CONFORMANCE
 
 
 def test_an_archive(tiny_name: str, tiny: Codec, tiny_images: np.ndarray) -> None:

@@ -39,8 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-errors_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-console = Console(highlight=False, soft_wrap=True, emoji=False)
+errors_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -76,7 +76,7 @@ InputArgument = Annotated[
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one line on stderr and leave."""
-    errors_console.print(f"compressnet: {message}", markup=False)
+    errors_console.print(f"compressnet: {message}")
     raise typer.Exit(code)
 
 
@@ -444,7 +444,7 @@ def info(
         print(json.dumps(document))
         return
     for key, value in document.items():
-        console.print(f"{key}: {value}", markup=False)
+        console.print(f"{key}: {value}")
 
 
 @app.command()
