@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import compressnet
-from compressnet.bundle import Bundle, to_bytes
+from compressnet.bundle import Bundle, make_bundle, to_bytes
 from compressnet.training.architecture import Widths
 from compressnet.training.design import GRID
 from compressnet.training.freeze import freeze
@@ -52,7 +52,8 @@ def random_codec(name: str) -> Bundle:
         for parameter_name, parameter in model.named_parameters():
             if parameter_name.endswith("bias"):
                 parameter += 0.1 * torch.randn_like(parameter)
-    return freeze(model, images, name=f"tiny-{name}", qualities=(0, 99), default_quality=60, about="random weights")
+    network = freeze(model, images, (0, 99))
+    return make_bundle((network,), name=f"tiny-{name}", default_quality=60, about="random weights")
 
 
 def main() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +20,13 @@ from compressnet.errors import CodecRefusedError, FormatError, InputError
 from compressnet.exact import EXACT_BELOW, Program, bias_at
 from compressnet.tables import Mixture, frequency_weights, make_tables
 from compressnet.training.check import check_frozen
-from compressnet.training.design import GRID
+from compressnet.training.design import GRID, VECTOR
 from compressnet.training.freeze import freeze
-from compressnet.training.loop import Options, Progress, TrainingInterrupted, checkpoint_path, log_path, train
+from compressnet.training.join import choose_switch
+from compressnet.training.loop import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.networks import Model, mixture_bits
 from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
+from compressnet.training.train import log_path, train
 from make_conformance import SMALL, blobs
 
 DESIGN = replace(GRID, widths=SMALL, qualities=(0, 99), log_lambda=(1.6, 5.5, 0.0), origin=0)
@@ -29,7 +34,7 @@ IMAGES = blobs(400, (8, 12, 1), 3)
 
 
 def options(**changes: object) -> Options:
-    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1, "design": DESIGN}
+    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1, "designs": (DESIGN,)}
     return Options(**(chosen | changes))
 
 
@@ -37,7 +42,7 @@ def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
     output = tmp_path / "blobs.codec"
     seen: list[Progress] = []
     bundle = train(IMAGES, output, options(epochs=30), report=seen.append)
-    assert not checkpoint_path(output).exists()
+    assert not checkpoint_path(output, DESIGN).exists()
     lines = [json.loads(line) for line in log_path(output).read_text().splitlines()]
     assert [line["step"] for line in lines] == [point.step for point in seen]
     assert lines[-1]["share"] == 1
@@ -71,21 +76,21 @@ def test_an_interrupted_training_resumes_where_it_was(tmp_path: Path) -> None:
     def interrupt(point: Progress) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(TrainingInterrupted, match=r"broken\.codec\.checkpoint"):
+    with pytest.raises(TrainingInterrupted, match=r"broken\.codec\.grid\.checkpoint"):
         train(IMAGES, output, options(), report=interrupt)
-    assert checkpoint_path(output).exists()
+    assert checkpoint_path(output, DESIGN).exists()
     assert not output.exists()
     resumed = train(IMAGES, output, options(), resume=True)
     assert resumed.identity == straight.identity
-    assert not checkpoint_path(output).exists()
+    assert not checkpoint_path(output, DESIGN).exists()
 
 
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     output = tmp_path / "a.codec"
-    with pytest.raises(InputError, match=r"a\.codec\.checkpoint: no checkpoint to resume from"):
+    with pytest.raises(InputError, match=r"a\.codec\.grid\.checkpoint: no checkpoint to resume from"):
         train(IMAGES, output, options(), resume=True)
-    checkpoint_path(output).write_bytes(b"nothing of the kind")
-    with pytest.raises(FormatError, match=r"a\.codec\.checkpoint: not a checkpoint"):
+    checkpoint_path(output, DESIGN).write_bytes(b"nothing of the kind")
+    with pytest.raises(FormatError, match=r"a\.codec\.grid\.checkpoint: not a checkpoint"):
         train(IMAGES, output, options(), resume=True)
 
     def interrupt(point: Progress) -> None:
@@ -107,14 +112,74 @@ def test_images_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+PAIR = (
+    replace(VECTOR, widths=replace(SMALL, vector=6, grid=0), qualities=(0, 40), log_lambda=(0.5, 3.0, 0.0)),
+    replace(GRID, widths=replace(SMALL, vector=0, grid=2), qualities=(25, 99), log_lambda=(1.6, 5.5, 0.0)),
+)
+
+
+def test_two_networks_train_side_by_side_and_make_one_codec(tmp_path: Path) -> None:
+    output = tmp_path / "pair.codec"
+    seen: list[Progress] = []
+    train(IMAGES, output, options(epochs=20, designs=PAIR), report=seen.append)
+    assert {point.network for point in seen} == {"vector", "grid"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.codec", "pair.codec.log.jsonl"]
+    codec = compressnet.load(output)
+    (first, last), (next_first, next_last) = (network.qualities for network in codec.bundle.networks)
+    assert (first, next_first, next_last) == (0, last + 1, 99)
+    assert 25 <= last < 40
+    assert codec.kinds == [(8, 12, 1)]
+    held = IMAGES[-100:, ..., 0]
+    for quality in (0, last, last + 1, 99):
+        data = codec.compress(held, quality)
+        assert np.array_equal(codec.decompress(data), codec.autoencoder(held, quality))
+
+
+def test_qualities_of_one_network_train_that_one_alone(tmp_path: Path) -> None:
+    train(IMAGES, tmp_path / "low.codec", options(epochs=1, designs=PAIR, qualities=(5, 20)))
+    codec = compressnet.load(tmp_path / "low.codec")
+    assert [network.qualities for network in codec.bundle.networks] == [(5, 20)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_training import *\n"
+        "if __name__ == '__main__':\n"
+        "    try: train(IMAGES, Path('a.codec'), options(minutes=10, epochs=None, designs=PAIR), "
+        "report=lambda p: print(p.network, flush=True))\n"
+        "    except TrainingInterrupted as error: print('stopped:', error)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    command = [sys.executable, "program.py", str(Path(__file__).parent)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert {process.stdout.readline().strip() for _ in range(2)} == {"vector", "grid"}
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+    assert "stopped: a.codec.vector.checkpoint and a.codec.grid.checkpoint" in said
+    output = tmp_path / "a.codec"
+    assert not output.exists()
+    train(IMAGES, output, options(epochs=1, designs=PAIR), resume=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.codec", "a.codec.log.jsonl", "program.py"]
+
+
+def test_switch_is_where_the_curves_cross_and_both_rise() -> None:
+    lower = {q: (5.0 + 0.25 * q, 20.0 + 0.1 * q) for q in range(20, 33)}
+    upper = {q: (bytes_ + 0.5, 17.0 + 0.9 * (bytes_ - 5)) for q, (bytes_, _) in lower.items()}
+    assert choose_switch(lower, upper) == 28  # at 12 bytes 22.8 dB, and 22.85 dB
+    assert choose_switch(lower, {q: (b, 30.0) for q, (b, _) in upper.items()}) == 20
+    assert choose_switch(lower, {q: (b, 10.0) for q, (b, _) in upper.items()}) == 31
+
+
 def test_the_check_of_the_freeze_notices_any_difference() -> None:
     torch.manual_seed(0)
     model = Model((8, 12, 1), DESIGN).eval()
     with torch.no_grad():
         model.levels.encode_gain += 3
         model.levels.decode_gain -= 3
-    bundle = freeze(model, IMAGES[:200], name="a", qualities=(0, 99), default_quality=50, about="")
-    network = bundle.networks[0]
+    network = freeze(model, IMAGES[:200], (0, 99))
     assert network.encoder is not None
     bound = network.encoder.nodes[-1].arrays["bound"]
     check_frozen(model, network, IMAGES[:50], bound)

@@ -23,11 +23,11 @@ import compressnet
 from compressnet.errors import CodecError, CompressnetError, FormatError, InputError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from compressnet.archive import Archive
     from compressnet.bench.evaluate import Evaluation
-    from compressnet.training.loop import Progress as TrainingProgress
+    from compressnet.training.train import Progress as TrainingProgress
 
 FAILED, USAGE, CORRUPT, NO_CODEC, INTERRUPTED = 1, 2, 3, 4, 130
 STREAM = "-"
@@ -366,17 +366,17 @@ def train(
     threads: ThreadsOption = None,
 ) -> None:
     """Train a codec on images like yours."""
-    from compressnet.training import import_loop
+    from compressnet.training import import_training
 
     if epochs is not None and minutes is not None:
         fail("give either --epochs or --minutes", USAGE)
     if output.suffix != ".codec":
         fail(f"{output}: the name of a codec ends in .codec", USAGE)
     _require_free(output, force=force)
-    loop = import_loop()
+    training = import_training()
     images = _open_input(source).load()
     images = images.reshape(*images.shape[:3], -1)
-    options = loop.Options(
+    options = training.Options(
         epochs=epochs,
         minutes=30.0 if epochs is None and minutes is None else minutes,
         qualities=_parse_qualities(quality_range),
@@ -386,17 +386,19 @@ def train(
         threads=threads,
     )
     with _progress(quiet=quiet) as progress:
-        task = progress.add_task("train", total=1000)
+        tasks: dict[str, TaskID] = {}
 
         def report(point: TrainingProgress) -> None:
             middle = point.points[len(point.points) // 2]
-            text = f"quality {middle[0]}: {middle[1]:.2f} bytes/image, {middle[2]:.2f} dB"
-            progress.update(task, completed=round(1000 * point.share), description=text)
+            text = f"{point.network}, quality {middle[0]}: {middle[1]:.2f} bytes/image, {middle[2]:.2f} dB"
+            if point.network not in tasks:
+                tasks[point.network] = progress.add_task(point.network, total=1000)
+            progress.update(tasks[point.network], completed=round(1000 * point.share), description=text)
 
         try:
-            bundle = loop.train(images, output, options, resume=resume, report=report)
-        except loop.TrainingInterrupted as error:
-            fail(f"interrupted; {error} holds the training so far, --resume goes on from it", INTERRUPTED)
+            bundle = training.train(images, output, options, resume=resume, report=report)
+        except training.TrainingInterrupted as error:
+            fail(f"interrupted; the training so far is in {error}, --resume goes on from there", INTERRUPTED)
     if not quiet:
         console.print(f"{output}: {output.stat().st_size} bytes, identity {bundle.identity.hex()}")
 

@@ -71,7 +71,7 @@ class Codec:
     @property
     def kinds(self) -> list[Kind]:
         """The (H,W,C) of the images that it codes."""
-        return [network.kind for network in self.bundle.networks]
+        return list(dict.fromkeys(network.kind for network in self.bundle.networks))
 
     @property
     def default_quality(self) -> int:

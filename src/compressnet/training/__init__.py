@@ -7,13 +7,13 @@ from types import ModuleType
 from compressnet.errors import MissingExtraError
 
 
-def import_loop() -> ModuleType:
-    """The module `compressnet.training.loop`. Raises MissingExtraError where torch is not installed."""
+def import_training() -> ModuleType:
+    """The module `compressnet.training.train`. Raises MissingExtraError where torch is not installed."""
     try:
-        from compressnet.training import loop
+        from compressnet.training import train
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         message = "training needs torch, which is not installed; pip install 'compressnet[train]'"
         raise MissingExtraError(message) from error
-    return loop
+    return train

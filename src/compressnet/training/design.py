@@ -28,6 +28,10 @@ class Design:
     log_lambda: tuple[float, float, float]
     origin: int
 
+    def within(self, qualities: tuple[int, int]) -> tuple[int, int]:
+        """Lowest and highest of the qualities that this network is for; the lowest above the highest if none is."""
+        return max(self.qualities[0], qualities[0]), min(self.qualities[1], qualities[1])
+
     def lambdas(self) -> list[float]:
         """Lambda at each of the 100 qualities."""
         c0, c1, c2 = self.log_lambda

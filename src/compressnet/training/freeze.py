@@ -1,4 +1,4 @@
-"""The freeze: a trained, fake-quantized model becomes an integer codec, and is proved to be the same.
+"""The freeze: a trained, fake-quantized model becomes an integer network, and is proved to be the same.
 
 Weights become int8, biases int32, exponents shifts. The integer programs are proved to stay where float32 is exact
 (`compressnet.exact.prove`), then run on real images beside the torch model in float64
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressnet.bundle import DEQUANTIZED, Bundle, Kind, Network, Probe, make_bundle
+from compressnet.bundle import DEQUANTIZED, Kind, Network, Probe
 from compressnet.exact import QUALITIES, Node, NumpyBackend, Program
 from compressnet.network import CodecNetwork
 from compressnet.prior import MEAN_SHIFT, MaskedLayer, Prior
@@ -199,16 +199,13 @@ def _pieces(model: Model) -> tuple[Node, list[Node]]:
 def freeze(
     model: Model,
     images_NHWC: Images,
-    *,
-    name: str,
     qualities: tuple[int, int],
-    default_quality: int,
-    about: str,
-) -> Bundle:
-    """The codec of a trained model, checked against the model in float64.
+) -> Network:
+    """The integer network of a trained model, checked against the model in float64.
 
     images_NHWC: images like those of the training, uint8; they set the alphabets and make the probe.
-    Raises CodecRefusedError where the frozen codec differs from the model, which is a bug, not bad luck.
+    qualities: lowest and highest that it is to code.
+    Raises CodecRefusedError where the frozen network differs from the model, which is a bug, not bad luck.
     """
     model = copy.deepcopy(model).eval()
     model.refresh_exponents()
@@ -255,7 +252,7 @@ def freeze(
     )
     network = _with_probe(unproved, images_NHWC)
     check_frozen(model, network, images_NHWC[:CHECKED_IMAGES], bound)
-    return make_bundle((network,), name=name, default_quality=default_quality, about=about)
+    return network
 
 
 def _empty_probe(kind: Kind, symbols: int) -> Probe:

@@ -1,4 +1,4 @@
-"""The training loop: rate-distortion loss over all qualities at once, checkpoints, and the freeze at the end.
+"""The training of one network: rate-distortion loss over all its qualities at once, and checkpoints.
 
 The loss of an image at a quality is (bits + lambda * squared error) / sqrt(lambda), so that every quality weighs
 about the same. Floats first; for the last part of the schedule weights, biases and activations are fake-quantized.
@@ -8,12 +8,11 @@ What is evaluated and frozen is an exponential moving average of the weights.
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,13 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressnet.bundle import Bundle, to_bytes
 from compressnet.errors import FormatError, InputError
-from compressnet.files import atomic_write
-from compressnet.metrics import psnr_of_mse, ssim
+from compressnet.metrics import psnr_of_mse
 from compressnet.training.check import to_pixels
-from compressnet.training.design import GRID, Design
-from compressnet.training.freeze import freeze
+from compressnet.training.design import DESIGNS, Design
 from compressnet.training.networks import Model
 
 PIXEL_SCALE = 64 / 255
@@ -38,8 +34,6 @@ WARM_UP_STEPS = 200
 AVERAGE_DECAY = 0.999
 EXPONENTS_EVERY_STEPS = 50
 EVALUATED_IMAGES = 1000
-SSIM_OF_DEFAULT = 0.978
-"""The default quality is the lowest that reaches this on the held-out images."""
 CHECKPOINT_VERSION = 1
 
 
@@ -59,13 +53,16 @@ class Options:
     batch: int = 48
     learning_rate: float = 4e-3
     checkpoint_minutes: float = 2.0
-    design: Design = GRID
+    designs: tuple[Design, ...] = DESIGNS
+    """Networks to train; those without a quality in `qualities` are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Where a training stands; `points` are (quality, bytes per image, PSNR in dB) on held-out images."""
 
+    network: str
+    """The name of its design."""
     share: float
     step: int
     epoch: float
@@ -79,53 +76,18 @@ class TrainingInterrupted(Exception):  # noqa: N818 - not an error
     """Ctrl-C: the checkpoint is written."""
 
 
-def checkpoint_path(output: Path) -> Path:
-    """Where the checkpoint of a training lies while it runs."""
-    return output.with_name(output.name + ".checkpoint")
-
-
-def log_path(output: Path) -> Path:
-    """Where a training's log lies: a JSON object a line."""
-    return output.with_name(output.name + ".log.jsonl")
-
-
-def train(
-    images_NHWC: NDArray[np.uint8],
-    output: Path,
-    options: Options,
-    *,
-    resume: bool = False,
-    report: Callable[[Progress], None] = lambda _: None,
-) -> Bundle:
-    """Train a codec on images (N,H,W,C) of one kind and write it to `output`.
-
-    Raises InputError for images or options that cannot be trained on, TrainingInterrupted on Ctrl-C; a checkpoint is
-    there then.
-    """
-    if len(images_NHWC) < options.holdout + options.batch:
-        raise InputError(
-            f"{len(images_NHWC)} images are too few to train on with {options.holdout} held out; "
-            f"at least {options.holdout + options.batch} are needed, or a smaller --holdout"
-        )
-    if (options.epochs is None) == (options.minutes is None):
-        raise InputError("a training needs either a number of epochs or a number of minutes")
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    trainer = Trainer(images_NHWC, output, options)
-    if resume:
-        trainer.load_checkpoint()
-    trainer.run(report)
-    bundle = trainer.freeze()
-    atomic_write(output, to_bytes(bundle))
-    checkpoint_path(output).unlink(missing_ok=True)
-    return bundle
+def checkpoint_path(output: Path, design: Design) -> Path:
+    """Where the checkpoint of a network lies while it is trained."""
+    return output.with_name(f"{output.name}.{design.name}.checkpoint")
 
 
 class Trainer:
     """The state of a training: model, average, optimizer and where the schedule stands."""
 
-    def __init__(self, images_NHWC: NDArray[np.uint8], output: Path, options: Options) -> None:
-        self.options, self.output = options, output
+    def __init__(self, images_NHWC: NDArray[np.uint8], output: Path, options: Options, design: Design) -> None:
+        self.options, self.design = options, design
+        self.checkpoint = checkpoint_path(output, design)
+        self.qualities = design.within(options.qualities)
         chosen = options.device
         self.device = torch.device(
             "cuda" if chosen == "auto" and torch.cuda.is_available() else chosen.replace("auto", "cpu")
@@ -137,7 +99,7 @@ class Trainer:
         self.x_train = torch.tensor(self.train_images.transpose(0, 3, 1, 2)).to(self.device)
         kind = cast("tuple[int, int, int]", images_NHWC.shape[1:])
         torch.manual_seed(options.seed)
-        self.model = Model(kind, options.design).to(self.device)
+        self.model = Model(kind, design).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = self._make_optimizer()
@@ -170,8 +132,16 @@ class Trainer:
         assert options.epochs is not None
         return self.step * options.batch / (options.epochs * len(self.x_train))
 
-    def run(self, report: Callable[[Progress], None]) -> None:
-        """Train to the end of the schedule, from wherever it stands."""
+    @property
+    def epochs(self) -> float:
+        """How often each training image was seen so far."""
+        return self.step * self.options.batch / len(self.x_train)
+
+    def run(self, report: Callable[[Progress], None], stop: Callable[[], bool] = lambda: False) -> None:
+        """Train to the end of the schedule, from wherever it stands.
+
+        Raises TrainingInterrupted on Ctrl-C, or where `stop` says so; the checkpoint is written then.
+        """
         options = self.options
         started = time.monotonic() - self.seconds
         saved = reported = time.monotonic()
@@ -186,9 +156,11 @@ class Trainer:
                 if now - saved > 60 * options.checkpoint_minutes:
                     self.save_checkpoint()
                     saved = time.monotonic()
+                if stop():
+                    raise KeyboardInterrupt
         except KeyboardInterrupt:
             self.save_checkpoint()
-            raise TrainingInterrupted(str(checkpoint_path(self.output))) from None
+            raise TrainingInterrupted(str(self.checkpoint)) from None
         self._report(report)
         self.save_checkpoint()
 
@@ -232,7 +204,7 @@ class Trainer:
         return self.x_train[chosen.to(self.device)].float() / 64
 
     def _qualities(self, count: int) -> torch.Tensor:
-        low, high = self.options.qualities
+        low, high = self.qualities
         return torch.randint(low, high + 1, (count,), generator=self.generator).to(self.device)
 
     def _calibrate(self) -> None:
@@ -246,9 +218,14 @@ class Trainer:
             getattr(self.model, part).exponents = dict(getattr(self.average, part).exponents)
         self.quantized = True
 
+    @property
+    def sample(self) -> NDArray[np.uint8]:
+        """Held-out images, or where none are, training images: what is measured on (N,H,W,C)."""
+        return self.held_images if len(self.held_images) else self.train_images[:5000]
+
     def measure(self, quality: int, count: int) -> tuple[float, float]:
-        """Ideal bytes per image and PSNR of the averaged model on held-out images (else on training images)."""
-        images = (self.held_images if len(self.held_images) else self.train_images)[:count]
+        """Ideal bytes per image and PSNR of the averaged model on `count` images of the sample."""
+        images = self.sample[:count]
         bits = squares = 0.0
         with torch.no_grad():
             for i in range(0, len(images), 250):
@@ -261,27 +238,26 @@ class Trainer:
         return bits / 8 / len(images), psnr_of_mse(squares / images.size)
 
     def _report(self, report: Callable[[Progress], None]) -> None:
-        low, high = self.options.qualities
+        low, high = self.qualities
         span = high - low
         chosen = sorted({low + round(span * share) for share in (0.1, 0.3, 0.5, 0.65, 0.8, 0.95)})
         progress = Progress(
+            network=self.design.name,
             share=min(self.share, 1.0),
             step=self.step,
-            epoch=self.step * self.options.batch / len(self.x_train),
+            epoch=self.epochs,
             seconds=self.seconds,
             loss=self.loss,
             quantized=self.quantized,
             points=[(quality, *self.measure(quality, EVALUATED_IMAGES)) for quality in chosen],
         )
-        with log_path(self.output).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(asdict(progress)) + "\n")
         report(progress)
 
     def _signature(self) -> dict[str, Any]:
         """What a checkpoint has to agree with to be resumed."""
-        names = ("qualities", "holdout", "seed", "batch")
-        chosen = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
-        return {name: chosen[name] for name in names} | {"images": list(self.train_images.shape)} | self.model.config()
+        options = {name: getattr(self.options, name) for name in ("holdout", "seed", "batch")}
+        trained = {"qualities": self.qualities, "images": list(self.train_images.shape)}
+        return options | trained | self.model.config()
 
     def save_checkpoint(self) -> None:
         """Write everything that `load_checkpoint` needs, atomically."""
@@ -300,14 +276,14 @@ class Trainer:
             "loss": self.loss,
             "quantized": self.quantized,
         }
-        path = checkpoint_path(self.output)
+        path = self.checkpoint
         temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
         torch.save(state, temporary)
         temporary.replace(path)
 
     def load_checkpoint(self) -> None:
         """Go on from the checkpoint. Raises InputError where there is none, or it is another training's."""
-        path = checkpoint_path(self.output)
+        path = self.checkpoint
         if not path.exists():
             raise InputError(f"{path}: no checkpoint to resume from; leave out --resume to start anew")
         try:
@@ -324,49 +300,3 @@ class Trainer:
         self.order, self.position = state["order"], state["position"]
         self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
         self.quantized = state["quantized"]
-
-    def freeze(self) -> Bundle:
-        """The integer codec of the averaged model, checked."""
-        average = copy.deepcopy(self.average).cpu()
-        images = self.held_images if len(self.held_images) else self.train_images[:5000]
-        about = json.dumps(
-            {"images": len(self.train_images), "epochs": round(self.step * self.options.batch / len(self.x_train), 2)}
-        )
-        return freeze(
-            average,
-            images,
-            name=self.output.name.removesuffix(".codec"),
-            qualities=self.options.qualities,
-            default_quality=self._default_quality(),
-            about=about,
-        )
-
-    def _default_quality(self) -> int:
-        """The lowest quality whose SSIM on held-out images reaches SSIM_OF_DEFAULT, else two thirds up."""
-        low, high = self.options.qualities
-        images = (self.held_images if len(self.held_images) else self.train_images)[:EVALUATED_IMAGES]
-        candidates = list(range(low, high + 1))
-        fallback = low + (high - low) * 2 // 3
-        first, last = 0, len(candidates)
-        while first < last:  # SSIM rises with quality
-            middle = (first + last) // 2
-            value = ssim(images, self._decoded(images, candidates[middle]))
-            if value is None:
-                return fallback
-            if value >= SSIM_OF_DEFAULT:
-                last = middle
-            else:
-                first = middle + 1
-        return candidates[first] if first < len(candidates) else fallback
-
-    def _decoded(self, images_NHWC: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-        """Images through the averaged model, as uint8."""
-        parts: list[NDArray[np.uint8]] = []
-        with torch.no_grad():
-            for i in range(0, len(images_NHWC), 250):
-                x = to_pixels(images_NHWC[i : i + 250], torch.float32).to(self.device)
-                quality_B = torch.full((len(x),), quality, device=self.device)
-                x_hat = self.average(x, quality_B, quantized=True).x_hat
-                pixels = torch.clamp(torch.floor(x_hat * 64 + 0.5), 0, 255).to(torch.uint8)
-                parts.append(pixels.cpu().numpy().transpose(0, 2, 3, 1))
-        return np.concatenate(parts)
