@@ -50,7 +50,7 @@ def test_looks_like_an_array(archive: Archive, decoded: np.ndarray) -> None:
 
 def test_iteration_gives_every_image_in_order(archive: Archive, decoded: np.ndarray) -> None:
     assert np.array_equal(np.stack(list(archive)), decoded)
-    assert np.array_equal(np.concatenate(list(archive.batches(2))), decoded)
+    assert np.array_equal(np.concatenate(list(archive.batches(8))), decoded)
 
 
 INDEX = st.one_of(

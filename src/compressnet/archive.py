@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.block import Block, require_lossy
-from compressnet.codec import Codec, kind_of
+from compressnet.codec import Codec, LockstepPart, kind_of, lockstep_parts
 from compressnet.container import (
     CodecEntry,
     Container,
@@ -24,14 +24,15 @@ from compressnet.container import (
 from compressnet.errors import CorruptError, InputError
 from compressnet.limits import BLOCK_IMAGES_LIMIT, BLOCK_PIXELS_LIMIT
 from compressnet.network import CodecNetwork, Images
+from compressnet.threads import spread
 from compressnet.wire import LOSSY
 
 CACHE_BYTES = 64 << 20
 """Decoded symbols that an open archive keeps."""
 WRITE_IMAGES = 4096
 """Images that are encoded together when an archive is written."""
-READ_BLOCKS = 16
-"""Blocks that iteration decodes together."""
+READ_IMAGES = 4096
+"""Images that iteration decodes together, about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,12 +186,14 @@ class Archive:
         for images in self.batches():
             yield from images
 
-    def batches(self, blocks: int = READ_BLOCKS) -> Iterator[Images]:
-        """All images in order, as arrays (n,H,W[,C]) of some blocks each."""
-        entries = self._container.blocks
-        for i in range(0, len(entries), blocks):
-            last = entries[min(i + blocks, len(entries)) - 1]
-            yield self._read(np.arange(entries[i].first, last.first + last.images))
+    def batches(self, images: int = READ_IMAGES) -> Iterator[Images]:
+        """All images in order, as arrays (n,H,W[,C]) of whole blocks, each of about so many images."""
+        start = 0
+        for entry in self._container.blocks:
+            end = entry.first + entry.images
+            if end - start >= images or end == len(self):
+                yield self._read(np.arange(start, end))
+                start = end
 
     def _positions(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
         if isinstance(index, slice):
@@ -215,14 +218,23 @@ class Archive:
             return images
         firsts = np.array([entry.first for entry in self._container.blocks])
         block_of = np.searchsorted(firsts, positions, side="right") - 1
-        numbers = np.unique(block_of).tolist()
-        for i in range(0, len(numbers), READ_BLOCKS):
-            chosen = numbers[i : i + READ_BLOCKS]
-            for (network, quality), symbols in self._symbols(chosen).items():
+        numbers = np.unique(block_of)
+
+        def read(part: LockstepPart) -> None:
+            chosen = numbers[part.first : part.first + len(part.counts)]
+            for (network, quality), symbols in self._symbols(chosen.tolist()).items():
                 rows = np.flatnonzero(np.isin(block_of, list(symbols)))
-                picked = [symbols[int(b)][p - firsts[b]] for b, p in zip(block_of[rows], positions[rows], strict=True)]
-                decoded = network.decode(np.stack(picked).astype(np.int32), quality)
+                start_of_block = np.zeros(len(firsts), np.int64)
+                start_of_block[list(symbols)] = np.cumsum([0, *map(len, symbols.values())])[:-1]
+                together = np.concatenate(list(symbols.values()))
+                within = positions[rows] - firsts[block_of[rows]]
+                picked = together[start_of_block[block_of[rows]] + within]
+                decoded = network.decode(picked.astype(np.int32), quality)
                 images[rows] = decoded.reshape(len(rows), *self.shape[1:])
+
+        counts = [self._container.blocks[number].images for number in numbers]
+        threads = max((codec.threads for codec in self.codecs), default=1)
+        spread(read, lockstep_parts(counts, threads), threads)
         return images
 
     def _symbols(self, numbers: list[int]) -> dict[tuple[CodecNetwork, int], dict[int, NDArray[np.int16]]]:
@@ -258,11 +270,10 @@ class Archive:
 
     def _decode(self, network: CodecNetwork, blocks: dict[int, Block]) -> dict[int, NDArray[np.int16]]:
         """Symbols of blocks of one kind, codec and quality. Raises CorruptError naming the first bad one."""
-        first = next(iter(blocks.values()))
-        codec, kind = self.codecs[first.codec], network.network.kind
+        quality = next(iter(blocks.values())).quality
         counts = [block.images for block in blocks.values()]
         try:
-            symbols = codec.read_blocks(kind, [block.payload for block in blocks.values()], counts, first.quality)
+            symbols = network.read_payloads([block.payload for block in blocks.values()], counts, quality)
         except CorruptError as error:
             if len(blocks) == 1:
                 raise CorruptError(f"{self._container.name}: block {next(iter(blocks))}: {error}") from error

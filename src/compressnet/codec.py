@@ -7,7 +7,6 @@ images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <-
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.exact import Backend
 from compressnet.limits import BLOCK_IMAGES_LIMIT
 from compressnet.network import CodecNetwork, Images, MakeGradient, Symbols
+from compressnet.threads import spread
 
 SEARCH_IMAGES = 64
 """Images that are searched together: their activations stay in cache."""
@@ -133,8 +133,7 @@ class Codec:
         if not 1 <= len(images) <= BLOCK_IMAGES_LIMIT:
             raise InputError(f"{len(images)} images: a block holds 1 to {BLOCK_IMAGES_LIMIT}")
         kind = kind_of(images)
-        symbols = self.best_symbols(images.reshape(len(images), *kind), quality, effort)
-        payload = self.network(kind, quality).write_payloads(symbols, [len(images)], quality)[0]
+        ((_, payload),) = self.write_blocks(images.reshape(len(images), *kind), len(images), quality, effort)
         return wire.pack_single(
             self.kinds.index(kind), images.ndim == 4, quality, len(images), payload, self.bundle.identity
         )
@@ -164,8 +163,10 @@ class Codec:
         if effort == 1:
             return network.encode(images_NHWC, quality)
         starts = range(0, len(images_NHWC), SEARCH_IMAGES)
-        parts = self._map(
-            lambda start: network.search(images_NHWC[start : start + SEARCH_IMAGES], quality, effort), list(starts)
+        parts = spread(
+            lambda start: network.search(images_NHWC[start : start + SEARCH_IMAGES], quality, effort),
+            starts,
+            self.threads,
         )
         return np.concatenate(parts)
 
@@ -175,27 +176,15 @@ class Codec:
         """Images (N,H,W,C) to (images, payload) of each block of up to `block_images`."""
         network = self.network(kind_of(images_NHWC), quality)
         counts = [min(block_images, len(images_NHWC) - i) for i in range(0, len(images_NHWC), block_images)]
-        symbols = self.best_symbols(images_NHWC, quality, effort)
-        payloads = self._map(
-            lambda part: network.write_payloads(symbols[part.start : part.stop], part.counts, quality),
-            lockstep_parts(counts, self.threads),
-        )
+        searched = None if effort == 1 else self.best_symbols(images_NHWC, quality, effort)
+
+        def write(part: LockstepPart) -> list[bytes]:
+            rows = slice(part.start, part.stop)
+            symbols = network.encode(images_NHWC[rows], quality) if searched is None else searched[rows]
+            return network.write_payloads(symbols, part.counts, quality)
+
+        payloads = spread(write, lockstep_parts(counts, self.threads), self.threads)
         return list(zip(counts, (payload for part in payloads for payload in part), strict=True))
-
-    def read_blocks(self, kind: Kind, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> Symbols:
-        """Payloads of blocks of one kind and quality to the symbols of all their images (N,D). Raises CorruptError."""
-        network = self.network(kind, quality)
-
-        def read(part: LockstepPart) -> Symbols:
-            return network.read_payloads(payloads[part.first : part.first + len(part.counts)], part.counts, quality)
-
-        return np.concatenate(self._map(read, lockstep_parts(counts, self.threads)))
-
-    def _map(self, work: Any, parts: list[Any]) -> list[Any]:
-        if self.threads == 1 or len(parts) == 1:
-            return [work(part) for part in parts]
-        with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(work, parts))
 
 
 class LockstepPart:

@@ -37,6 +37,10 @@ WEIGHT_ONE = 1 << WEIGHT_BITS
 BOUND_LIMIT = 127
 
 
+CACHED_VALUES = 1 << 16
+"""Values that are computed at a time, so that they stay in a core's cache."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
     """Distributions of n symbols: int32 arrays (n,)."""
@@ -90,21 +94,37 @@ def frequency_weights(tables: Tables, mixture: Mixture, bound: int) -> NDArray[n
     alphabet = 2 * bound + 1
     scaled_cdf = (tables.cdf.astype(np.int64) * (CDF_ONE - alphabet) >> 16).astype(np.int32)
     edges_A = np.arange(-bound, bound, dtype=np.int32) * MEAN_STEPS + MEAN_STEPS // 2
-    masses: list[NDArray[np.int32]] = []
-    for mean_n, scale_n in zip(mixture.means, mixture.scales, strict=True):
-        reciprocal_n = tables.reciprocal[scale_n]
-        z = edges_A[None, :] * reciprocal_n[:, None]
-        z -= (mean_n * reciprocal_n - (CDF_LIMIT << RECIPROCAL_BITS))[:, None]
-        z >>= RECIPROCAL_BITS
-        masses.append(scaled_cdf.take(z, mode="clip"))
-    first, second = masses
-    first -= second
-    first *= mixture.weight[:, None]
-    second <<= WEIGHT_BITS
-    cumulative = np.empty((len(first), alphabet + 1), np.int32)
-    cumulative[:, 0] = 0
-    cumulative[:, -1] = (CDF_ONE - alphabet) << WEIGHT_BITS
-    np.add(first, second, out=cumulative[:, 1:-1])
-    weights = np.subtract(cumulative[:, 1:], cumulative[:, :-1], dtype=np.float64)
-    weights += WEIGHT_ONE - 1
+    weights = np.empty((len(mixture.weight), alphabet), np.float64)
+    columns = max(1, CACHED_VALUES // alphabet)
+    for start in range(0, len(weights), columns):
+        part = slice(start, start + columns)
+        first, second = (
+            _component(tables, scaled_cdf, edges_A, mean_n[part], scale_n[part])
+            for mean_n, scale_n in zip(mixture.means, mixture.scales, strict=True)
+        )
+        first -= second
+        first *= mixture.weight[part]
+        second <<= WEIGHT_BITS
+        first += second
+        masses = np.empty((alphabet, first.shape[1]), np.int32)
+        masses[0] = first[0]
+        np.subtract(first[1:], first[:-1], out=masses[1:-1])
+        np.subtract((CDF_ONE - alphabet) << WEIGHT_BITS, first[-1], out=masses[-1])
+        masses += WEIGHT_ONE - 1
+        weights[part] = masses.T
     return weights
+
+
+def _component(
+    tables: Tables,
+    scaled_cdf: NDArray[np.int32],
+    edges_A: NDArray[np.int32],
+    mean_n: NDArray[np.int32],
+    scale_n: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """One logistic's distribution function at the edges between symbols: int32 (2 * bound, n)."""
+    reciprocal_n = tables.reciprocal[scale_n]
+    z = edges_A[:, None] * reciprocal_n
+    z -= mean_n * reciprocal_n - (CDF_LIMIT << RECIPROCAL_BITS)
+    z >>= RECIPROCAL_BITS
+    return scaled_cdf.take(z, mode="clip")

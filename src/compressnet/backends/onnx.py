@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -20,8 +18,7 @@ from compressnet.bundle import Network
 from compressnet.exact import Program, Runner
 from compressnet.gradients import gradient_model, latents_model
 from compressnet.graphs import program_model
-
-T = TypeVar("T")
+from compressnet.threads import spread
 
 BATCH_IMAGES = 64
 """Images in one run: their activations stay in cache."""
@@ -47,15 +44,7 @@ def run_model(model: bytes, batch: NDArray[Any], threads: int) -> NDArray[Any]:
     def run_part(start: int) -> NDArray[Any]:
         return cast("NDArray[Any]", session.run(None, {name: batch[start : start + BATCH_IMAGES]})[0])
 
-    return np.concatenate(_spread(run_part, range(0, len(batch), BATCH_IMAGES), threads))
-
-
-def _spread(work: Callable[[int], T], starts: range, threads: int) -> list[T]:
-    """Do work at every start, in order, on up to `threads` threads; sessions release the interpreter's lock."""
-    if threads == 1 or len(starts) <= 1:
-        return [work(start) for start in starts]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, starts))
+    return np.concatenate(spread(run_part, range(0, len(batch), BATCH_IMAGES), threads))
 
 
 class OnnxBackend:
@@ -88,7 +77,7 @@ class OnnxBackend:
                 part = batch[start : start + BATCH_IMAGES].astype(np.float32)
                 values[start : start + BATCH_IMAGES] = cast("NDArray[np.float32]", session.run(["y"], {"x": part})[0])
 
-            _spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
+            spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
             return values
 
         return run
