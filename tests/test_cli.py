@@ -115,6 +115,28 @@ def test_pipes(images: Path, archive: Path, grey: dict[str, np.ndarray]) -> None
     assert piped(["verify", "-"], packed.stdout[:-1]).returncode == 3
 
 
+def test_targets(tmp_path: Path) -> None:
+    path, source = tmp_path / "a.cnet", tmp_path / "mnist.npy"
+    np.save(source, read(Path("mnist"))[:1000])
+    for option, value in (("--target-psnr", 27), ("--target-bytes", 14), ("--max-mse", 0.002)):
+        said = run("compress", source, "-o", path, option, value, "-f").stdout
+        told = json.loads(run("evaluate", source, option, value, "--json").stdout)
+        assert f"{path.stat().st_size} bytes" in said
+        assert f"quality {told['quality']}" in said
+        assert told["archive_bytes"] == path.stat().st_size
+        row = told["rows"][0]
+        if option == "--target-psnr":
+            assert row["psnr"] == pytest.approx(27, abs=0.1)
+        elif option == "--target-bytes":
+            assert told["bytes_per_image"] == pytest.approx(14, rel=0.02)
+        else:
+            assert row["mse"] <= 0.002
+    assert "60 dB" in refused(1, "compress", source, "-o", tmp_path / "b.cnet", "--target-psnr", 60)
+    assert "give one of" in refused(
+        2, "compress", "mnist", "-o", tmp_path / "b.cnet", "--target-psnr", 25, "--quality", 3
+    )
+
+
 def test_evaluate_json(images: Path) -> None:
     for quality in (0, 60, 99):
         told = json.loads(run("evaluate", images, "--codec", GREY, "--quality", quality, "--json").stdout)

@@ -51,6 +51,16 @@ def test_folders_of_other_modes(tmp_path: Path, channels: int) -> None:
     assert np.array_equal(open_collection(tmp_path / "pngs").load().reshape(images.shape), images)
 
 
+@pytest.mark.parametrize("count", [1, 3, 7, 100])
+def test_samples_are_spread_over_the_collection(tmp_path: Path, count: int) -> None:
+    write(tmp_path / "a.npy", GREY)
+    sample = open_collection(tmp_path / "a.npy").sample(count)
+    assert len(sample) == min(count, 7)
+    assert np.array_equal(sample[0], GREY[0])
+    if count > 1:
+        assert np.array_equal(sample[-1], GREY[6])
+
+
 def test_npz_keeps_labels(tmp_path: Path) -> None:
     write(tmp_path / "a.npz", GREY, np.arange(7))
     with np.load(tmp_path / "a.npz") as arrays:

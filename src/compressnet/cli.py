@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from compressnet.archive import Archive
     from compressnet.bench.evaluate import Evaluation
+    from compressnet.codec import Codec
+    from compressnet.targets import Target
     from compressnet.training.train import Progress as TrainingProgress
 
 FAILED, USAGE, CORRUPT, NO_CODEC, INTERRUPTED = 1, 2, 3, 4, 130
@@ -62,6 +64,15 @@ class DeviceChoice(str, Enum):
 CodecOption = Annotated[str, typer.Option("--codec", help="A shipped codec's name, or a .codec file.")]
 QualityOption = Annotated[
     int | None, typer.Option("--quality", min=0, max=100, help="0 to 99, higher is better; by default the codec's own.")
+]
+TargetPsnrOption = Annotated[
+    float | None, typer.Option("--target-psnr", metavar="DB", help="The quality that comes nearest to this PSNR.")
+]
+TargetBytesOption = Annotated[
+    float | None, typer.Option("--target-bytes", metavar="B", help="... to so many bytes an image.")
+]
+MaxMseOption = Annotated[
+    float | None, typer.Option("--max-mse", metavar="M", help="The lowest quality with at most this error, 0 to 1.")
 ]
 EffortOption = Annotated[int, typer.Option("--effort", min=1, max=9, help="How long to search for cheaper symbols.")]
 BackendOption = Annotated[BackendChoice, typer.Option("--backend", help="What runs the networks.")]
@@ -173,6 +184,9 @@ def compress(
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive; - for stdout.")],
     codec: CodecOption = "mnist",
     quality: QualityOption = None,
+    target_psnr: TargetPsnrOption = None,
+    target_bytes: TargetBytesOption = None,
+    max_mse: MaxMseOption = None,
     effort: EffortOption = 1,
     block_images: Annotated[int, typer.Option(min=1, max=65536, help="Images coded as one unit.")] = 256,
     embed_codec: Annotated[
@@ -188,12 +202,17 @@ def compress(
     """Compress images into an archive."""
     from compressnet import api
     from compressnet.images import read_labels
+    from compressnet.targets import sample_sizes
 
+    target = _parse_target(quality, target_psnr, target_bytes, max_mse)
     if output != STREAM:
         _require_free(Path(output), force=force)
     chosen_labels = None if labels is None else read_labels(labels)
     collection = _open_input(source)
     loaded = api.load(codec, backend.value, threads)
+    if target is not None:
+        sample = collection.sample(sample_sizes(effort)[1])
+        quality = _reach(target, loaded, sample, effort, block_images, quiet=quiet)
     with progress_bar("compress", collection.count, quiet=quiet) as report:
         written = api.compress(
             collection.batches(),
@@ -208,7 +227,39 @@ def compress(
         )
     if not quiet and output != STREAM:
         per_image = written.archive_bytes / written.images
-        console.print(f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image")
+        shown = loaded.default_quality if quality is None else quality
+        console.print(
+            f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image, "
+            f"quality {shown}"
+        )
+
+
+def _parse_target(
+    quality: int | None, target_psnr: float | None, target_bytes: float | None, max_mse: float | None
+) -> Target | None:
+    """The one target that was given, or none."""
+    from compressnet.targets import Target
+
+    if sum(value is not None for value in (quality, target_psnr, target_bytes, max_mse)) > 1:
+        fail("give one of --quality, --target-psnr, --target-bytes and --max-mse", USAGE)
+    if target_psnr is not None:
+        return Target(measure="psnr", value=target_psnr)
+    if target_bytes is not None:
+        return Target(measure="bytes", value=target_bytes)
+    return None if max_mse is None else Target(measure="mse", value=max_mse)
+
+
+def _reach(target: Target, codec: Codec, images: Any, effort: int, block_images: int, *, quiet: bool) -> int:
+    """The quality for a target; says so on stderr where it is missed by more than the tolerance."""
+    from compressnet.targets import find_quality
+
+    with errors_status(quiet=quiet) as report:
+        report("look for the quality")
+        reached = find_quality(codec, images, target, effort=effort, block_images=block_images)
+    missed = reached.misses(target)
+    if missed and not quiet:
+        errors_console.print(f"compressnet: {missed}")
+    return reached.quality
 
 
 def _parse_select(text: str | None, images: int) -> slice:
@@ -280,6 +331,9 @@ def evaluate(
     source: InputArgument = "mnist",
     codec: CodecOption = "mnist",
     quality: QualityOption = None,
+    target_psnr: TargetPsnrOption = None,
+    target_bytes: TargetBytesOption = None,
+    max_mse: MaxMseOption = None,
     effort: EffortOption = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first images.")] = None,
     as_json: JsonOption = False,
@@ -291,8 +345,11 @@ def evaluate(
     from compressnet import api
     from compressnet.bench.evaluate import evaluate as measure
 
+    target = _parse_target(quality, target_psnr, target_bytes, max_mse)
     images = _open_input(source).load(limit)
     loaded = api.load(codec, backend.value, threads)
+    if target is not None:
+        quality = _reach(target, loaded, images, effort, api.BLOCK_IMAGES, quiet=quiet)
     with errors_status(quiet=quiet) as report:
         result = measure(images, loaded, quality=quality, effort=effort, backend=backend.value, report=report)
     if as_json:

@@ -60,6 +60,17 @@ class Collection:
                 break
         return np.concatenate(parts)
 
+    def sample(self, count: int) -> Images:
+        """Up to `count` images, evenly spread over the collection, as one array. Raises InputError."""
+        positions = np.unique(np.linspace(0, self.count - 1, count).astype(np.int64))
+        parts: list[Images] = []
+        start = 0
+        for batch in self.batches():
+            chosen = positions[(positions >= start) & (positions < start + len(batch))]
+            parts.append(batch[chosen - start])
+            start += len(batch)
+        return np.concatenate(parts)
+
 
 def sample(name: str) -> Path:
     """A file of the samples that ship with the package."""

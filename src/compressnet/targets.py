@@ -1,6 +1,7 @@
-"""From a target (PSNR, bytes an image or mean squared error) to the quality that reaches it, by bisection.
+"""From a target (PSNR, bytes an image or mean squared error) to the quality that reaches it.
 
-Bytes and PSNR rise with quality, so some seven codings of a sample settle it.
+Bytes and PSNR rise with quality: bisection on some of the images comes close, and steps from there on all of them
+settle it.
 """
 
 from __future__ import annotations
@@ -19,84 +20,109 @@ from compressnet.network import Images
 
 Measure = Literal["psnr", "bytes", "mse"]
 
-SAMPLE_IMAGES = 4096
-SAMPLE_IMAGES_SEARCHED = 512
-"""With an effort above 1, which takes longer."""
 PSNR_TOLERANCE_DB = 0.1
 BYTES_TOLERANCE = 0.02
 BLOCK_OVERHEAD_BYTES = 24
 """About what a chunk, a block's record and its line in the index take."""
+ARCHIVE_OVERHEAD_BYTES = 140
+"""About what an archive takes besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is wanted: `psnr` in dB, `bytes` an image on disk, or `mse` at most, with pixels in [0,1]."""
+
+    measure: Measure
+    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """A quality, and what it gives on the sample."""
+    """A quality, and what it gives on the images that were measured."""
 
     quality: int
     bytes_per_image: float
-    """Payloads and what frames them, without the archive's header."""
     mse: float
-    exact: bool
-    """Whether the target is met within 0.1 dB or 2 %."""
 
     @property
     def psnr(self) -> float:
         """In dB."""
         return psnr_of_mse(self.mse)
 
+    def of(self, measure: Measure) -> float:
+        """What the target is compared with; an mse as its PSNR."""
+        return self.bytes_per_image if measure == "bytes" else self.psnr
 
-def sample_size(effort: int) -> int:
-    """How many images of a collection are enough to find a quality."""
-    return SAMPLE_IMAGES if effort == 1 else SAMPLE_IMAGES_SEARCHED
+    def misses(self, target: Target) -> str | None:
+        """Why this is not within 2 % of the bytes, or 0.1 dB; None where it is."""
+        if target.measure == "bytes":
+            missed = abs(self.bytes_per_image / target.value - 1) > BYTES_TOLERANCE
+        else:
+            missed = abs(self.psnr - _aim(target)) > PSNR_TOLERANCE_DB
+        if not missed:
+            return None
+        return (
+            f"{_text(target)} lies between two qualities; quality {self.quality} gives "
+            f"{self.bytes_per_image:.2f} bytes an image at {self.psnr:.2f} dB"
+        )
 
 
-def find_quality(
-    codec: Codec, images: Images, *, measure: Measure, target: float, effort: int = 1, block_images: int = 256
-) -> Reached:
-    """The quality at which images (N,H,W) or (N,H,W,C) reach a target.
+def sample_sizes(effort: int) -> tuple[int, int]:
+    """How many images the bisection takes, and how many the steps after it: enough, and quick, at an effort."""
+    return (1024, 16384) if effort == 1 else (128, 1024)
 
-    psnr: the lowest quality that comes within 0.05 dB of the target, or above it.
-    bytes: the highest quality that takes at most 1 % more than the target, in bytes an image.
-    mse: the lowest quality whose mean squared error, pixels in [0,1], is at most the target.
-    Raises InputError where no quality of the codec reaches the target.
+
+def find_quality(codec: Codec, images: Images, target: Target, *, effort: int = 1, block_images: int = 256) -> Reached:
+    """The quality at which images (N,H,W) or (N,H,W,C) come nearest to a target, or with `mse` stay just below it.
+
+    Raises InputError where the codec's qualities do not reach the target.
     """
-    if not (math.isfinite(target) and target > 0):
-        raise InputError(f"a target of {target:g}: it has to be a positive number")
-    kind = kind_of(images)
-    images_NHWC = images.reshape(len(images), *kind)
-    known: dict[int, Reached] = {}
-
-    def at(quality: int) -> Reached:
-        if quality not in known:
-            known[quality] = _measure(codec, images_NHWC, quality, effort, block_images)
-        return known[quality]
-
+    if not (math.isfinite(target.value) and target.value > 0):
+        raise InputError(f"a target of {target.value:g}: it has to be a positive number")
+    images_NHWC = images.reshape(len(images), *kind_of(images))
+    count, _ = sample_sizes(effort)
+    few = images_NHWC[np.unique(np.linspace(0, len(images) - 1, count).astype(int))]
+    measure, aim = target.measure, _aim(target)
     low, high = codec.qualities
-    if measure == "bytes":
-        quality = _last(low, high, lambda q: at(q).bytes_per_image <= 1.01 * target)
-        quality = low if quality is None and at(low).bytes_per_image <= (1 + BYTES_TOLERANCE) * target else quality
-    else:
-        most = target if measure == "mse" else 10 ** (-(target - PSNR_TOLERANCE_DB / 2) / 10)
-        last_short = _last(low, high, lambda q: at(q).mse > most)
-        quality = low if last_short is None else last_short + 1 if last_short < high else None
-    if quality is None:
-        raise InputError(_out_of_reach(codec, at(low), at(high), measure, target))
-    found = at(quality)
-    if measure == "bytes":
-        exact = abs(found.bytes_per_image / target - 1) <= BYTES_TOLERANCE
-    else:
-        wanted = target if measure == "psnr" else psnr_of_mse(target)
-        exact = abs(found.psnr - wanted) <= PSNR_TOLERANCE_DB
-    return Reached(quality=quality, bytes_per_image=found.bytes_per_image, mse=found.mse, exact=exact)
+
+    def measured(chosen: Images) -> Callable[[int], Reached]:
+        known: dict[int, Reached] = {}
+
+        def at(quality: int) -> Reached:
+            if quality not in known:
+                known[quality] = _measure(codec, chosen, quality, effort, block_images)
+            return known[quality]
+
+        return at
+
+    roughly, at = measured(few), measured(images_NHWC)
+    start = _first(low, high, lambda quality: roughly(quality).of(measure) >= aim)
+    while start > low and at(start - 1).of(measure) >= aim:
+        start -= 1
+    while start < high and at(start).of(measure) < aim:
+        start += 1
+    above = at(start)
+    best = above
+    if measure != "mse" and start > low:
+        below = at(start - 1)
+        best = min((above, below), key=lambda reached: abs(reached.of(measure) - aim))
+    unreachable = above.of(measure) < aim or start == low
+    if unreachable and not (measure == "mse" and start == low) and best.misses(target):
+        raise InputError(_out_of_reach(codec, at(low), at(high), target))
+    if measure == "mse" and above.of(measure) < aim:
+        raise InputError(_out_of_reach(codec, at(low), at(high), target))
+    return best
 
 
-def _last(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
-    """The last of low..high for which a condition holds, one that holds up to some point; None where it never does."""
-    if not holds(low):
-        return None
+def _aim(target: Target) -> float:
+    return psnr_of_mse(target.value) if target.measure == "mse" else target.value
+
+
+def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The first of low..high for which a condition holds that holds from some point on; high where it never does."""
     while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
     return low
 
 
@@ -105,17 +131,23 @@ def _measure(codec: Codec, images_NHWC: Images, quality: int, effort: int, block
     symbols = codec.best_symbols(images_NHWC, quality, effort)
     counts = [min(block_images, len(symbols) - i) for i in range(0, len(symbols), block_images)]
     payloads = network.write_payloads(symbols, counts, quality)
-    total = sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
+    total = ARCHIVE_OVERHEAD_BYTES + sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
     mse = float(np.mean(mse_per_image(images_NHWC, network.decode(symbols, quality))))
-    return Reached(quality=quality, bytes_per_image=total / len(symbols), mse=mse, exact=True)
+    return Reached(quality=quality, bytes_per_image=total / len(symbols), mse=mse)
 
 
-def _out_of_reach(codec: Codec, lowest: Reached, highest: Reached, measure: Measure, target: float) -> str:
-    reach = f"on these images the codec {codec.name} gives"
-    worst, best = lowest.psnr, highest.psnr
-    texts = {
-        "psnr": f"{target:g} dB: {reach} {worst:.2f} to {best:.2f} dB",
-        "bytes": f"{target:g} bytes an image: {reach} {lowest.bytes_per_image:.2f} to {highest.bytes_per_image:.2f}",
-        "mse": f"a mean squared error of {target:g}: {reach} {highest.mse:.6f} to {lowest.mse:.6f}",
-    }
-    return f"{texts[measure]} (qualities {lowest.quality} to {highest.quality}); train a codec for these images"
+def _text(target: Target) -> str:
+    texts = {"psnr": "{:g} dB", "bytes": "{:g} bytes an image", "mse": "a mean squared error of {:g}"}
+    return texts[target.measure].format(target.value)
+
+
+def _out_of_reach(codec: Codec, lowest: Reached, highest: Reached, target: Target) -> str:
+    reach = {
+        "psnr": f"{lowest.psnr:.2f} to {highest.psnr:.2f} dB",
+        "bytes": f"{lowest.bytes_per_image:.2f} to {highest.bytes_per_image:.2f}",
+        "mse": f"{highest.mse:.6f} to {lowest.mse:.6f}",
+    }[target.measure]
+    return (
+        f"{_text(target)}: on these images the codec {codec.name} gives {reach} "
+        f"(qualities {lowest.quality} to {highest.quality}); train a codec for these images"
+    )
