@@ -1,0 +1,192 @@
+"""Commands on archives: compress, decompress, info, verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compressnet.commands.shared import (
+    STREAM,
+    USAGE,
+    BackendChoice,
+    BackendOption,
+    CodecOption,
+    EffortOption,
+    ForceOption,
+    InputArgument,
+    JsonOption,
+    MaxMseOption,
+    QualityOption,
+    QuietOption,
+    TargetBytesOption,
+    TargetPsnrOption,
+    ThreadsOption,
+    console,
+    fail,
+    guarded,
+    open_archive,
+    open_input,
+    parse_target,
+    progress_bar,
+    reach,
+    require_target_free,
+)
+from compressnet.errors import InputError
+
+if TYPE_CHECKING:
+    from compressnet.archive import Archive
+
+
+@guarded
+def compress(
+    source: InputArgument,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive; - for stdout.")],
+    codec: CodecOption = "mnist",
+    quality: QualityOption = None,
+    target_psnr: TargetPsnrOption = None,
+    target_bytes: TargetBytesOption = None,
+    max_mse: MaxMseOption = None,
+    effort: EffortOption = 1,
+    block_images: Annotated[int, typer.Option(min=1, max=65536, help="Images coded as one unit.")] = 256,
+    embed_codec: Annotated[
+        bool | None,
+        typer.Option("--embed-codec/--no-embed-codec", help="Carry the decoder; by default if it is not shipped."),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="IDX, .npy, or one label a line.")] = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    backend: BackendOption = BackendChoice.onnx,
+    threads: ThreadsOption = None,
+) -> None:
+    """Compress images into an archive."""
+    from compressnet import api
+    from compressnet.images import read_labels
+    from compressnet.targets import sample_sizes
+
+    target = parse_target(quality, target_psnr, target_bytes, max_mse)
+    if output != STREAM:
+        require_target_free(Path(output), force=force)
+    chosen_labels = None if labels is None else read_labels(labels)
+    collection = open_input(source)
+    loaded = api.load(codec, backend.value, threads)
+    if target is not None:
+        sample = collection.sample(sample_sizes(effort)[1])
+        quality = reach(target, loaded, sample, effort, block_images, quiet=quiet)
+    with progress_bar("compress", collection.count, quiet=quiet) as report:
+        written = api.compress(
+            collection.batches(),
+            sys.stdout.buffer if output == STREAM else Path(output),
+            loaded,
+            quality=quality,
+            effort=effort,
+            block_images=block_images,
+            labels=chosen_labels,
+            embed_codec=embed_codec,
+            report=report,
+        )
+    if not quiet and output != STREAM:
+        per_image = written.archive_bytes / written.images
+        shown = loaded.default_quality if quality is None else quality
+        console.print(
+            f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image, "
+            f"quality {shown}"
+        )
+
+
+@guarded
+def decompress(
+    source: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive; - for stdin.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help=".npy, .npz, *-ubyte(.gz), else a folder of PNGs; - for .npy on stdout.",
+        ),
+    ],
+    select: Annotated[str | None, typer.Option(metavar="A:B", help="Only images A to B-1.")] = None,
+    codec: Annotated[str | None, typer.Option(help="The codec, where the archive lacks it.")] = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    backend: BackendOption = BackendChoice.onnx,
+    threads: ThreadsOption = None,
+) -> None:
+    """Decompress an archive into images."""
+    from compressnet.images import write_collection, write_npy
+
+    if output != STREAM:
+        require_target_free(Path(output), force=force)
+    with open_archive(source, codec, backend, threads) as archive:
+        chosen = _parse_select(select, len(archive))
+        shape = (chosen.stop - chosen.start, *archive.shape[1:])
+        labels = archive.labels
+        with progress_bar("decompress", shape[0], quiet=quiet) as report:
+            batches = _selected(archive, chosen, report)
+            if output == STREAM:
+                write_npy(sys.stdout.buffer, batches, shape)
+                return
+            labels = None if labels is None else labels[chosen]
+            write_collection(Path(output), batches, shape, labels, overwrite=force)
+    if not quiet:
+        console.print(f"{output}: {shape[0]} images")
+
+
+def _parse_select(text: str | None, images: int) -> slice:
+    """`A:B` as Python slices it. Raises InputError where that selects nothing."""
+    if text is None:
+        return slice(0, images)
+    try:
+        first, last = (int(part) if part else None for part in text.split(":"))
+    except ValueError:
+        fail(f"--select {text}: give a range such as 100:200, 100: or :200", USAGE)
+    start, stop, _ = slice(first, last).indices(images)
+    if start >= stop:
+        raise InputError(f"--select {text}: selects none of the {images} images")
+    return slice(start, stop)
+
+
+def _selected(archive: Archive, chosen: slice, report: Callable[[int], None]) -> Iterator[Any]:
+    """The chosen images as arrays, some thousand at a time."""
+    step = 4096
+    for start in range(chosen.start, chosen.stop, step):
+        stop = min(start + step, chosen.stop)
+        yield archive[start:stop]
+        report(stop - chosen.start)
+
+
+@guarded
+def info(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="An archive, a .codec file or a shipped codec's name.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Describe an archive or a codec."""
+    from compressnet.describe import describe
+
+    document = describe(file)
+    if as_json:
+        print(json.dumps(document))
+        return
+    for key, value in document.items():
+        console.print(f"{key}: {value}")
+
+
+@guarded
+def verify(
+    source: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive; - for stdin.")],
+    codec: Annotated[str | None, typer.Option(help="The codec, where the archive lacks it.")] = None,
+    quiet: QuietOption = False,
+    backend: BackendOption = BackendChoice.onnx,
+    threads: ThreadsOption = None,
+) -> None:
+    """Check every checksum of an archive and decode every block."""
+    with open_archive(source, codec, backend, threads) as archive:
+        with progress_bar("verify", len(archive), quiet=quiet) as report:
+            archive.check(report)
+        if not quiet:
+            console.print(f"{source}: {len(archive)} images, all well")

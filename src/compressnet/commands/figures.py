@@ -1,0 +1,221 @@
+"""Commands that measure: evaluate, bench and demo."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from compressnet.commands.shared import (
+    FAILED,
+    USAGE,
+    BackendChoice,
+    BackendOption,
+    CodecOption,
+    EffortOption,
+    InputArgument,
+    JsonOption,
+    LimitOption,
+    MaxMseOption,
+    QualityOption,
+    QuietOption,
+    TargetBytesOption,
+    TargetPsnrOption,
+    ThreadsOption,
+    console,
+    errors_console,
+    fail,
+    guarded,
+    make_progress,
+    open_input,
+    parse_target,
+    reach,
+    status_line,
+)
+
+if TYPE_CHECKING:
+    from compressnet.bench.evaluate import Evaluation
+    from compressnet.codec import Codec
+
+
+@guarded
+def evaluate(
+    source: InputArgument = "mnist",
+    codec: CodecOption = "mnist",
+    quality: QualityOption = None,
+    target_psnr: TargetPsnrOption = None,
+    target_bytes: TargetBytesOption = None,
+    max_mse: MaxMseOption = None,
+    effort: EffortOption = 1,
+    limit: LimitOption = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page as well.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    backend: BackendOption = BackendChoice.onnx,
+    threads: ThreadsOption = None,
+) -> None:
+    """Measure a codec on images: four ways through it, and the bytes on disk."""
+    from compressnet import api
+    from compressnet.bench.evaluate import evaluate as measure
+
+    target = parse_target(quality, target_psnr, target_bytes, max_mse)
+    images = open_input(source).load(limit)
+    loaded = api.load(codec, backend.value, threads)
+    if target is not None:
+        quality = reach(target, loaded, images, effort, api.BLOCK_IMAGES, quiet=quiet)
+    with status_line(quiet=quiet) as tell:
+        result = measure(images, loaded, quality=quality, effort=effort, backend=backend.value, report=tell)
+        if report is not None:
+            _write_report(report, result, images, loaded, source)
+    if as_json:
+        print(json.dumps(result.as_json()))
+    elif not quiet:
+        print_evaluation(result)
+    if effort == 1 and not result.identical:
+        fail("the four ways through the codec gave different pixels", FAILED)
+
+
+def _write_report(path: Path, result: Evaluation, images: Any, codec: Codec, source: str) -> None:
+    from compressnet.bench.measure import inspect
+    from compressnet.bench.report import render_evaluation
+    from compressnet.bench.rivals import pixels_of
+    from compressnet.files import atomic_write
+
+    inspected = inspect(pixels_of(images), codec, result.quality, result.effort)
+    atomic_write(path, render_evaluation(result, inspected, source).encode())
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """The figures, for people."""
+    table = Table(
+        title=f"{result.images} images, codec {result.codec}, quality {result.quality}, effort {result.effort}"
+    )
+    for name in ("path", "MSE", "PSNR", "PSNR, mean", "SSIM", "pixels"):
+        table.add_column(name, justify="left" if name in ("path", "pixels") else "right")
+
+    def number(value: float | None, digits: int, unit: str = "") -> str:
+        return "-" if value is None else f"{value:.{digits}f}{unit}"
+
+    for row in result.rows:
+        q = row.quality
+        table.add_row(
+            row.path,
+            number(q.mse, 6),
+            number(q.psnr, 2, " dB"),
+            number(q.psnr_mean, 2, " dB"),
+            number(q.ssim, 4),
+            row.pixels_sha256[:12],
+        )
+    console.print(table)
+    same = "all four ways gave the same pixels, to the bit" if result.identical else "THE PIXELS DIFFER"
+    console.print(
+        f"archive on disk: {result.archive_bytes} bytes, {result.bytes_per_image:.2f} an image "
+        f"(ideal code length {result.ideal_bytes_per_image:.2f}); {same}"
+    )
+    amortised = (result.archive_bytes + result.codec_bytes) / result.images
+    console.print(
+        f"decoding needs the codec: {result.codec_bytes} bytes if embedded, "
+        f"{amortised:.2f} bytes an image amortised over {result.images}"
+    )
+
+
+@guarded
+def bench(
+    source: InputArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write into.")],
+    codec: CodecOption = "mnist",
+    limit: LimitOption = None,
+    rivals: Annotated[str | None, typer.Option(metavar="A,B,...", help="Only these; by default all.")] = None,
+    efforts: Annotated[str, typer.Option(metavar="E,F,...", help="Efforts of compressnet.")] = "1,5,9",
+    psnr_range: Annotated[str | None, typer.Option(metavar="LO:HI", help="Interval of the BD-rates, in dB.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Compare compressnet with other codecs: curves, BD-rates, times and a page with all of it."""
+    from compressnet import api
+    from compressnet.bench.measure import run_bench
+    from compressnet.bench.report import write_bench
+
+    try:
+        chosen_efforts = [int(effort) for effort in efforts.split(",")]
+    except ValueError:
+        fail(f"--efforts {efforts}: give numbers from 1 to 9, such as 1,9", USAGE)
+    interval = None if psnr_range is None else _parse_interval(psnr_range)
+    images = open_input(source).load(limit)
+    loaded = api.load(codec, threads=threads)
+    with make_progress(quiet=quiet) as progress:
+        task = progress.add_task("bench", total=None)
+        result = run_bench(
+            images,
+            source,
+            loaded,
+            rivals=None if rivals is None else rivals.split(","),
+            efforts=chosen_efforts,
+            report=lambda done, total, name: progress.update(task, completed=done, total=total, description=name),
+        )
+    document = write_bench(result, output, interval)
+    if as_json:
+        print(json.dumps(document))
+    elif not quiet:
+        _print_bench(document, output)
+
+
+def _parse_interval(text: str) -> tuple[float, float]:
+    """`LO:HI` in dB."""
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        fail(f"--psnr-range {text}: give two numbers, such as 24:32", USAGE)
+    return low, high
+
+
+def _print_bench(document: dict[str, Any], folder: Path) -> None:
+    table = Table(title=f"{document['source']}, {document['images']} images: bytes at equal PSNR (BD-rate)")
+    for name in ("rival", "compressnet", "BD-rate", "over"):
+        table.add_column(name, justify="right" if name == "BD-rate" else "left")
+    for row in document["bd_rate"]:
+        interval = row["psnr_interval"]
+        shown = "-" if row["percent"] is None else f"{row['percent']:+.1f} %"
+        over = row["note"] if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f} dB"
+        table.add_row(row["rival"], row["curve"], shown, over)
+    console.print(table)
+    for failure in document["failures"]:
+        errors_console.print(f"compressnet: {failure['codec']}, {failure['mode']} failed: {failure['error']}")
+    console.print(f"wrote bench.json, rate-distortion.png, rate-distortion.svg and report.html into {folder}")
+
+
+@guarded
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write.")] = Path(),
+    quiet: QuietOption = False,
+    backend: BackendOption = BackendChoice.onnx,
+    threads: ThreadsOption = None,
+) -> None:
+    """Pack MNIST's 10,000 test images, read them back, and show the figures."""
+    from compressnet import api
+    from compressnet.bench.demo import SINGLE_IMAGE, run_demo
+
+    with status_line(quiet=quiet) as report:
+        result = run_demo(api.load("mnist", backend.value, threads), output, report)
+    if quiet:
+        return
+    images = result.evaluation.images
+    table = Table(title=f"MNIST's {images} test images")
+    table.add_column("as")
+    table.add_column("bytes", justify="right")
+    table.add_column("bytes an image", justify="right")
+    for name, total in (
+        ("raw pixels", result.raw_bytes),
+        ("gzip -9", result.gzip_bytes),
+        (f"{result.archive.name}, with labels", result.archive_bytes),
+        ("the same without labels", result.evaluation.archive_bytes),
+    ):
+        table.add_row(name, str(total), f"{total / images:.2f}")
+    console.print(table)
+    console.print(f"image {SINGLE_IMAGE} read back on its own: a {result.single_label}")
+    print_evaluation(result.evaluation)
+    console.print(f"wrote {result.archive} and {result.picture}")
