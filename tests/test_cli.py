@@ -155,6 +155,21 @@ def test_evaluate_for_people(images: Path) -> None:
         assert words in said
 
 
+def test_evaluate_writes_a_page(images: Path, tmp_path: Path) -> None:
+    run("evaluate", images, "--codec", GREY, "--report", tmp_path / "a.html", "-q")
+    page = (tmp_path / "a.html").read_text()
+    assert "encoder+decoder" in page
+    assert "http" not in page
+
+
+def test_bench(tmp_path: Path) -> None:
+    told = run("bench", "mnist", "--limit", 40, "--rivals", "webp", "--efforts", 1, "-o", tmp_path / "b", "--json")
+    document = json.loads(told.stdout)
+    assert document == json.loads((tmp_path / "b" / "bench.json").read_text())
+    assert "nothing: there are jpeg" in refused(1, "bench", "mnist", "--rivals", "nothing", "-o", tmp_path / "c")
+    assert "--efforts x" in refused(2, "bench", "mnist", "--efforts", "x", "-o", tmp_path / "c")
+
+
 def test_info(archive: Path) -> None:
     told = json.loads(run("info", archive, "--json").stdout)
     assert told["images"] == 23

@@ -105,8 +105,9 @@ def bd_rate(points: Sequence[Point], rival: Sequence[Point], interval: tuple[flo
 def bd_rates(points: Sequence[Point], interval: tuple[float, float] | None = None) -> list[BdRate]:
     """Every effort of compressnet against every rival."""
     curves = curves_of(points)
-    own = [name for name in curves if name.startswith(COMPRESSNET)]
-    return [bd_rate(curves[name], curves[rival], interval) for rival in curves if rival not in own for name in own]
+    own = sorted(name for name in curves if name.startswith(COMPRESSNET))
+    rivals = sorted(name for name in curves if name not in own)
+    return [bd_rate(curves[name], curves[rival], interval) for rival in rivals for name in own]
 
 
 def draw(points: Sequence[Point], title: str, file_format: Literal["png", "svg"]) -> bytes:
