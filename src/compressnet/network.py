@@ -72,10 +72,11 @@ class CodecNetwork:
         weight = float(lambdas[quality])
         x_NCHW = np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2), dtype=np.float32)
         bound_D = self.network.symbol_bounds(quality)
-        found = search.anneal(gradient, x_NCHW, bound_D, weight, search.STEPS[effort])
-        found = found.astype(np.int32)
-        cheaper = self.costs(images_NHWC, found, quality, weight) < self.costs(images_NHWC, symbols, quality, weight)
-        return np.where(cheaper[:, None], found, symbols)
+
+        def costs(symbols_ND: Symbols) -> NDArray[np.float64]:
+            return self.costs(images_NHWC, symbols_ND, quality, weight)
+
+        return search.search(gradient, costs, x_NCHW, symbols, bound_D, weight, effort)
 
     def costs(self, images_NHWC: Images, symbols_ND: Symbols, quality: int, weight: float) -> NDArray[np.float64]:
         """Bits + weight * squared error (pixels in [0,1]) of each image, (N,), from integer frequencies and pixels."""

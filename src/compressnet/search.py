@@ -1,9 +1,9 @@
 """Effort above 1: a search for symbols with a lower rate + lambda * distortion than one pass of the encoder gives.
 
-Stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving Inference for Neural Image Compression",
-arXiv:2006.04240): latents move along the gradient while each is rounded up or down at random, less and less so.
-What it finds is judged in integers, by the frequencies and pixels that decoding will give: an image keeps the
-encoder's symbols where the search found none that are cheaper.
+First stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving Inference for Neural Image Compression",
+arXiv:2006.04240): latents move along the gradient while each is rounded up or down at random, less and less so. Then
+single symbols move by 1, greedily. All is judged in integers, by the frequencies and pixels that decoding will give: an
+image keeps the encoder's symbols where the search found none that are cheaper.
 
 Axes: N images, D symbols, H rows, W columns, C channels.
 """
@@ -11,18 +11,24 @@ Axes: N images, D symbols, H rows, W columns, C channels.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+Integers = NDArray[np.int32]
 
-STEPS = {2: 6, 3: 10, 4: 16, 5: 25, 6: 35, 7: 50, 8: 70, 9: 100}
+STEPS = {2: 0, 3: 0, 4: 8, 5: 16, 6: 25, 7: 40, 8: 65, 9: 110}
 """Steps along the gradient for each effort."""
-STEP_SYMBOLS = 0.02
-"""How far a latent moves in a step, about, in units of symbols."""
-FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
+ROUNDS = {2: 6, 3: 12, 4: 12, 5: 16, 6: 20, 7: 24, 8: 32, 9: 40}
+"""Changes of one symbol that are tried after them."""
+ROUNDS_PER_GRADIENT = 4
+STEP_SYMBOLS = (0.02, 0.035)
+"""How far a latent moves in a step, about, in units of symbols: where alphabets are small, and where they are large."""
+SMALL_BOUND, LARGE_BOUND = 5, 13
+FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.8, 0.2
 ANNEALING = 3.0
 FIRST_MOMENT, SECOND_MOMENT = 0.9, 0.99
 _MARGIN = 1e-4
@@ -40,10 +46,69 @@ class Gradient(Protocol):
         ...
 
 
+Costs = Callable[[Integers], NDArray[np.float64]]
+"""Exact bits + weight * squared error (N,) of whole symbols (N,D)."""
+
+
+def search(
+    gradient: Gradient,
+    costs: Costs,
+    x_NCHW: Float32,
+    symbols_ND: Integers,
+    bound_D: NDArray[np.integer],
+    weight: float,
+    effort: int,
+) -> Integers:
+    """Symbols (N,D), within +-bound, that cost no more than the given ones for any image, most of them less."""
+    cost_N = costs(symbols_ND)
+    if STEPS[effort]:
+        found_ND = anneal(gradient, x_NCHW, bound_D, weight, STEPS[effort]).astype(np.int32)
+        symbols_ND, cost_N = _cheaper((symbols_ND, cost_N), (found_ND, costs(found_ND)))
+    return _refine(gradient, costs, x_NCHW, (symbols_ND, cost_N), bound_D, weight, ROUNDS[effort])
+
+
+def _cheaper(
+    old: tuple[Integers, NDArray[np.float64]], new: tuple[Integers, NDArray[np.float64]]
+) -> tuple[Integers, NDArray[np.float64]]:
+    """Of two sets of symbols and their costs the cheaper one, image by image."""
+    better_N = new[1] < old[1]
+    return np.where(better_N[:, None], new[0], old[0]), np.where(better_N, new[1], old[1])
+
+
+def _refine(
+    gradient: Gradient,
+    costs: Costs,
+    x_NCHW: Float32,
+    best: tuple[Integers, NDArray[np.float64]],
+    bound_D: NDArray[np.integer],
+    weight: float,
+    rounds: int,
+) -> Integers:
+    """Greedy: in each round one symbol of each image moves by 1 along its gradient, where that is cheaper.
+
+    The steepest one that has not been tried comes first.
+    """
+    rows = np.arange(len(x_NCHW))
+    untried_ND = np.broadcast_to(bound_D > 0, best[0].shape).copy()
+    gradient_ND = np.zeros(best[0].shape, np.float32)
+    for i in range(rounds):
+        if i % ROUNDS_PER_GRADIENT == 0:
+            _, gradient_ND = gradient.loss(best[0].astype(np.float32), x_NCHW, weight)
+        moved_ND = best[0] - np.sign(gradient_ND).astype(np.int32)
+        possible_ND = untried_ND & (np.abs(moved_ND) <= bound_D)
+        chosen = np.where(possible_ND, np.abs(gradient_ND), -1).argmax(axis=1)
+        changed_ND = best[0].copy()
+        changed_ND[rows, chosen] = np.where(possible_ND[rows, chosen], moved_ND[rows, chosen], best[0][rows, chosen])
+        untried_ND[rows, chosen] = False
+        best = _cheaper(best, (changed_ND, costs(changed_ND)))
+    return best[0]
+
+
 def anneal(gradient: Gradient, x_NCHW: Float32, bound_D: NDArray[np.integer], weight: float, steps: int) -> Float32:
     """Symbols (N,D) after some steps of stochastic Gumbel annealing, within +-bound."""
     generator = np.random.default_rng(0)
     limit_D = bound_D.astype(np.float32)
+    rate_D = np.interp(limit_D, (SMALL_BOUND, LARGE_BOUND), STEP_SYMBOLS).astype(np.float32)
     y = np.clip(gradient.latents(x_NCHW), -limit_D, limit_D)
     first, second = np.zeros_like(y), np.zeros_like(y)
     for step in range(steps):
@@ -55,9 +120,9 @@ def anneal(gradient: Gradient, x_NCHW: Float32, bound_D: NDArray[np.integer], we
         along_y = along_k * slope
         first += (1 - FIRST_MOMENT) * (along_y - first)
         second += (1 - SECOND_MOMENT) * (np.square(along_y) - second)
-        rate = STEP_SYMBOLS * (1 - 0.9 * share) / (1 - FIRST_MOMENT ** (step + 1))
+        rate_D_now = rate_D * np.float32((1 - 0.9 * share) / (1 - FIRST_MOMENT ** (step + 1)))
         root = np.sqrt(second / (1 - SECOND_MOMENT ** (step + 1))) + 1e-8
-        y = np.clip(y - rate * first / root, -limit_D, limit_D).astype(np.float32)
+        y = np.clip(y - rate_D_now * first / root, -limit_D, limit_D).astype(np.float32)
     return np.floor(y + np.float32(0.5))
 
 
