@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.block import Block, require_lossy
-from compressnet.codec import Codec, LockstepPart, kind_of, lockstep_parts
+from compressnet.codec import SEARCH_IMAGES, Codec, LockstepPart, kind_of, lockstep_parts
 from compressnet.container import (
     CodecEntry,
     Container,
@@ -86,7 +86,7 @@ def write_archive(
     """
     if not 1 <= block_images <= BLOCK_IMAGES_LIMIT:
         raise InputError(f"{block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")
-    together = WRITE_IMAGES if effort == 1 else WRITE_IMAGES // 8
+    together = WRITE_IMAGES if effort == 1 else SEARCH_IMAGES * codec.threads
     group = max(block_images, together // block_images * block_images)
     writer: ContainerWriter | None = None
     for batch in _batches(images, group):

@@ -20,8 +20,8 @@ from compressnet.limits import BLOCK_IMAGES_LIMIT
 from compressnet.network import CodecNetwork, Images, MakeGradient, Symbols
 from compressnet.threads import spread
 
-SEARCH_IMAGES = 64
-"""Images that are searched together: their activations stay in cache."""
+SEARCH_IMAGES = 256
+"""Images that are searched together: enough to make the calls that a step takes pay."""
 LOCKSTEP_IMAGES = 1024
 """Images whose symbols are coded together: enough to fill matrix products, few enough to stay in cache."""
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 Integers = NDArray[np.int32]
 
-STEPS = {2: 0, 3: 0, 4: 8, 5: 16, 6: 25, 7: 40, 8: 65, 9: 110}
+STEPS = {2: 0, 3: 0, 4: 8, 5: 16, 6: 28, 7: 50, 8: 80, 9: 130}
 """Steps along the gradient for each effort."""
-ROUNDS = {2: 6, 3: 12, 4: 12, 5: 16, 6: 20, 7: 24, 8: 32, 9: 40}
+ROUNDS = {2: 6, 3: 12, 4: 14, 5: 18, 6: 24, 7: 32, 8: 42, 9: 54}
 """Changes of one symbol that are tried after them."""
 ROUNDS_PER_GRADIENT = 4
 STEP_SYMBOLS = (0.02, 0.035)
