@@ -95,15 +95,15 @@ class CodecNetwork:
     def groups(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, NDArray[np.float64], int]]:
         """For each group that is coded: indices (N*g,), frequencies minus 1 (N*g,A), and g."""
         state = self._evaluator.start(len(symbols_ND), quality)
-        for group, columns in enumerate(self._evaluator.groups):
-            bound = state.bound(group)
-            chosen = symbols_ND[:, columns]
+        for group in range(self._evaluator.active_groups(quality)):
+            bound, columns = state.bound(group), self._evaluator.groups[group]
             if bound:
                 weights = frequency_weights(self.network.prior.tables, state.mixture(group), bound)
+                chosen = symbols_ND[:, columns]
                 yield (chosen + bound).ravel(), weights, len(columns)
+                state.reveal(group, chosen)
             else:
-                state.mixture(group)
-            state.reveal(group, chosen)
+                state.skip(group)
 
     def write_payloads(self, symbols_ND: Symbols, counts: Sequence[int], quality: int) -> list[bytes]:
         """Symbols of several blocks, `counts` images each, to one payload per block."""
@@ -122,17 +122,19 @@ class CodecNetwork:
         total = sum(counts)
         symbols_ND = np.zeros((total, self.symbols), np.int32)
         state = self._evaluator.start(total, quality)
-        for group, columns in enumerate(self._evaluator.groups):
-            bound, mixture = state.bound(group), state.mixture(group)
+        for group in range(self._evaluator.active_groups(quality)):
+            bound, columns = state.bound(group), self._evaluator.groups[group]
+            if not bound:
+                state.skip(group)
+                continue
+            weights = frequency_weights(self.network.prior.tables, state.mixture(group), bound)
             chosen = np.zeros((total, len(columns)), np.int32)
-            if bound:
-                weights = frequency_weights(self.network.prior.tables, mixture, bound)
-                start = 0
-                for decoder, count in zip(decoders, counts, strict=True):
-                    rows = weights[start * len(columns) : (start + count) * len(columns)]
-                    chosen[start : start + count] = decoder.decode(rows).reshape(count, -1) - bound
-                    start += count
-                symbols_ND[:, columns] = chosen
+            start = 0
+            for decoder, count in zip(decoders, counts, strict=True):
+                rows = weights[start * len(columns) : (start + count) * len(columns)]
+                chosen[start : start + count] = decoder.decode(rows).reshape(count, -1) - bound
+                start += count
+            symbols_ND[:, columns] = chosen
             state.reveal(group, chosen)
         return symbols_ND
 

@@ -122,14 +122,19 @@ class PriorEvaluator:
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
         layers = (prior.hidden1, prior.hidden2, prior.output)
-        self._weights = [
+        self.weights = [
             [np.ascontiguousarray(matrix.T.astype(np.float32)) for matrix in _matrices(layer, shapes)]
             for layer, shapes in zip(layers, layer_shapes(prior), strict=True)
         ]
         ends = np.cumsum(prior.group_symbols).tolist()
         self.groups = [prior.order[end - size : end] for end, size in zip(ends, prior.group_symbols, strict=True)]
         segment = np.repeat(np.arange(len(prior.dequantize.arrays["repeats"])), prior.dequantize.arrays["repeats"])
-        self._segments = [segment[group] for group in self.groups]
+        self.segments = [segment[group] for group in self.groups]
+
+    def active_groups(self, quality: int) -> int:
+        """How many groups there are up to the last one whose symbols are not all 0."""
+        coded = np.flatnonzero(self.prior.bound[quality])
+        return int(coded[-1]) + 1 if len(coded) else 0
 
     def start(self, images: int, quality: int) -> PriorPass:
         """A pass over some images, all at one quality."""
@@ -161,17 +166,27 @@ class PriorPass:
     def mixture(self, group: int) -> Mixture:
         """The distributions of a group's symbols, n = N * symbols of the group, image by image."""
         evaluator, prior = self._evaluator, self._evaluator.prior
-        weights = evaluator._weights  # pyright: ignore[reportPrivateUsage]
-        units = slice(self._units_seen, self._units_seen + int(prior.group_units[group]))
+        units_stop = self._compute_units(group)
         outputs = slice(self._outputs_seen, self._outputs_seen + OUTPUTS * int(prior.group_symbols[group]))
+        sums = self._hidden2_NU[:, :units_stop] @ evaluator.weights[2][group]
+        sums += self._biases[2][outputs]
+        values = requantize(sums, prior.output.shift[outputs], "linear", MEAN_RANGE[0], MEAN_RANGE[1])
+        return self._to_mixture(values, group)
+
+    def skip(self, group: int) -> None:
+        """Pass over a group whose symbols are all 0, instead of `mixture` and `reveal`."""
+        self._compute_units(group)
+        self._advance(group)
+
+    def _compute_units(self, group: int) -> int:
+        """Both layers' hidden units of a group; gives where they end."""
+        weights = self._evaluator.weights
+        units = slice(self._units_seen, self._units_seen + int(self._evaluator.prior.group_units[group]))
         sums = self._symbols_ND[:, : self._symbols_seen] @ weights[0][group]
         self._hidden1_NU[:, units] = self._hidden(sums, 0, units)
         sums = self._hidden1_NU[:, : units.stop] @ weights[1][group]
         self._hidden2_NU[:, units] = self._hidden(sums, 1, units)
-        sums = self._hidden2_NU[:, : units.stop] @ weights[2][group]
-        sums += self._biases[2][outputs]
-        values = requantize(sums, prior.output.shift[outputs], "linear", MEAN_RANGE[0], MEAN_RANGE[1])
-        return self._to_mixture(values, group)
+        return units.stop
 
     def reveal(self, group: int, symbols_Ng: NDArray[np.integer]) -> None:
         """Tell the pass a group's symbols (N, symbols of the group), before the next group."""
@@ -183,9 +198,13 @@ class PriorPass:
         self._symbols_ND[:, self._symbols_seen : self._symbols_seen + size] = requantize(
             values, node.arrays["shift"], "linear", node.low, node.high
         )
-        self._symbols_seen += size
+        self._advance(group)
+
+    def _advance(self, group: int) -> None:
+        prior = self._evaluator.prior
+        self._symbols_seen += int(prior.group_symbols[group])
         self._units_seen += int(prior.group_units[group])
-        self._outputs_seen += OUTPUTS * size
+        self._outputs_seen += OUTPUTS * int(prior.group_symbols[group])
 
     def _hidden(self, sums: Float32, layer: int, units: slice) -> Float32:
         prior = self._evaluator.prior
@@ -196,7 +215,7 @@ class PriorPass:
     def _to_mixture(self, values_NO: Float32, group: int) -> Mixture:
         """Outputs to means, scales and weights in units of symbols at this quality."""
         evaluator, prior = self._evaluator, self._evaluator.prior
-        segments = evaluator._segments[group]  # pyright: ignore[reportPrivateUsage]
+        segments = evaluator.segments[group]
         gain_g = prior.inverse_gain[self._quality][segments].astype(np.int32)
         offset_g = prior.scale_offset[self._quality][segments].astype(np.int32) + SCALE_CENTRE
         kinds = values_NO.reshape(len(values_NO), OUTPUTS, -1)
