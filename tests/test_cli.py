@@ -155,6 +155,12 @@ def test_evaluate_for_people(images: Path) -> None:
         assert words in said
 
 
+def test_evaluate_with_effort(images: Path) -> None:
+    said = run("evaluate", images, "--codec", GREY, "--effort", 3).stdout
+    assert "as its symbols were searched for" in said
+    assert "THE PIXELS DIFFER" not in said
+
+
 def test_evaluate_writes_a_page(images: Path, tmp_path: Path) -> None:
     run("evaluate", images, "--codec", GREY, "--report", tmp_path / "a.html", "-q")
     page = (tmp_path / "a.html").read_text()
