@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from compressnet.bundle import Bundle, Network, make_bundle
-from compressnet.exact import NumpyBackend
+from compressnet.exact import ANCHOR_STEP, ANCHORS, QUALITIES, NumpyBackend
 from compressnet.metrics import ssim
 from compressnet.network import CodecNetwork
 from compressnet.training.freeze import freeze
 from compressnet.training.loop import Trainer
+from compressnet.training.networks import Model
 
 MEASURED_IMAGES = 1000
 SSIM_OF_DEFAULT = 0.978
 """The default quality is the lowest that reaches this on the held-out images."""
 
 Images = NDArray[np.uint8]
-Points = dict[int, tuple[float, float]]
-"""Bytes per image and PSNR at some qualities."""
+Measured = Callable[[int], tuple[float, float]]
+"""Bytes per image and PSNR at a quality."""
 
 
 def join(trainers: Sequence[Trainer], name: str) -> Bundle:
@@ -29,19 +33,15 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
     Raises CodecRefusedError where a frozen network differs from its training network, which is a bug.
     """
+    models = [trainer.average.cpu() for trainer in trainers]
     ranges = [trainer.qualities for trainer in trainers]
     if len(trainers) == 2:
-        lower, upper = trainers
-        shared = range(upper.qualities[0], lower.qualities[1] + 1)
-        low_points, high_points = (
-            {quality: trainer.measure(quality, MEASURED_IMAGES) for quality in shared} for trainer in trainers
-        )
-        last = choose_switch(low_points, high_points)
-        ranges = [(lower.qualities[0], last), (last + 1, upper.qualities[1])]
+        (lowest, _), (_, highest) = ranges
+        last, start = find_switch(*(_measurer(trainer) for trainer in trainers), *ranges)
+        ranges = [(lowest, last), (last + 1, highest)]
+        models[1] = moved(models[1], ranges[1], start)
     sample = trainers[0].sample
-    networks = tuple(
-        freeze(trainer.average.cpu(), sample, qualities) for trainer, qualities in zip(trainers, ranges, strict=True)
-    )
+    networks = tuple(freeze(model, sample, qualities) for model, qualities in zip(models, ranges, strict=True))
     trained = len(trainers[0].train_images)
     epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
     return make_bundle(
@@ -52,18 +52,51 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
     )
 
 
-def choose_switch(lower: Points, upper: Points) -> int:
-    """The last quality of the lower network, of the qualities that both have measured.
+def _measurer(trainer: Trainer) -> Measured:
+    return functools.cache(lambda quality: trainer.measure(quality, MEASURED_IMAGES))
 
-    It is the one nearest to where the curves cross (from there on the upper network has the better PSNR at equal
-    bytes) at which bytes and PSNR still rise from this quality to the upper network's next one.
+
+def find_switch(
+    lower: Measured, upper: Measured, lower_range: tuple[int, int], upper_range: tuple[int, int]
+) -> tuple[int, int]:
+    """The last quality of the lower network, and the quality of the upper one to go on with after it.
+
+    The switch is where the curves cross, among the qualities that both were trained for: from there on the upper
+    network has the better PSNR at equal bytes. It goes on where it has both more bytes and a better PSNR.
     """
-    qualities = sorted(lower)
-    bytes_Q, psnr_Q = (np.array([upper[q][i] for q in qualities]) for i in range(2))
-    ahead = [q for q in qualities if lower[q][1] < np.interp(lower[q][0], bytes_Q, psnr_Q)]
-    crossing = ahead[0] if ahead else qualities[-1]
-    rising = [q for q in qualities[:-1] if lower[q][0] < upper[q + 1][0] and lower[q][1] < upper[q + 1][1]]
-    return min(rising or qualities[:-1], key=lambda q: abs(q - crossing))
+    shared = list(range(upper_range[0], lower_range[1] + 1))
+    bytes_Q, psnr_Q = (np.array([upper(quality)[i] for quality in shared]) for i in range(2))
+    ahead = [quality for quality in shared if lower(quality)[1] < np.interp(lower(quality)[0], bytes_Q, psnr_Q)]
+    last = min(max(ahead[0] - 1, lower_range[0]) if ahead else shared[-1], upper_range[1] - 1)
+    start = upper_range[0]
+    while start < upper_range[1] and not all(u > low for u, low in zip(upper(start), lower(last), strict=True)):
+        start += 1
+    return last, start
+
+
+def moved(model: Model, qualities: tuple[int, int], start: int) -> Model:
+    """The model with its qualities from `start` to the highest spread evenly over `qualities`, which end there too.
+
+    Gains, biases and lambda are read off between the old anchors.
+    """
+    first, highest = qualities
+    model = copy.deepcopy(model)
+    step = (highest - start) / (highest - first) if highest > first else 1.0
+    anchors = np.arange(ANCHORS) * ANCHOR_STEP
+
+    def old_position(quality: NDArray[np.integer]) -> NDArray[np.floating]:
+        return np.clip(start + (quality - first) * step, 0, QUALITIES - 1)
+
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("bias", "_gain")) and len(parameter) == ANCHORS:
+                columns = [np.interp(old_position(anchors), anchors, column) for column in parameter.T.numpy()]
+                parameter.copy_(torch.tensor(np.stack(columns, axis=1)))
+        position = old_position(np.arange(QUALITIES))
+        log_lambda = np.interp(position, np.arange(QUALITIES), np.log(model.lambdas.numpy()))
+        model.lambdas.copy_(torch.tensor(np.exp(log_lambda)))
+    model.refresh_exponents()
+    return model
 
 
 def _default_quality(networks: tuple[Network, ...], images_NHWC: Images) -> int:
