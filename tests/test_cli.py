@@ -126,7 +126,7 @@ def test_targets(tmp_path: Path) -> None:
         assert told["archive_bytes"] == path.stat().st_size
         row = told["rows"][0]
         if option == "--target-psnr":
-            assert row["psnr"] == pytest.approx(27, abs=0.1)
+            assert row["psnr"] == pytest.approx(27, abs=0.15)
         elif option == "--target-bytes":
             assert told["bytes_per_image"] == pytest.approx(14, rel=0.02)
         else:

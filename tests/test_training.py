@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from compressnet.tables import Mixture, frequency_weights, make_tables
 from compressnet.training.check import check_frozen
 from compressnet.training.design import GRID, VECTOR
 from compressnet.training.freeze import freeze
-from compressnet.training.join import choose_switch
+from compressnet.training.join import find_switch, moved
 from compressnet.training.loop import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.networks import Model, mixture_bits
 from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
@@ -127,7 +128,7 @@ def test_two_networks_train_side_by_side_and_make_one_codec(tmp_path: Path) -> N
     codec = compressnet.load(output)
     (first, last), (next_first, next_last) = (network.qualities for network in codec.bundle.networks)
     assert (first, next_first, next_last) == (0, last + 1, 99)
-    assert 25 <= last < 40
+    assert 24 <= last <= 40
     assert codec.kinds == [(8, 12, 1)]
     held = IMAGES[-100:, ..., 0]
     for quality in (0, last, last + 1, 99):
@@ -166,11 +167,34 @@ def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
 
 
 def test_switch_is_where_the_curves_cross_and_both_rise() -> None:
-    lower = {q: (5.0 + 0.25 * q, 20.0 + 0.1 * q) for q in range(20, 33)}
-    upper = {q: (bytes_ + 0.5, 17.0 + 0.9 * (bytes_ - 5)) for q, (bytes_, _) in lower.items()}
-    assert choose_switch(lower, upper) == 28  # at 12 bytes 22.8 dB, and 22.85 dB
-    assert choose_switch(lower, {q: (b, 30.0) for q, (b, _) in upper.items()}) == 20
-    assert choose_switch(lower, {q: (b, 10.0) for q, (b, _) in upper.items()}) == 31
+    def lower(quality: int) -> tuple[float, float]:
+        return 5.0 + 0.25 * quality, 20.0 + 0.1 * quality
+
+    def upper(offset_db: float) -> Callable[[int], tuple[float, float]]:
+        return lambda quality: (5.5 + 0.25 * quality, offset_db + 0.225 * quality)
+
+    # at 11.75 bytes 22.7 and 22.63 dB, at 12 bytes 22.8 and 22.85 dB
+    assert find_switch(lower, upper(17.0), (0, 32), (20, 99)) == (27, 26)
+    assert find_switch(lower, upper(30.0), (0, 32), (20, 99)) == (20 - 1, 20)
+    last, start = find_switch(lower, upper(10.0), (0, 32), (20, 99))
+    assert last == 32
+    assert upper(10.0)(start)[1] > lower(last)[1] >= upper(10.0)(start - 1)[1]
+
+
+def test_moved_qualities_give_what_the_old_ones_did() -> None:
+    torch.manual_seed(0)
+    model = Model((8, 12, 1), DESIGN).eval()
+    with torch.no_grad():
+        for _, parameter in model.named_parameters():
+            if len(parameter) == 12:  # straight lines, which reading off between anchors keeps
+                parameter.copy_(parameter[:1] + torch.linspace(0, 1, 12)[:, None])
+    again = moved(model, (31, 99), 65)
+    x = torch.rand(5, 1, 8, 12) * 4
+    for old, new in ((65, 31), (82, 65), (99, 99)):
+        outcomes = [m(x, torch.full((5,), quality), quantized=False) for m, quality in ((model, old), (again, new))]
+        assert torch.allclose(outcomes[0].bits_B, outcomes[1].bits_B, rtol=1e-3)
+        assert torch.allclose(outcomes[0].x_hat, outcomes[1].x_hat, atol=1e-3)
+        assert float(again.lambdas[new]) == pytest.approx(float(model.lambdas[old]), rel=1e-4)
 
 
 def test_the_check_of_the_freeze_notices_any_difference() -> None:

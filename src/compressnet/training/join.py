@@ -37,7 +37,7 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
     ranges = [trainer.qualities for trainer in trainers]
     if len(trainers) == 2:
         (lowest, _), (_, highest) = ranges
-        last, start = find_switch(*(_measurer(trainer) for trainer in trainers), *ranges)
+        last, start = find_switch(_measurer(trainers[0]), _measurer(trainers[1]), ranges[0], ranges[1])
         ranges = [(lowest, last), (last + 1, highest)]
         models[1] = moved(models[1], ranges[1], start)
     sample = trainers[0].sample
