@@ -62,7 +62,7 @@ class Collection:
 
     def sample(self, count: int) -> Images:
         """Up to `count` images, evenly spread over the collection, as one array. Raises InputError."""
-        positions = np.unique(np.linspace(0, self.count - 1, count).astype(np.int64))
+        positions = evenly_spread(self.count, count)
         parts: list[Images] = []
         start = 0
         for batch in self.batches():
@@ -70,6 +70,11 @@ class Collection:
             parts.append(batch[chosen - start])
             start += len(batch)
         return np.concatenate(parts)
+
+
+def evenly_spread(total: int, count: int) -> NDArray[np.int64]:
+    """Up to `count` positions among `total`, first and last included, rising."""
+    return np.unique(np.linspace(0, total - 1, count).astype(np.int64))
 
 
 def sample(name: str) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 
 from compressnet.codec import Codec, kind_of
 from compressnet.errors import InputError
+from compressnet.images import evenly_spread
 from compressnet.metrics import mse_per_image, psnr_of_mse
 from compressnet.network import Images
 
@@ -81,7 +82,7 @@ def find_quality(codec: Codec, images: Images, target: Target, *, effort: int = 
         raise InputError(f"a target of {target.value:g}: it has to be a positive number")
     images_NHWC = images.reshape(len(images), *kind_of(images))
     count, _ = sample_sizes(effort)
-    few = images_NHWC[np.unique(np.linspace(0, len(images) - 1, count).astype(int))]
+    few = images_NHWC[evenly_spread(len(images), count)]
     measure, aim = target.measure, _aim(target)
     low, high = codec.qualities
 

@@ -26,7 +26,6 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd }
 td { text-align: right; font-variant-numeric: tabular-nums } td:first-child, th { text-align: left }
 img { image-rendering: pixelated; max-width: 100% } svg { max-width: 100%; height: auto } h2 { margin-top: 2.2rem }
-.note { color: #666 }
 """
 
 
@@ -112,7 +111,7 @@ def _rate_rows(rates: Sequence[BdRate]) -> list[tuple[str, str, str, str]]:
 
 
 def _matched(bench: Bench) -> str:
-    """The same images from every lossy curve, at the bytes nearest to compressnet's default quality."""
+    """The same images from every lossy curve, at the bytes nearest to the middle one of compressnet's points."""
     own = [point for point in bench.points if point.effort is not None]
     aim = sorted(point.bytes_per_image for point in own)[len(own) // 2]
     nearest: dict[str, Point] = {}

@@ -33,7 +33,7 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
     Raises CodecRefusedError where a frozen network differs from its training network, which is a bug.
     """
-    models = [trainer.average.cpu() for trainer in trainers]
+    models = [copy.deepcopy(trainer.average).cpu() for trainer in trainers]  # the trainers still measure with theirs
     ranges = [trainer.qualities for trainer in trainers]
     if len(trainers) == 2:
         (lowest, _), (_, highest) = ranges
