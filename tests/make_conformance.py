@@ -1,13 +1,15 @@
 """Makes the committed files in tests/conformance; run by hand when a format changes on purpose, never by a test.
 
-    python tests/make_conformance.py
+    python tests/make_conformance.py NAME [NAME ...]
 
-Two codecs of random weights (grey 8x12 with a vector and a grid of symbols, and RGB 12x8 with a grid alone), images,
-an archive and a single block of each, and the pixels that they have to decode to, forever.
+Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid alone, and `tiles`
+12x12 with a convolutional entropy model and linear branches. Of each: images, an archive and a single block, and the pixels
+that they have to decode to, forever.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +21,15 @@ from compressnet.bundle import Bundle, make_bundle, to_bytes
 from compressnet.training.architecture import Widths
 from compressnet.training.design import GRID
 from compressnet.training.freeze import freeze
-from compressnet.training.networks import Model
+from compressnet.training.model import Model
 
 FOLDER = Path(__file__).parent / "conformance"
 SMALL = Widths(fine=4, coarse=8, dense=16, vector=5, grid=1, hidden_vector=4, hidden_grid=8)
-KINDS = {"grey": ((8, 12, 1), SMALL), "rgb": ((12, 8, 3), replace(SMALL, vector=0, grid=2))}
+KINDS = {
+    "grey": ((8, 12, 1), SMALL),
+    "rgb": ((12, 8, 3), replace(SMALL, vector=0, grid=2)),
+    "tiles": ((12, 12, 1), replace(SMALL, vector=0, grid=3, slices=2, hidden_slice=6, linear=True)),
+}
 
 
 def blobs(count: int, kind: tuple[int, int, int], seed: int) -> np.ndarray:
@@ -56,10 +62,11 @@ def random_codec(name: str) -> Bundle:
     return make_bundle((network,), name=f"tiny-{name}", default_quality=60, about="random weights")
 
 
-def main() -> None:
-    """Write every file anew."""
+def main(names: list[str]) -> None:
+    """Write the files of these codecs anew."""
     FOLDER.mkdir(exist_ok=True)
-    for name, (kind, _) in KINDS.items():
+    for name in names:
+        kind, _ = KINDS[name]
         path = FOLDER / f"{name}.codec"
         path.write_bytes(to_bytes(random_codec(name)))
         codec = compressnet.load(path)
@@ -78,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

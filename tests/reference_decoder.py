@@ -224,6 +224,16 @@ def run_network(network: Network, part: str, x: np.ndarray, quality: int) -> np.
 # §5 Entropy model
 
 
+def coding_groups(network: Network) -> list[np.ndarray]:
+    """The numbers of each group's symbols, in the order of coding."""
+    prior = {name[6:]: array.astype(np.int64) for name, array in network.tensors.items() if name.startswith("prior.")}
+    return (convolutional if "grid" in prior else masked)(prior, 0)[0]
+
+
+Outputs = Callable[[int, np.ndarray], np.ndarray]
+"""A group's number and all values dequantized so far (N,D), 0 elsewhere, to its outputs (N,5,n); called in turn."""
+
+
 def code_symbols(network: Network, images: int, quality: int, pick: Pick) -> np.ndarray:
     """All symbols (N,D) of a block; `pick` is asked for each that is coded, in the order of coding."""
     tensors = network.tensors
@@ -232,9 +242,28 @@ def code_symbols(network: Network, images: int, quality: int, pick: Pick) -> np.
     must(first["op"] == "gain" and first["out"] == "dequantized", "the decoder's first node is a gain")
     gain = {name: array.astype(np.int64) for name, array in node_arrays(network, "decoder", "dequantized").items()}
     segments = np.repeat(np.arange(len(gain["repeats"])), gain["repeats"])
-    symbols = np.zeros((images, len(prior["order"])), np.int64)
-    v = h1 = h2 = np.zeros((images, 0), np.int64)
+    groups, outputs_of = (convolutional if "grid" in prior else masked)(prior, quality)
+    symbols, v = (np.zeros((images, len(segments)), np.int64) for _ in range(2))
+    for g, members in enumerate(groups):
+        outputs = outputs_of(g, v)
+        bound = int(prior["bound"][quality, g])
+        if bound:
+            frequencies = frequencies_of(network, prior, outputs, segments[members], quality, bound)
+            for i in range(images):
+                for j, member in enumerate(members):
+                    symbols[i, member] = pick(frequencies[i, j]) - bound
+        dequantized = symbols[:, members] * gain["table"][quality][segments[members]]
+        v[:, members] = requantize(dequantized, gain["shift"], False, *first["clamp"])
+    return symbols
+
+
+def masked(prior: dict[str, np.ndarray], quality: int) -> tuple[list[np.ndarray], Outputs]:
+    """The masked network: its groups, and what computes their outputs."""
+    order, units = prior["order"], prior["group_units"].tolist()
+    ends = np.cumsum(prior["group_symbols"])
+    groups = [order[end - n : end] for end, n in zip(ends, prior["group_symbols"], strict=True)]
     weights_read, rows_read = dict.fromkeys(("hidden1", "hidden2", "output"), 0), {}
+    hidden: dict[str, list[np.ndarray]] = {"hidden1": [], "hidden2": []}
 
     def layer(name: str, rows: int, seen: np.ndarray, leaky: bool, clamp: tuple[int, int]) -> np.ndarray:
         start, row = weights_read[name], rows_read.setdefault(name, 0)
@@ -243,22 +272,50 @@ def code_symbols(network: Network, images: int, quality: int, pick: Pick) -> np.
         sums = seen @ weight.T + bias_at(prior[f"{name}.bias"], quality)[row : row + rows]
         return requantize(sums, prior[f"{name}.shift"][row : row + rows], leaky, *clamp)
 
-    done = 0
-    for g, (n, u) in enumerate(zip(prior["group_symbols"].tolist(), prior["group_units"].tolist(), strict=True)):
-        members = prior["order"][done : done + n]
-        done += n
-        h1 = np.concatenate([h1, layer("hidden1", u, v, True, (-32, 223))], axis=1)
-        h2 = np.concatenate([h2, layer("hidden2", u, h1, True, (-32, 223))], axis=1)
-        outputs = layer("output", 5 * n, h2, False, (-2047, 2047)).reshape(images, 5, n)
-        bound = int(prior["bound"][quality, g])
-        if bound:
-            frequencies = frequencies_of(network, prior, outputs, segments[members], quality, bound)
-            for i in range(images):
-                for j in range(n):
-                    symbols[i, members[j]] = pick(frequencies[i, j]) - bound
-        dequantized = symbols[:, members] * gain["table"][quality][segments[members]]
-        v = np.concatenate([v, requantize(dequantized, gain["shift"], False, *first["clamp"])], axis=1)
-    return symbols
+    def outputs_of(g: int, v: np.ndarray) -> np.ndarray:
+        known = v[:, order[: ends[g] - len(groups[g])]]
+        hidden["hidden1"].append(layer("hidden1", units[g], known, True, (-32, 223)))
+        h1 = np.concatenate(hidden["hidden1"], axis=1)
+        hidden["hidden2"].append(layer("hidden2", units[g], h1, True, (-32, 223)))
+        h2 = np.concatenate(hidden["hidden2"], axis=1)
+        return layer("output", 5 * len(groups[g]), h2, False, (-2047, 2047)).reshape(len(v), 5, -1)
+
+    return groups, outputs_of
+
+
+def convolutional(prior: dict[str, np.ndarray], quality: int) -> tuple[list[np.ndarray], Outputs]:
+    """The convolutional network: its groups, and what computes their outputs."""
+    channels, rows, columns = prior["grid"].tolist()
+    ends = np.cumsum(prior["slice_channels"]).tolist()
+    must(ends[-1] == channels, "the slices are all of the channels")
+    number = np.arange(channels * rows * columns).reshape(channels, rows, columns)
+    phases = ((0, 0), (1, 1), (0, 1), (1, 0))
+    places = [
+        (s, p, slice(end - int(size), end), slice(row, None, 2), slice(column, None, 2))
+        for s, (end, size) in enumerate(zip(ends, prior["slice_channels"], strict=True))
+        for p, (row, column) in enumerate(phases)
+    ]
+    groups = [number[part, row, column].ravel() for _, _, part, row, column in places]
+
+    def outputs_of(g: int, v: np.ndarray) -> np.ndarray:
+        s, p, part, row, column = places[g]
+        named = {name: prior[f"{s}.{name}"] for name in ("weight", "bias", "phase", "row", "column", "shift")}
+        grid = np.pad(v.reshape(-1, channels, rows, columns), ((0, 0), (0, 0), (1, 1), (1, 1)))[:, : part.stop]
+        sums = np.zeros((len(v), rows, columns, len(named["weight"])), np.int64)
+        sums += bias_at(named["bias"], quality) + named["phase"][p]
+        sums += named["row"][:, None] + named["column"][None]
+        for i in range(3):
+            for j in range(3):
+                seen = grid[:, :, i : i + rows, j : j + columns].transpose(0, 2, 3, 1)
+                sums += seen @ named["weight"][:, :, i, j].T
+        h = requantize(sums[:, row, column], named["shift"], True, -32, 223)
+        for name, leaky, clamp in (("hidden", True, (-32, 223)), ("output", False, (-2047, 2047))):
+            weight, bias, shift = (prior[f"{s}.{name}.{a}"] for a in ("weight", "bias", "shift"))
+            h = requantize(h @ weight.T + bias[0], shift, leaky, *clamp)
+        kinds = h.reshape(len(v), -1, 5, part.stop - part.start)
+        return kinds.transpose(0, 2, 3, 1).reshape(len(v), 5, -1)
+
+    return groups, outputs_of
 
 
 def frequencies_of(

@@ -23,6 +23,7 @@ from reference_decoder import (
     Network,
     RangeDecoder,
     code_symbols,
+    coding_groups,
     crc16,
     decode_archive,
     decode_single,
@@ -110,13 +111,12 @@ def around(point: bytes, steps: int, widths: list[int]) -> Coded:
 def probe_hashes(network: Network) -> Iterator[tuple[np.ndarray, bytes, bytes]]:
     """At the lowest and the highest quality: symbols (P,D), SHA-256 of frequencies and of pixels (section 3)."""
     images = network.tensors["probe.images"].transpose(0, 3, 1, 2).astype(np.int64)
-    order, sizes = network.tensors["prior.order"], network.tensors["prior.group_symbols"]
+    groups = coding_groups(network)
     for quality in network.entry["qualities"]:
         symbols = run_network(network, "encoder", images, quality)
-        bounds = np.repeat(network.tensors["prior.bound"][quality].astype(np.int64), sizes)
-        groups = np.split(np.arange(len(order)), np.cumsum(sizes)[:-1])
-        coded = [(i, p) for group in groups for i in range(len(images)) for p in group if bounds[p]]
-        indices = iter([int(symbols[i, order[p]] + bounds[p]) for i, p in coded])
+        bounds = network.tensors["prior.bound"][quality].astype(np.int64)
+        coded = [(group, i, b) for group, b in zip(groups, bounds, strict=True) for i in range(len(images)) if b]
+        indices = iter([int(symbols[i, d] + b) for group, i, b in coded for d in group])
         digest = hashlib.sha256()
 
         def pick(frequencies: np.ndarray, indices: Iterator[int] = indices, digest: Any = digest) -> int:

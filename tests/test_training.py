@@ -22,10 +22,11 @@ from compressnet.exact import EXACT_BELOW, Program, bias_at
 from compressnet.tables import Mixture, frequency_weights, make_tables
 from compressnet.training.check import check_frozen
 from compressnet.training.design import GRID, VECTOR
+from compressnet.training.distributions import mixture_bits
 from compressnet.training.freeze import freeze
 from compressnet.training.join import find_switch, moved
 from compressnet.training.loop import Options, Progress, TrainingInterrupted, checkpoint_path
-from compressnet.training.networks import Model, mixture_bits
+from compressnet.training.model import Model
 from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
 from compressnet.training.train import log_path, train
 from make_conformance import SMALL, blobs

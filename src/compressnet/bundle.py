@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,10 +25,12 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from compressnet.context import ContextPrior, ContextSlice, context_order
 from compressnet.errors import CorruptError, FormatError
 from compressnet.exact import OPS, QUALITIES, Node, Op, Program, prove
 from compressnet.limits import CHANNELS_LIMIT, NODES_LIMIT, SIDE_LIMIT_PX, SYMBOLS_LIMIT
-from compressnet.prior import MaskedLayer, Prior, prove_prior
+from compressnet.masked import MaskedPrior
+from compressnet.prior import DenseLayer, Prior
 from compressnet.tables import Tables
 
 VERSION = "1"
@@ -35,7 +38,10 @@ DEQUANTIZED = "dequantized"
 """The decoder's register that the prior reads as well."""
 _LAYERS = ("hidden1", "hidden2", "output")
 _LAYER_ARRAYS = ("weight", "bias", "shift")
-_PRIOR_ARRAYS = ("order", "group_symbols", "group_units", "inverse_gain", "scale_offset", "bound")
+_PRIOR_ARRAYS = ("inverse_gain", "scale_offset", "bound")
+_MASKED_ARRAYS = ("order", "group_symbols", "group_units")
+_CONTEXT_ARRAYS = ("grid", "slice_channels")
+_SLICE_ARRAYS = ("weight", "bias", "phase", "row", "column", "shift")
 _TABLE_ARRAYS = ("cdf", "reciprocal", "weight")
 _REGISTER = re.compile(r"[A-Za-z0-9._]+")
 _NODE_DTYPES = {
@@ -46,10 +52,14 @@ _NODE_DTYPES = {
     "bound": "int16",
     "repeats": "int32",
 }
+_LAYER_DTYPES = {"weight": "int8", "shift": "int8"}
+"""Of the entropy model's layers; all their biases are int32."""
 _DTYPES = {
     "prior.order": "int32",
     "prior.group_symbols": "int32",
     "prior.group_units": "int32",
+    "prior.grid": "int32",
+    "prior.slice_channels": "int32",
     "prior.inverse_gain": "int16",
     "prior.scale_offset": "int16",
     "prior.bound": "int16",
@@ -61,7 +71,7 @@ _DTYPES = {
     "probe.frequencies": "uint8",
     "probe.pixels": "uint8",
     "encoder.lambda": "float32",
-} | {f"prior.{layer}.{name}": _NODE_DTYPES[name] for layer in _LAYERS for name in _LAYER_ARRAYS}
+}
 _ATTRIBUTES = {"stride", "padding", "factor", "start", "stop", "channels", "height", "width"}
 
 Kind = tuple[int, int, int]
@@ -215,11 +225,7 @@ def _to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tens
                     for name, array in node.arrays.items():
                         tensors[f"{i}.{part}.{node.output}.{name}"] = array
         prior = network.prior
-        for layer in _LAYERS:
-            for name in _LAYER_ARRAYS:
-                tensors[f"{i}.prior.{layer}.{name}"] = getattr(getattr(prior, layer), name)
-        for name in _PRIOR_ARRAYS:
-            tensors[f"{i}.prior.{name}"] = getattr(prior, name)
+        tensors |= {f"{i}.prior.{name}": array for name, array in _prior_arrays(prior).items()}
         for name in _TABLE_ARRAYS:
             tensors[f"{i}.tables.{name}"] = getattr(prior.tables, name)
         if network.lambdas is not None:
@@ -229,6 +235,24 @@ def _to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tens
         entries.append(entry)
     # safetensors writes an array's memory as it lies, whatever its strides
     return entries, {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+
+
+def _prior_arrays(prior: Prior) -> Tensors:
+    """The entropy model's arrays, by name."""
+    arrays: Tensors = {name: getattr(prior, name) for name in _PRIOR_ARRAYS}
+    layers: dict[str, DenseLayer] = {}
+    if isinstance(prior, MaskedPrior):
+        arrays |= {name: getattr(prior, name) for name in _MASKED_ARRAYS}
+        layers = {name: getattr(prior, name) for name in _LAYERS}
+    else:
+        assert isinstance(prior, ContextPrior)
+        arrays |= {name: getattr(prior, name) for name in _CONTEXT_ARRAYS}
+        for number, part in enumerate(prior.slices):
+            arrays |= {f"{number}.{name}": getattr(part, name) for name in _SLICE_ARRAYS}
+            layers |= {f"{number}.hidden": part.hidden, f"{number}.output": part.output}
+    for layer, dense in layers.items():
+        arrays |= {f"{layer}.{name}": getattr(dense, name) for name in _LAYER_ARRAYS}
+    return arrays
 
 
 def _node_entry(node: Node) -> dict[str, Any]:
@@ -311,7 +335,7 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
         prove(encoder, (symbols,))
     if prove(decoder, (channels, height, width)) != (0, 255):
         raise CorruptError("a decoder's pixels are not clamped to 0..255")
-    prove_prior(prior, symbols)
+    prior.prove(symbols)
     names = ("images", "symbols", "frequencies", "pixels")
     probe = Probe(**{name: _tensor(i, f"probe.{name}", tensors) for name in names})
     if len(probe.images) == 0 or probe.images.shape[1:] != (height, width, channels):
@@ -331,13 +355,39 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
 
 
 def _prior(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Prior:
-    layers = {
-        layer: MaskedLayer(**{name: _tensor(i, f"prior.{layer}.{name}", tensors) for name in _LAYER_ARRAYS})
-        for layer in _LAYERS
-    }
-    arrays = {name: _tensor(i, f"prior.{name}", tensors) for name in _PRIOR_ARRAYS}
-    tables = Tables(**{name: _tensor(i, f"tables.{name}", tensors) for name in _TABLE_ARRAYS})
     first = decoder_nodes[0]
     if first.op != "gain" or first.output != DEQUANTIZED or first.inputs != ("x",) or "bound" in first.arrays:
         raise CorruptError("a decoder does not begin with a gain without bounds from 'x' to 'dequantized'")
-    return Prior(dequantize=first, tables=tables, **layers, **arrays)  # pyright: ignore[reportArgumentType]
+    common: dict[str, Any] = {name: _tensor(i, f"prior.{name}", tensors) for name in _PRIOR_ARRAYS}
+    common["tables"] = Tables(**{name: _tensor(i, f"tables.{name}", tensors) for name in _TABLE_ARRAYS})
+    common["dequantize"] = first
+    if f"{i}.prior.grid" not in tensors:
+        common |= {name: _tensor(i, f"prior.{name}", tensors) for name in _MASKED_ARRAYS}
+        common |= {name: _dense(i, name, tensors) for name in _LAYERS}
+        return MaskedPrior(**common)
+    grid, slice_channels = (_tensor(i, f"prior.{name}", tensors) for name in _CONTEXT_ARRAYS)
+    if max(grid.tolist(), default=0) > SYMBOLS_LIMIT or math.prod(grid.tolist()) > SYMBOLS_LIMIT:
+        raise CorruptError(f"a network has more symbols an image than the limit of {SYMBOLS_LIMIT}")
+    order, group_symbols = context_order(grid, slice_channels)
+    slices = tuple(_slice(i, number, tensors) for number in range(len(slice_channels)))
+    return ContextPrior(
+        **common, order=order, group_symbols=group_symbols, grid=grid, slice_channels=slice_channels, slices=slices
+    )
+
+
+def _layer_array(i: int, layer: str, name: str, tensors: Tensors) -> NDArray[Any]:
+    """An array of a layer of the entropy model. Raises KeyError, CorruptError for another dtype."""
+    array = tensors[f"{i}.prior.{layer}.{name}"]
+    if array.dtype != _LAYER_DTYPES.get(name, "int32"):
+        raise CorruptError(f"tensor {i}.prior.{layer}.{name} has dtype {array.dtype}")
+    return array
+
+
+def _dense(i: int, layer: str, tensors: Tensors) -> DenseLayer:
+    return DenseLayer(**{name: _layer_array(i, layer, name, tensors) for name in _LAYER_ARRAYS})
+
+
+def _slice(i: int, number: int, tensors: Tensors) -> ContextSlice:
+    arrays = {name: _layer_array(i, str(number), name, tensors) for name in _SLICE_ARRAYS}
+    hidden, output = (_dense(i, f"{number}.{layer}", tensors) for layer in ("hidden", "output"))
+    return ContextSlice(**arrays, hidden=hidden, output=output)

@@ -18,8 +18,7 @@ from compressnet.bundle import Network
 from compressnet.coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CodecError, CodecRefusedError, InputError
 from compressnet.exact import Backend, Runner
-from compressnet.prior import PriorEvaluator
-from compressnet.tables import frequency_weights
+from compressnet.tables import Mixture, frequencies_of, frequency_weights
 
 Images = NDArray[np.uint8]
 Symbols = NDArray[np.int32]
@@ -41,7 +40,7 @@ class CodecNetwork:
         if network.encoder is not None:
             self._encoder = backend.compile(network.encoder, (self.symbols,))
         self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
-        self._evaluator = PriorEvaluator(network.prior)
+        self._evaluator = network.prior.evaluator()
 
     @property
     def has_encoder(self) -> bool:
@@ -92,18 +91,23 @@ class CodecNetwork:
         if np.any(np.abs(symbols_ND.astype(np.int64)) > bound_D):
             raise InputError(f"symbols lie outside of their alphabets at quality {quality}")
 
-    def groups(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, NDArray[np.float64], int]]:
-        """For each group that is coded: indices (N*g,), frequencies minus 1 (N*g,A), and g."""
+    def mixtures(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, Mixture, int]]:
+        """For each group that is coded: its symbols' indices (N,g), their distributions (N*g), and its bound."""
         state = self._evaluator.start(len(symbols_ND), quality)
         for group in range(self._evaluator.active_groups(quality)):
             bound, columns = state.bound(group), self._evaluator.groups[group]
             if bound:
-                weights = frequency_weights(self.network.prior.tables, state.mixture(group), bound)
                 chosen = symbols_ND[:, columns]
-                yield (chosen + bound).ravel(), weights, len(columns)
+                yield chosen + bound, state.mixture(group), bound
                 state.reveal(group, chosen)
             else:
                 state.skip(group)
+
+    def groups(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, NDArray[np.float64], int]]:
+        """For each group that is coded: indices (N*g,), frequencies minus 1 (N*g,A), and g."""
+        for indices_Ng, mixture, bound in self.mixtures(symbols_ND, quality):
+            weights = frequency_weights(self.network.prior.tables, mixture, bound)
+            yield indices_Ng.ravel(), weights, indices_Ng.shape[1]
 
     def write_payloads(self, symbols_ND: Symbols, counts: Sequence[int], quality: int) -> list[bytes]:
         """Symbols of several blocks, `counts` images each, to one payload per block."""
@@ -141,9 +145,9 @@ class CodecNetwork:
     def bits_per_image(self, symbols_ND: Symbols, quality: int) -> NDArray[np.float64]:
         """-log2 of the frequencies of each image's symbols, (N,)."""
         bits_N = np.zeros(len(symbols_ND))
-        for indices, weights, size in self.groups(symbols_ND, quality):
-            chosen = np.take_along_axis(weights, indices[:, None].astype(np.int64), axis=1) + 1
-            bits_N += PRECISION_BITS * size - np.log2(chosen).reshape(-1, size).sum(axis=1)
+        for indices_Ng, mixture, bound in self.mixtures(symbols_ND, quality):
+            chosen = frequencies_of(self.network.prior.tables, mixture, bound, indices_Ng.ravel())
+            bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(indices_Ng.shape).sum(axis=1)
         return bits_N
 
     def ideal_bits(self, symbols_ND: Symbols, quality: int) -> float:

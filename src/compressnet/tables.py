@@ -99,7 +99,7 @@ def frequency_weights(tables: Tables, mixture: Mixture, bound: int) -> NDArray[n
     for start in range(0, len(weights), columns):
         part = slice(start, start + columns)
         first, second = (
-            _component(tables, scaled_cdf, edges_A, mean_n[part], scale_n[part])
+            _component(tables, scaled_cdf, edges_A[:, None], mean_n[part], scale_n[part])
             for mean_n, scale_n in zip(mixture.means, mixture.scales, strict=True)
         )
         first -= second
@@ -118,13 +118,33 @@ def frequency_weights(tables: Tables, mixture: Mixture, bound: int) -> NDArray[n
 def _component(
     tables: Tables,
     scaled_cdf: NDArray[np.int32],
-    edges_A: NDArray[np.int32],
+    edges: NDArray[np.int32],
     mean_n: NDArray[np.int32],
     scale_n: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    """One logistic's distribution function at the edges between symbols: int32 (2 * bound, n)."""
+    """One logistic's distribution function at edges between symbols, (A,n) or (A,1): int32 (A,n)."""
     reciprocal_n = tables.reciprocal[scale_n]
-    z = edges_A[:, None] * reciprocal_n
+    z = edges * reciprocal_n
     z -= mean_n * reciprocal_n - (CDF_LIMIT << RECIPROCAL_BITS)
     z >>= RECIPROCAL_BITS
     return scaled_cdf.take(z, mode="clip")
+
+
+def frequencies_of(tables: Tables, mixture: Mixture, bound: int, indices_n: NDArray[np.integer]) -> NDArray[np.int32]:
+    """The frequencies of one symbol of each distribution, k = index - bound: int32 (n,).
+
+    What `frequency_weights` gives there plus 1, without the rest of the alphabet.
+    """
+    alphabet = 2 * bound + 1
+    total = CDF_ONE - alphabet
+    scaled_cdf = (tables.cdf.astype(np.int64) * total >> 16).astype(np.int32)
+    upper = (indices_n.astype(np.int32) - bound) * MEAN_STEPS + MEAN_STEPS // 2
+    edges = np.stack([upper - MEAN_STEPS, upper])
+    first, second = (
+        _component(tables, scaled_cdf, edges, mean_n, scale_n)
+        for mean_n, scale_n in zip(mixture.means, mixture.scales, strict=True)
+    )
+    below, above = mixture.weight * (first - second) + (second << WEIGHT_BITS)
+    below[indices_n == 0] = 0
+    above[indices_n == alphabet - 1] = total << WEIGHT_BITS
+    return above - below + WEIGHT_ONE

@@ -6,6 +6,7 @@ every backend. Names follow the literature: g_a is the analysis (encoder), g_s t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,8 @@ PIXEL_EXPONENT = 6
 LATENT_EXPONENT = 8
 SYMBOL_EXPONENT = 7
 """Dequantized symbols are integers in steps of 2^-7, those of the gains, so that nothing is rounded."""
+PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
+"""First row and column of the interleaved lattices, of every second row and column, in which a grid is coded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +57,32 @@ class Widths:
     """Symbols that describe the image as a whole; 0 for none."""
     grid: int = 4
     """Symbols for each 4x4 pixels; 0 for none."""
+    vector_single: int = 0
+    """Symbols of the vector that are coded one at a time, before the others."""
+    vector_group: int = 1
+    """Symbols of the rest of the vector that are coded at once, each blind to the others."""
     hidden_vector: int = 8
-    """Hidden units of the entropy model for each symbol of the vector."""
+    """Hidden units of the entropy model for each group of the vector."""
     hidden_grid: int = 20
     """Hidden units of the entropy model for each group of the grid."""
+    slices: int = 0
+    """Slices that the grid's channels are cut into for a convolutional entropy model; 0 for a masked MLP."""
+    hidden_slice: int = 32
+    """Hidden units of the convolutional entropy model, in each of its two layers, for each slice."""
+    weight_limit: int = 127
+    """Largest magnitude of a weight as an integer: smaller ones make smaller codecs."""
     fine_blocks: int = 1
     coarse_blocks: int = 1
+    analysis_blocks: int = 1
+    """Residual blocks of the encoder at a quarter of the side; the decoder has `coarse_blocks`."""
+    analysis_dense: int = 0
+    """Width of the encoder's dense layers; 0: as the decoder's."""
+    dense_blocks: int = 0
+    """Residual blocks of dense layers in the decoder."""
+    analysis_dense_blocks: int = 0
+    """Residual blocks of dense layers in the encoder."""
+    linear: bool = False
+    """Whether linear branches beside the networks lead from pixels to latents, and from symbols to pixels."""
 
 
 def grid_shape(height: int, width: int) -> tuple[int, int]:
@@ -120,20 +143,41 @@ def _dense(
     )
 
 
-def _add(first: str, second: str, output: str, step: str) -> Layer:
-    """leaky(first + second), all three on one step."""
-    return Layer(op="add", inputs=(first, second), output=output, step=step, activation="leaky", clamp=HIDDEN_RANGE)
+def _add(
+    inputs: tuple[str, str], output: str, step: str, *, activation: Activation = "leaky", clamp: Range = HIDDEN_RANGE
+) -> Layer:
+    """The sum of two registers, all three on one step."""
+    return Layer(op="add", inputs=inputs, output=output, step=step, activation=activation, clamp=clamp)
 
 
 def _append_residuals(layers: list[Layer], step: str, channels: int, blocks: int) -> str:
-    """Append blocks leaky(x + conv(leaky(conv(x)))) to `STEP0`, `STEP1`, ..; returns the last one's register."""
+    """Append residual blocks to `STEP0`, `STEP1`, ..; returns the last one's register.
+
+    The first is leaky(x + conv(leaky(conv(x)))). Later ones leave out the outer activation, so that one which is added
+    to a trained network can begin as the identity (`compressnet.training.thaw`).
+    """
     for i in range(1, blocks + 1):
         source, name = f"{step}{i - 1}", f"{step}{i}"
         shape = (channels, channels, 1)
         layers.append(_conv(source, f"{name}.a", f"{name}.a", shape))
         layers.append(_conv(f"{name}.a", f"{name}.b", step, shape, activation="linear", clamp=SIGNED_RANGE))
-        layers.append(_add(source, f"{name}.b", name, step))
+        layers.append(_add((source, f"{name}.b"), name, step, activation="leaky" if i == 1 else "linear"))
     return f"{step}{blocks}"
+
+
+def _append_dense_residuals(layers: list[Layer], width: int, blocks: int) -> str:
+    """Append blocks x + dense(leaky(dense(x))) to `dense`, `dense1`, ..; returns the last one's register."""
+    last = "dense"
+    for i in range(1, blocks + 1):
+        name = f"dense{i}"
+        inner = _dense(last, f"{name}.a", (width, width), step=f"{name}.a", activation="leaky", clamp=HIDDEN_RANGE)
+        layers += [
+            inner,
+            _dense(f"{name}.a", f"{name}.b", (width, width), clamp=SIGNED_RANGE),
+            _add((last, f"{name}.b"), name, "dense", activation="linear"),
+        ]
+        last = name
+    return last
 
 
 def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
@@ -147,14 +191,38 @@ def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     ]
     last = _append_residuals(layers, "fine", fine, widths.fine_blocks)
     layers.append(_conv(last, "coarse0", "coarse", (coarse, fine, 2), by_quality=True))
-    last = _append_residuals(layers, "coarse", coarse, widths.coarse_blocks)
+    last = _append_residuals(layers, "coarse", coarse, widths.analysis_blocks)
     if widths.vector:
-        dense = _dense(last, "dense", (widths.dense, coarse * rows * columns), activation="leaky", clamp=HIDDEN_RANGE)
+        width = widths.analysis_dense or widths.dense
+        dense = _dense(last, "dense", (width, coarse * rows * columns), activation="leaky", clamp=HIDDEN_RANGE)
         layers.append(replace(dense, by_quality=True))
-        layers.append(_dense("dense", "vector", (widths.vector, widths.dense), step="latent", clamp=LATENT_RANGE))
+        final = _append_dense_residuals(layers, width, widths.analysis_dense_blocks)
+        vector = _dense(final, "vector", (widths.vector, width), step="latent", clamp=LATENT_RANGE)
+        layers += _beside(vector, _straight_dense("x", widths.vector, kind, "latent"), widths)
     if widths.grid:
-        layers.append(_conv(last, "grid", "latent", (widths.grid, coarse, 1), activation="linear", clamp=LATENT_RANGE))
+        grid = _conv(last, "grid", "latent", (widths.grid, coarse, 1), activation="linear", clamp=LATENT_RANGE)
+        tiles = Layer(op="unshuffle", inputs=("x",), output="tiles", attributes={"factor": 4, "channels": channels})
+        straight = _conv(
+            "tiles", "", "latent", (widths.grid, 16 * channels, 1), activation="linear", clamp=LATENT_RANGE
+        )
+        layers += [tiles, *_beside(grid, straight, widths)] if widths.linear else [grid]
     return layers
+
+
+def _straight_dense(source: str, outputs: int, kind: tuple[int, int, int], step: str) -> Layer:
+    return _dense(source, "", (outputs, math.prod(kind)), step=step, clamp=LATENT_RANGE)
+
+
+def _beside(layer: Layer, straight: Layer, widths: Widths) -> list[Layer]:
+    """A layer of latents, and where the design has linear branches, one that is added to it."""
+    if not widths.linear:
+        return [layer]
+    curved, other = f"{layer.output}.curved", f"{layer.output}.straight"
+    return [
+        replace(layer, output=curved),
+        replace(straight, output=other),
+        _add((curved, other), layer.output, "latent", activation="linear", clamp=LATENT_RANGE),
+    ]
 
 
 def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
@@ -166,9 +234,11 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     if widths.vector:
         shape = {"channels": coarse, "height": rows, "width": columns}
         dense = _dense("vector", "dense", (widths.dense, widths.vector), activation="leaky", clamp=HIDDEN_RANGE)
-        flat = _dense("dense", "flat", (coarse * rows * columns, widths.dense), step="coarse", clamp=SIGNED_RANGE)
+        inner = [replace(dense, by_quality=True)]
+        final = _append_dense_residuals(inner, widths.dense, widths.dense_blocks)
+        flat = _dense(final, "flat", (coarse * rows * columns, widths.dense), step="coarse", clamp=SIGNED_RANGE)
         layers += [
-            replace(dense, by_quality=True),
+            *inner,
             flat if widths.grid else replace(flat, activation="leaky", clamp=HIDDEN_RANGE),
             Layer(op="reshape", inputs=("flat",), output="global" if widths.grid else "coarse0", attributes=shape),
         ]
@@ -176,7 +246,7 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         local = _conv("grid", "local", "coarse", (coarse, widths.grid, 1), by_quality=True)
         if widths.vector:
             layers.append(replace(local, activation="linear", clamp=SIGNED_RANGE))
-            layers.append(_add("global", "local", "coarse0", "coarse"))
+            layers.append(_add(("global", "local"), "coarse0", "coarse"))
         else:
             layers.append(replace(local, output="coarse0"))
     last = _append_residuals(layers, "coarse", coarse, widths.coarse_blocks)
@@ -185,23 +255,43 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         Layer(op="shuffle", inputs=("up",), output="fine0", attributes={"factor": 2}),
     ]
     last = _append_residuals(layers, "fine", fine, widths.fine_blocks)
-    return [
-        *layers,
-        _conv(last, "pixels", "pixels", (4 * channels, fine, 1), activation="linear", clamp=(0, 255)),
-        Layer(op="shuffle", inputs=("pixels",), output="y", attributes={"factor": 2}),
-    ]
+    pixels = _conv(last, "pixels", "pixels", (4 * channels, fine, 1), activation="linear", clamp=(0, 255))
+    shuffled = Layer(op="shuffle", inputs=("pixels",), output="y", attributes={"factor": 2})
+    if not widths.linear:
+        return [*layers, pixels, shuffled]
+    layers += [replace(pixels, clamp=LATENT_RANGE), replace(shuffled, output="curved")]
+    branches = ["curved"]
+    if widths.vector:
+        straight = _dense("vector", "flatpixels", (math.prod(kind), widths.vector), step="pixels", clamp=LATENT_RANGE)
+        shape = {"channels": channels, "height": height, "width": width}
+        layers += [straight, Layer(op="reshape", inputs=("flatpixels",), output="straight", attributes=shape)]
+        branches.append("straight")
+    if widths.grid:
+        shape = (16 * channels, widths.grid, 1)
+        layers += [
+            _conv("grid", "tiles", "pixels", shape, activation="linear", clamp=LATENT_RANGE),
+            Layer(op="shuffle", inputs=("tiles",), output="tiled", attributes={"factor": 4}),
+        ]
+        branches.append("tiled")
+    while len(branches) > 2:
+        first, second, *branches = branches
+        layers.append(_add((first, second), f"{first}.{second}", "pixels", activation="linear", clamp=LATENT_RANGE))
+        branches.insert(0, f"{first}.{second}")
+    return [*layers, _add((branches[0], branches[1]), "y", "pixels", activation="linear", clamp=(0, 255))]
 
 
 def symbol_groups(kind: tuple[int, int, int], widths: Widths) -> list[list[int]]:
     """The order of coding: lists of symbol indices, each list coded given all lists before it.
 
-    First the vector, one symbol at a time. Then the grid, channel by channel, each in four interleaved
-    phases, so that a position's neighbours are known by the time of the later phases.
+    First the vector, `vector_single` symbols one by one and the rest `vector_group` at a time. Then the grid, channel
+    by channel, each in four interleaved phases, so that a position's neighbours are known by the time of the later phases.
     """
     rows, columns = grid_shape(kind[0], kind[1])
-    groups = [[i] for i in range(widths.vector)]
+    single, step = widths.vector_single, widths.vector_group
+    groups = [[i] for i in range(single)]
+    groups += [list(range(i, min(i + step, widths.vector))) for i in range(single, widths.vector, step)]
     for channel in range(widths.grid):
-        for phase_row, phase_column in ((0, 0), (1, 1), (0, 1), (1, 0)):
+        for phase_row, phase_column in PHASES:
             groups.append(
                 [
                     widths.vector + (channel * rows + row) * columns + column
@@ -210,3 +300,26 @@ def symbol_groups(kind: tuple[int, int, int], widths: Widths) -> list[list[int]]
                 ]
             )
     return groups
+
+
+def context_groups(grid: tuple[int, int, int], slices: int) -> tuple[list[int], list[list[int]]]:
+    """Channels of each slice, and the order of coding: slice by slice, phase by phase, channel by channel.
+
+    grid: channels, rows, columns. Slices are as equal as can be, the larger ones last.
+    """
+    channels, rows, columns = grid
+    sizes = [(channels + i) // slices for i in range(slices)]
+    groups: list[list[int]] = []
+    start = 0
+    for size in sizes:
+        for phase_row, phase_column in PHASES:
+            groups.append(
+                [
+                    (channel * rows + row) * columns + column
+                    for channel in range(start, start + size)
+                    for row in range(phase_row, rows, 2)
+                    for column in range(phase_column, columns, 2)
+                ]
+            )
+        start += size
+    return sizes, groups

@@ -15,10 +15,11 @@ from compressnet.bundle import Network
 from compressnet.errors import CodecRefusedError
 from compressnet.exact import NumpyBackend
 from compressnet.network import CodecNetwork
-from compressnet.prior import PriorEvaluator, dequantize
+from compressnet.prior import dequantize
 from compressnet.tables import MEAN_LIMIT, MEAN_STEPS, SCALE_CENTRE, SCALES, WEIGHT_ONE, Mixture
 from compressnet.training.architecture import PIXEL_EXPONENT, SYMBOL_EXPONENT
-from compressnet.training.networks import SCALE_EXPONENT, Model
+from compressnet.training.distributions import SCALE_EXPONENT
+from compressnet.training.model import Model
 
 
 def to_pixels(images_NHWC: NDArray[np.uint8], dtype: torch.dtype) -> torch.Tensor:
@@ -70,7 +71,7 @@ def _same_distributions(
     network: Network, symbols_ND: NDArray[np.int32], quality: int, expected: list[NDArray[np.int64]]
 ) -> bool:
     """Whether the integer entropy model, step by step, gives the expected distributions."""
-    evaluator = PriorEvaluator(network.prior)
+    evaluator = network.prior.evaluator()
     state = evaluator.start(len(symbols_ND), quality)
     start = 0
     for group, columns in enumerate(evaluator.groups):

@@ -50,7 +50,7 @@ VECTOR = Design(
 
 GRID = Design(
     name="grid",
-    widths=Widths(vector=0, grid=6, hidden_grid=16),
+    widths=Widths(vector=8, vector_group=4, grid=6, dense=64, hidden_vector=24, hidden_grid=16, analysis_blocks=2),
     qualities=(20, 99),
     log_lambda=(math.log(14.0), 4.92, 4.42),
     origin=25,

@@ -18,21 +18,21 @@ import torch
 from numpy.typing import NDArray
 
 from compressnet.bundle import DEQUANTIZED, Kind, Network, Probe
+from compressnet.context import ContextPrior, ContextSlice
 from compressnet.exact import QUALITIES, Node, NumpyBackend, Program
+from compressnet.masked import MaskedPrior
 from compressnet.network import CodecNetwork
-from compressnet.prior import MEAN_SHIFT, MaskedLayer, Prior
+from compressnet.prior import MEAN_SHIFT, DenseLayer, Prior
 from compressnet.tables import MEAN_STEPS, make_tables
 from compressnet.training.architecture import LATENT_EXPONENT, SYMBOL_EXPONENT, Layer
 from compressnet.training.check import check_frozen, to_pixels
-from compressnet.training.networks import (
-    DEQUANTIZED_LIMIT,
-    GAIN_EXPONENT,
-    MEAN_EXPONENT,
-    SYMBOL_BOUND,
-    Model,
-    Weighted,
-    integers_scale,
-)
+from compressnet.training.context import ContextPrior as TorchContextPrior
+from compressnet.training.context import Neighbourhood
+from compressnet.training.distributions import MEAN_EXPONENT
+from compressnet.training.layers import DEQUANTIZED_LIMIT, Weighted, integers_scale
+from compressnet.training.masked import MaskedPrior as TorchMaskedPrior
+from compressnet.training.model import SYMBOL_BOUND, Model
+from compressnet.training.networks import GAIN_EXPONENT
 from compressnet.training.networks import Network as TorchNetwork
 from compressnet.training.quantize import weight_exponents
 
@@ -52,16 +52,16 @@ def _integers(values: torch.Tensor, exponents: torch.Tensor | int) -> Integers:
     return torch.floor(scaled + 0.5).long().numpy()
 
 
-def _frozen(
+def frozen_layer(
     layer: Weighted, weight: torch.Tensor, in_exponents: torch.Tensor, out_exponents: torch.Tensor, in_largest: int
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int8]]:
     """Weight, bias and shift of a layer as integers."""
     scaled = weight * integers_scale(weight, in_exponents)
-    exponents_O = weight_exponents(scaled, layer.bias, out_exponents, in_largest)
+    exponents_O = weight_exponents(scaled, layer.bias, out_exponents, in_largest, layer.limit)
     per_row = exponents_O.reshape(-1, *([1] * (weight.dim() - 1)))
     shift = exponents_O - out_exponents
     return (
-        np.clip(_integers(scaled, per_row), -127, 127).astype(np.int8),
+        np.clip(_integers(scaled, per_row), -layer.limit, layer.limit).astype(np.int8),
         _integers(layer.bias, exponents_O).astype(np.int32),
         shift.numpy().astype(np.int8),
     )
@@ -74,7 +74,7 @@ def _node(network: TorchNetwork, layer: Layer) -> Node:
     if layer.op in ("conv", "dense"):
         in_exponents, in_largest = network.register_formats()[layer.inputs[0]]
         weighted = cast("Weighted", network.weighted[layer.output.replace(".", "_")])
-        frozen = _frozen(weighted, weighted.weight, in_exponents, network.output_exponents(layer), in_largest)
+        frozen = frozen_layer(weighted, weighted.weight, in_exponents, network.output_exponents(layer), in_largest)
         arrays = dict(zip(("weight", "bias", "shift"), frozen, strict=True))
     return Node(
         op=layer.op,
@@ -122,19 +122,37 @@ def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int32], quali
 
 
 def _freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_QS: Integers) -> Prior:
-    torch_prior = model.prior
-    sizes = np.array([len(group) for group in torch_prior.groups], np.int32)
-    units = np.array(torch_prior.hidden, np.int32)
+    repeats = model.levels.repeats.numpy()
+    segment = np.repeat(np.arange(len(repeats)), repeats)
+    groups = model.prior.groups
+    bound_QG = np.stack([bound_QS[:, np.unique(segment[group])].max(axis=1) for group in groups], axis=1)
+    offsets = np.floor(8 * np.log2(inverse / 2**GAIN_EXPONENT) + 0.5)
+    common: dict[str, Any] = {
+        "order": model.prior.order.numpy().astype(np.int32),
+        "group_symbols": np.array([len(group) for group in groups], np.int32),
+        "dequantize": dequantize_node,
+        "inverse_gain": inverse.astype(np.int16),
+        "scale_offset": offsets.astype(np.int16),
+        "bound": bound_QG.astype(np.int16),
+        "tables": make_tables(),
+    }
+    if isinstance(model.prior, TorchContextPrior):
+        return freeze_context(model.prior, common)
+    return _freeze_masked(model.prior, common)
+
+
+def _freeze_masked(prior: TorchMaskedPrior, common: dict[str, Any]) -> MaskedPrior:
+    sizes, units = common["group_symbols"], np.array(prior.hidden, np.int32)
     symbol_ends, unit_ends = np.cumsum(sizes), np.cumsum(units)
     total = int(sizes.sum())
     symbol, hidden1, hidden2 = (
         torch.tensor(float(exponent))
-        for exponent in (SYMBOL_EXPONENT, torch_prior.exponents["hidden1"], torch_prior.exponents["hidden2"])
+        for exponent in (SYMBOL_EXPONENT, prior.exponents["hidden1"], prior.exponents["hidden2"])
     )
     formats = [
         (symbol, DEQUANTIZED_LIMIT, hidden1),
         (hidden1, 223, hidden2),
-        (hidden2, 223, torch_prior.output_exponents()),
+        (hidden2, 223, prior.output_exponents()),
     ]
     rows_of_group = [
         [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
@@ -145,37 +163,59 @@ def _freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_
         ],
     ]
     seen = [symbol_ends - sizes, unit_ends, unit_ends]
-    frozen: list[MaskedLayer] = []
-    masks = (torch_prior.mask1, torch_prior.mask2, torch_prior.mask3)
+    frozen: list[DenseLayer] = []
+    masks = (prior.mask1, prior.mask2, prior.mask3)
     for layer, mask, (in_exponent, largest, out_exponent), rows, columns in zip(
-        torch_prior.layers(), masks, formats, rows_of_group, seen, strict=True
+        prior.layers(), masks, formats, rows_of_group, seen, strict=True
     ):
-        weight, bias, shift = _frozen(layer, layer.weight * mask, in_exponent, out_exponent, largest)
+        weight, bias, shift = frozen_layer(layer, layer.weight * mask, in_exponent, out_exponent, largest)
         order = np.concatenate(rows)
         packed = [weight[row, :count].ravel() for row, count in zip(rows, columns, strict=True)]
         frozen.append(
-            MaskedLayer(
+            DenseLayer(
                 weight=np.concatenate(packed),
                 bias=np.ascontiguousarray(bias[:, order]),
                 shift=np.ascontiguousarray(shift[order]),
             )
         )
-    repeats = model.levels.repeats.numpy()
-    segment = np.repeat(np.arange(len(repeats)), repeats)
-    bound_QG = np.stack([bound_QS[:, np.unique(segment[group])].max(axis=1) for group in torch_prior.groups], axis=1)
-    offsets = np.floor(8 * np.log2(inverse / 2**GAIN_EXPONENT) + 0.5)
-    return Prior(
-        order=torch_prior.order.numpy().astype(np.int32),
-        group_symbols=sizes,
-        group_units=units,
-        hidden1=frozen[0],
-        hidden2=frozen[1],
-        output=frozen[2],
-        dequantize=dequantize_node,
-        inverse_gain=inverse.astype(np.int16),
-        scale_offset=offsets.astype(np.int16),
-        bound=bound_QG.astype(np.int16),
-        tables=make_tables(),
+    return MaskedPrior(**common, group_units=units, hidden1=frozen[0], hidden2=frozen[1], output=frozen[2])
+
+
+def freeze_context(prior: TorchContextPrior, common: dict[str, Any]) -> ContextPrior:
+    """The convolutional entropy model in integers; common: what both kinds of entropy model have."""
+    hidden1, hidden2 = (torch.tensor(float(prior.exponents[name])) for name in ("hidden1", "hidden2"))
+    slices: list[ContextSlice] = []
+    for number, size in enumerate(prior.sizes):
+        first = cast("Neighbourhood", prior.layer1[number])
+        scaled = first.weight * 2.0**-SYMBOL_EXPONENT
+        exponents_O = weight_exponents(scaled, first.largest_bias(), hidden1, DEQUANTIZED_LIMIT, first.limit)
+        per_row = exponents_O.reshape(-1, 1, 1, 1)
+        biases = {
+            name: _integers(getattr(first, name), exponents_O).astype(np.int32)
+            for name in ("bias", "phase", "row", "column")
+        }
+        dense: list[DenseLayer] = []
+        for layers, into, out in (
+            (prior.layer2, hidden1, hidden2),
+            (prior.layer3, hidden2, prior.output_exponents(size)),
+        ):
+            layer = cast("Weighted", layers[number])
+            weight, bias, shift = frozen_layer(layer, layer.weight, into, out, 223)
+            dense.append(DenseLayer(weight=weight, bias=bias, shift=shift))
+        slices.append(
+            ContextSlice(
+                **biases,
+                weight=np.clip(_integers(scaled, per_row), -first.limit, first.limit).astype(np.int8),
+                shift=(exponents_O - hidden1).numpy().astype(np.int8),
+                hidden=dense[0],
+                output=dense[1],
+            )
+        )
+    return ContextPrior(
+        **common,
+        grid=np.array(prior.grid, np.int32),
+        slice_channels=np.array(prior.sizes, np.int32),
+        slices=tuple(slices),
     )
 
 

@@ -17,7 +17,7 @@ from compressnet.metrics import ssim
 from compressnet.network import CodecNetwork
 from compressnet.training.freeze import freeze
 from compressnet.training.loop import Trainer
-from compressnet.training.networks import Model
+from compressnet.training.model import Model
 
 MEASURED_IMAGES = 1000
 SSIM_OF_DEFAULT = 0.978

@@ -24,7 +24,7 @@ from compressnet.errors import FormatError, InputError
 from compressnet.metrics import psnr_of_mse
 from compressnet.training.check import to_pixels
 from compressnet.training.design import DESIGNS, Design
-from compressnet.training.networks import Model
+from compressnet.training.model import Model
 
 PIXEL_SCALE = 64 / 255
 """From the networks' pixels to 0..1."""
