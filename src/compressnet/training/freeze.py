@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -18,25 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from compressnet.bundle import DEQUANTIZED, Kind, Network, Probe
-from compressnet.context import ContextPrior, ContextSlice
 from compressnet.exact import QUALITIES, Node, NumpyBackend, Program
-from compressnet.masked import MaskedPrior
 from compressnet.network import CodecNetwork
-from compressnet.prior import MEAN_SHIFT, DenseLayer, Prior
-from compressnet.tables import MEAN_STEPS, make_tables
-from compressnet.training.architecture import LATENT_EXPONENT, SYMBOL_EXPONENT, Layer
+from compressnet.training.architecture import LATENT_EXPONENT, LATENT_RANGE, SYMBOL_EXPONENT, Layer
 from compressnet.training.check import check_frozen, to_pixels
-from compressnet.training.context import ContextPrior as TorchContextPrior
-from compressnet.training.context import Neighbourhood
-from compressnet.training.distributions import MEAN_EXPONENT
-from compressnet.training.layers import DEQUANTIZED_LIMIT, Weighted, integers_scale
-from compressnet.training.masked import MaskedPrior as TorchMaskedPrior
-from compressnet.training.model import SYMBOL_BOUND, Model
+from compressnet.training.freeze_prior import Integers, freeze_prior, frozen_layer, integers
+from compressnet.training.layers import DEQUANTIZED_LIMIT, Weighted
+from compressnet.training.model import REST_EXPONENT, REST_LIMIT, SYMBOL_BOUND, Model
 from compressnet.training.networks import GAIN_EXPONENT
 from compressnet.training.networks import Network as TorchNetwork
-from compressnet.training.quantize import weight_exponents
-
-assert 2**MEAN_SHIFT * MEAN_STEPS == 2 ** (GAIN_EXPONENT + MEAN_EXPONENT)
 
 CHECKED_IMAGES = 500
 BOUNDED_IMAGES = 3000
@@ -44,27 +34,6 @@ BOUNDED_IMAGES = 3000
 PROBE_IMAGES = 4
 
 Images = NDArray[np.uint8]
-Integers = NDArray[np.int64]
-
-
-def _integers(values: torch.Tensor, exponents: torch.Tensor | int) -> Integers:
-    scaled = values.detach().double() * torch.exp2(torch.as_tensor(exponents, dtype=torch.float64))
-    return torch.floor(scaled + 0.5).long().numpy()
-
-
-def frozen_layer(
-    layer: Weighted, weight: torch.Tensor, in_exponents: torch.Tensor, out_exponents: torch.Tensor, in_largest: int
-) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int8]]:
-    """Weight, bias and shift of a layer as integers."""
-    scaled = weight * integers_scale(weight, in_exponents)
-    exponents_O = weight_exponents(scaled, layer.bias, out_exponents, in_largest, layer.limit)
-    per_row = exponents_O.reshape(-1, *([1] * (weight.dim() - 1)))
-    shift = exponents_O - out_exponents
-    return (
-        np.clip(_integers(scaled, per_row), -layer.limit, layer.limit).astype(np.int8),
-        _integers(layer.bias, exponents_O).astype(np.int32),
-        shift.numpy().astype(np.int8),
-    )
 
 
 def _node(network: TorchNetwork, layer: Layer) -> Node:
@@ -90,7 +59,7 @@ def _node(network: TorchNetwork, layer: Layer) -> Node:
 
 def gain_tables(model: Model) -> tuple[Integers, Integers, Integers]:
     """Integer gains (100,S): the encoder's, the decoder's, and the reciprocals of the latter."""
-    encode, decode, inverse = (_integers(table, GAIN_EXPONENT) for table in model.levels.tables(quantized=True))
+    encode, decode, inverse = (integers(table, GAIN_EXPONENT) for table in model.levels.tables(quantized=True))
     return encode, decode, inverse
 
 
@@ -121,109 +90,16 @@ def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int32], quali
     return np.where(bounds > 0, np.minimum(bounds + 1, SYMBOL_BOUND), 0)
 
 
-def _freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_QS: Integers) -> Prior:
-    repeats = model.levels.repeats.numpy()
-    segment = np.repeat(np.arange(len(repeats)), repeats)
-    groups = model.prior.groups
-    bound_QG = np.stack([bound_QS[:, np.unique(segment[group])].max(axis=1) for group in groups], axis=1)
-    offsets = np.floor(8 * np.log2(inverse / 2**GAIN_EXPONENT) + 0.5)
-    common: dict[str, Any] = {
-        "order": model.prior.order.numpy().astype(np.int32),
-        "group_symbols": np.array([len(group) for group in groups], np.int32),
-        "dequantize": dequantize_node,
-        "inverse_gain": inverse.astype(np.int16),
-        "scale_offset": offsets.astype(np.int16),
-        "bound": bound_QG.astype(np.int16),
-        "tables": make_tables(),
-    }
-    if isinstance(model.prior, TorchContextPrior):
-        return freeze_context(model.prior, common)
-    return _freeze_masked(model.prior, common)
+def _joined(model: Model, output: str) -> Node:
+    """How the vector and the grid become one row."""
+    widths = model.widths
+    present = tuple(name for name, symbols in (("vector", widths.vector), ("grid", widths.grid)) if symbols)
+    return Node(op="concat", inputs=present, output=output)
 
 
-def _freeze_masked(prior: TorchMaskedPrior, common: dict[str, Any]) -> MaskedPrior:
-    sizes, units = common["group_symbols"], np.array(prior.hidden, np.int32)
-    symbol_ends, unit_ends = np.cumsum(sizes), np.cumsum(units)
-    total = int(sizes.sum())
-    symbol, hidden1, hidden2 = (
-        torch.tensor(float(exponent))
-        for exponent in (SYMBOL_EXPONENT, prior.exponents["hidden1"], prior.exponents["hidden2"])
-    )
-    formats = [
-        (symbol, DEQUANTIZED_LIMIT, hidden1),
-        (hidden1, 223, hidden2),
-        (hidden2, 223, prior.output_exponents()),
-    ]
-    rows_of_group = [
-        [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
-        [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
-        [
-            np.concatenate([np.arange(end - size, end) + kind * total for kind in range(5)])
-            for end, size in zip(symbol_ends, sizes, strict=True)
-        ],
-    ]
-    seen = [symbol_ends - sizes, unit_ends, unit_ends]
-    frozen: list[DenseLayer] = []
-    masks = (prior.mask1, prior.mask2, prior.mask3)
-    for layer, mask, (in_exponent, largest, out_exponent), rows, columns in zip(
-        prior.layers(), masks, formats, rows_of_group, seen, strict=True
-    ):
-        weight, bias, shift = frozen_layer(layer, layer.weight * mask, in_exponent, out_exponent, largest)
-        order = np.concatenate(rows)
-        packed = [weight[row, :count].ravel() for row, count in zip(rows, columns, strict=True)]
-        frozen.append(
-            DenseLayer(
-                weight=np.concatenate(packed),
-                bias=np.ascontiguousarray(bias[:, order]),
-                shift=np.ascontiguousarray(shift[order]),
-            )
-        )
-    return MaskedPrior(**common, group_units=units, hidden1=frozen[0], hidden2=frozen[1], output=frozen[2])
-
-
-def freeze_context(prior: TorchContextPrior, common: dict[str, Any]) -> ContextPrior:
-    """The convolutional entropy model in integers; common: what both kinds of entropy model have."""
-    hidden1, hidden2 = (torch.tensor(float(prior.exponents[name])) for name in ("hidden1", "hidden2"))
-    slices: list[ContextSlice] = []
-    for number, size in enumerate(prior.sizes):
-        first = cast("Neighbourhood", prior.layer1[number])
-        scaled = first.weight * 2.0**-SYMBOL_EXPONENT
-        exponents_O = weight_exponents(scaled, first.largest_bias(), hidden1, DEQUANTIZED_LIMIT, first.limit)
-        per_row = exponents_O.reshape(-1, 1, 1, 1)
-        biases = {
-            name: _integers(getattr(first, name), exponents_O).astype(np.int32)
-            for name in ("bias", "phase", "row", "column")
-        }
-        dense: list[DenseLayer] = []
-        for layers, into, out in (
-            (prior.layer2, hidden1, hidden2),
-            (prior.layer3, hidden2, prior.output_exponents(size)),
-        ):
-            layer = cast("Weighted", layers[number])
-            weight, bias, shift = frozen_layer(layer, layer.weight, into, out, 223)
-            dense.append(DenseLayer(weight=weight, bias=bias, shift=shift))
-        slices.append(
-            ContextSlice(
-                **biases,
-                weight=np.clip(_integers(scaled, per_row), -first.limit, first.limit).astype(np.int8),
-                shift=(exponents_O - hidden1).numpy().astype(np.int8),
-                hidden=dense[0],
-                output=dense[1],
-            )
-        )
-    return ContextPrior(
-        **common,
-        grid=np.array(prior.grid, np.int32),
-        slice_channels=np.array(prior.sizes, np.int32),
-        slices=tuple(slices),
-    )
-
-
-def _pieces(model: Model) -> tuple[Node, list[Node]]:
-    """How the vector and the grid become one row of latents, and how the decoder takes them apart again."""
+def _pieces(model: Model) -> list[Node]:
+    """How the decoder takes a row of dequantized symbols apart into the vector and the grid."""
     vector, total = model.widths.vector, model.symbols
-    present = tuple(name for name, symbols in (("vector", vector), ("grid", model.widths.grid)) if symbols)
-    latents = Node(op="concat", inputs=present, output="latents")
     pieces: list[Node] = []
     if vector:
         taken = {"start": 0, "stop": vector}
@@ -233,7 +109,71 @@ def _pieces(model: Model) -> tuple[Node, list[Node]]:
         shape: dict[str, int] = dict(zip(("channels", "height", "width"), model.grid, strict=True))
         pieces.append(Node(op="slice", inputs=(DEQUANTIZED,), output="flatgrid", attributes=taken))
         pieces.append(Node(op="reshape", inputs=("flatgrid",), output="grid", attributes=shape))
-    return latents, pieces
+    return pieces
+
+
+FIRST, AGAIN = "first.", "again."
+"""Prefixes of an encoder's registers: in its copy of the decoder, and in the refinement."""
+
+
+def _refinement(model: Model, encode: Integers, decode: Integers) -> list[Node]:
+    """From `latents` to `refined`: round, decode, look at what is lacking, correct."""
+    assert model.g_r is not None
+    repeats = model.levels.repeats.numpy().astype(np.int32)
+    encode_table, decode_table, one = (
+        {"repeats": repeats, "table": table.astype(np.int16)}
+        for table in (encode, decode, np.full_like(encode, -(1 << REST_EXPONENT)))
+    )
+    latent = LATENT_EXPONENT + GAIN_EXPONENT
+    first = [
+        _gain_node("latents", "symbols", latent, SYMBOL_BOUND, encode_table),
+        _gain_node("symbols", DEQUANTIZED, GAIN_EXPONENT - SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, decode_table),
+        *_pieces(model),
+        *(_node(model.g_s, layer) for layer in model.g_s.layers),
+        _negative("y", "negative", model.kind[2]),
+        _sum(("x", "negative"), "error", 255),
+        _gain_node("latents", "scaled", latent - REST_EXPONENT, REST_LIMIT, encode_table),
+        _gain_node("symbols", "minus", 0, REST_LIMIT, one),
+        _sum(("scaled", "minus"), "rest", (1 << REST_EXPONENT) - 1),
+    ]
+    kept = {"x": "x", "latents": "latents"}
+    apart = [replace(node, inputs=("rest",)) if node.inputs == (DEQUANTIZED,) else node for node in _pieces(model)]
+    names = {"vector": "rest.vector", "grid": "rest.grid"}
+    apart = [replace(node, output=names.get(node.output, node.output)) for node in apart]
+    again = [*apart, *(_node(model.g_r, layer) for layer in model.g_r.layers), _joined(model, "correction")]
+    given = {"x": "x", "error": f"{FIRST}error", "rest": f"{FIRST}rest"}
+    return [
+        *(_renamed(node, FIRST, kept) for node in first),
+        *(_renamed(node, AGAIN, given) for node in again),
+        _sum(("latents", f"{AGAIN}correction"), "refined", LATENT_RANGE[1]),
+    ]
+
+
+def _sum(inputs: tuple[str, str], output: str, limit: int) -> Node:
+    return Node(op="add", inputs=inputs, output=output, low=-limit, high=limit)
+
+
+def _negative(source: str, output: str, channels: int) -> Node:
+    """Pixels times -1."""
+    return Node(
+        op="conv",
+        inputs=(source,),
+        output=output,
+        attributes={"stride": 1, "padding": 0},
+        low=-255,
+        high=0,
+        arrays={
+            "weight": -np.eye(channels, dtype=np.int8)[:, :, None, None],
+            "bias": np.zeros((1, channels), np.int32),
+            "shift": np.zeros(channels, np.int8),
+        },
+    )
+
+
+def _renamed(node: Node, prefix: str, kept: Mapping[str, str]) -> Node:
+    """A node with a prefix before the names of its registers, but for those that are kept."""
+    inputs = tuple(kept.get(name, prefix + name) for name in node.inputs)
+    return replace(node, inputs=inputs, output=prefix + node.output)
 
 
 def freeze(
@@ -269,9 +209,13 @@ def freeze(
         DEQUANTIZED_LIMIT,
         {"repeats": repeats, "table": decode.astype(np.int16)},
     )
-    latents, pieces = _pieces(model)
+    pieces = _pieces(model)
+    nodes = [*(_node(model.g_a, layer) for layer in model.g_a.layers), _joined(model, "latents")]
+    if model.refines:
+        nodes += _refinement(model, encode, decode)
+        quantize = replace(quantize, inputs=("refined",))
     encoder = Program(
-        nodes=(*(_node(model.g_a, layer) for layer in model.g_a.layers), latents, quantize),
+        nodes=(*nodes, quantize),
         input_range=(0, 255),
         input_shape=(kind[2], kind[0], kind[1]),
     )
@@ -280,7 +224,7 @@ def freeze(
         input_range=(-SYMBOL_BOUND, SYMBOL_BOUND),
         input_shape=(model.symbols,),
     )
-    prior = _freeze_prior(model, dequantize_node, inverse, bound)
+    prior = freeze_prior(model, dequantize_node, inverse, bound)
     unproved = Network(
         kind=kind,
         qualities=qualities,

@@ -1,8 +1,9 @@
 """The training of one network: rate-distortion loss over all its qualities at once, and checkpoints.
 
 The loss of an image at a quality is (bits + lambda * squared error) / sqrt(lambda), so that every quality weighs
-about the same. Floats first; for the last part of the schedule weights, biases and activations are fake-quantized.
-What is evaluated and frozen is an exponential moving average of the weights.
+about the same. Floats first; later weights, biases and activations are fake-quantized. Last, with all else as it is,
+the refinement of the encoder learns (`compressnet.training.architecture.refinement`). What is evaluated and frozen is
+an exponential moving average of the weights.
 """
 
 from __future__ import annotations
@@ -20,21 +21,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compressnet.bundle import Network
 from compressnet.errors import FormatError, InputError
 from compressnet.metrics import psnr_of_mse
 from compressnet.training.check import to_pixels
 from compressnet.training.design import DESIGNS, Design
 from compressnet.training.model import Model
+from compressnet.training.thaw import hash_of, thaw
 
 PIXEL_SCALE = 64 / 255
 """From the networks' pixels to 0..1."""
 QUANTIZED_FROM = 0.6
-"""Share of the schedule after which the networks are fake-quantized."""
+"""Share of the schedule, without the refinement, after which the networks are fake-quantized."""
+REFINED_FROM = 0.7
+"""Share of the schedule after which all but the encoder's refinement is done, where the design has one."""
 WARM_UP_STEPS = 200
+REFINEMENT_RATE = 0.5
+"""Of the learning rate, for the refinement."""
+CALIBRATED_BATCHES = 40
 AVERAGE_DECAY = 0.999
 EXPONENTS_EVERY_STEPS = 50
 EVALUATED_IMAGES = 1000
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +92,16 @@ def checkpoint_path(output: Path, design: Design) -> Path:
 class Trainer:
     """The state of a training: model, average, optimizer and where the schedule stands."""
 
-    def __init__(self, images_NHWC: NDArray[np.uint8], output: Path, options: Options, design: Design) -> None:
-        self.options, self.design = options, design
+    def __init__(
+        self,
+        images_NHWC: NDArray[np.uint8],
+        output: Path,
+        options: Options,
+        design: Design,
+        start: Network | None = None,
+    ) -> None:
+        """start: a frozen network whose encoder is to get a refinement; then nothing else is trained."""
+        self.options, self.design, self.start = options, design, start
         self.checkpoint = checkpoint_path(output, design)
         self.qualities = design.within(options.qualities)
         chosen = options.device
@@ -99,13 +115,17 @@ class Trainer:
         self.x_train = torch.tensor(self.train_images.transpose(0, 3, 1, 2)).to(self.device)
         kind = cast("tuple[int, int, int]", images_NHWC.shape[1:])
         torch.manual_seed(options.seed)
-        self.model = Model(kind, design).to(self.device)
+        self.model = (Model(kind, design) if start is None else thaw(start, design)).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = self._make_optimizer()
+        self.main_until = REFINED_FROM if design.widths.refined else 1.0
+        if start is not None:
+            self.main_until = 0.0
         self.generator = torch.Generator().manual_seed(options.seed)
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
-        self.quantized = False
+        self.refined_from_step = 0
+        self.quantized = start is not None
         self.order = torch.randperm(len(self.x_train), generator=self.generator)
         self.position = 0
 
@@ -114,7 +134,7 @@ class Trainer:
         weights: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
-            if not name.startswith("levels."):
+            if not name.startswith(("levels.", "g_r.")):
                 (weights if name.endswith("weight") else others).append(parameter)
         groups = [
             {"params": weights, "weight_decay": 0.01, "scale": 1.0},
@@ -167,10 +187,15 @@ class Trainer:
     def _update(self) -> None:
         """One step of the optimizer."""
         share = self.share
+        if not self.model.refines and share >= self.main_until:
+            self._begin_refinement()
+        since, until = (self.main_until, 1.0) if self.model.refines else (0.0, self.main_until)
+        share = min((share - since) / (until - since), 1.0)
         if not self.quantized and share >= QUANTIZED_FROM:
             self._calibrate()
-        warm_up = min(1.0, (self.step + 1) / WARM_UP_STEPS)
-        rate = self.options.learning_rate * warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
+        warm_up = min(1.0, (self.step - self.refined_from_step + 1) / WARM_UP_STEPS)
+        highest = self.options.learning_rate * (REFINEMENT_RATE if self.model.refines else 1.0)
+        rate = highest * warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         x = self._batch()
@@ -211,12 +236,42 @@ class Trainer:
         """Fix the activations' exponents from the averaged model's ranges, and quantize from here on."""
         self.average.observe(True)
         with torch.no_grad():
-            for _ in range(40):
+            for _ in range(CALIBRATED_BATCHES):
                 self.average(x := self._batch(), self._qualities(len(x)), quantized=False)
         self.average.observe(False)
         for part in ("g_a", "g_s", "prior"):
             getattr(self.model, part).exponents = dict(getattr(self.average, part).exponents)
         self.quantized = True
+
+    def _begin_refinement(self) -> None:
+        """From here on the refinement alone learns, beside the averages of all that was trained before."""
+        self.model.load_state_dict(self.average.state_dict())
+        self._refine()
+        refinement = self.model.g_r
+        assert refinement is not None
+        refinement.observed = {}
+        with torch.no_grad():
+            for _ in range(CALIBRATED_BATCHES):
+                self.model(x := self._batch(), self._qualities(len(x)), quantized=True)
+        refinement.settle()
+        self.average.load_state_dict(self.model.state_dict())
+        self.model.refresh_exponents()
+        self.refined_from_step = self.step
+
+    def _refine(self) -> None:
+        """Let the refinement take part, and train nothing else."""
+        refinement = self.model.g_r
+        assert refinement is not None
+        self.model.refines = self.average.refines = True
+        self.model.requires_grad_(False)
+        refinement.requires_grad_(True)
+        weights = [parameter for name, parameter in refinement.named_parameters() if name.endswith("weight")]
+        biases = [parameter for name, parameter in refinement.named_parameters() if not name.endswith("weight")]
+        groups = [
+            {"params": weights, "weight_decay": 0.01, "scale": 1.0},
+            {"params": biases, "weight_decay": 0.0, "scale": 1.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=self.options.learning_rate, betas=(0.9, 0.98), fused=True)
 
     @property
     def sample(self) -> NDArray[np.uint8]:
@@ -257,7 +312,8 @@ class Trainer:
         """What a checkpoint has to agree with to be resumed."""
         options = {name: getattr(self.options, name) for name in ("holdout", "seed", "batch")}
         trained = {"qualities": self.qualities, "images": list(self.train_images.shape)}
-        return options | trained | self.model.config()
+        start = None if self.start is None else hash_of(self.start)
+        return options | trained | self.model.config() | {"start": start}
 
     def save_checkpoint(self) -> None:
         """Write everything that `load_checkpoint` needs, atomically."""
@@ -275,6 +331,8 @@ class Trainer:
             "seconds": self.seconds,
             "loss": self.loss,
             "quantized": self.quantized,
+            "refines": self.model.refines,
+            "refined_from_step": self.refined_from_step,
         }
         path = self.checkpoint
         temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
@@ -292,6 +350,9 @@ class Trainer:
             raise FormatError(f"{path}: not a checkpoint, or cut off; delete it and start anew") from error
         if state.get("version") != CHECKPOINT_VERSION or state["signature"] != self._signature():
             raise InputError(f"{path}: the checkpoint is of other images or options; use the same ones, or delete it")
+        if state["refines"]:
+            self._refine()
+        self.refined_from_step = state["refined_from_step"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -17,22 +17,30 @@ from torch import Tensor, nn
 
 from compressnet.exact import ANCHOR_STEP, ANCHORS
 from compressnet.training.architecture import (
+    LATENT_EXPONENT,
+    LATENT_RANGE,
     PIXEL_EXPONENT,
     SYMBOL_EXPONENT,
     analysis,
     grid_shape,
+    refinement,
     symbol_groups,
     synthesis,
 )
 from compressnet.training.context import ContextPrior, Neighbourhood
 from compressnet.training.design import Design
-from compressnet.training.distributions import mixture_bits
+from compressnet.training.distributions import Distributions, mixture_bits
 from compressnet.training.layers import DEQUANTIZED_LIMIT, Weighted
 from compressnet.training.masked import MaskedPrior
 from compressnet.training.networks import Levels, Network
 from compressnet.training.quantize import quantize_through, round_through
 
 SYMBOL_BOUND = 63
+REST_EXPONENT = 7
+"""What the refinement sees of a latent's distance to its symbol is in steps of 2^-7 of a symbol."""
+REST_LIMIT = (SYMBOL_BOUND + 1) << REST_EXPONENT
+DITHER = 0.25
+"""While the refinement learns, latents move up to this far, in symbols, before they are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +67,21 @@ class Model(nn.Module):
         self.symbols = widths.vector + math.prod(self.grid)
         self.bound = SYMBOL_BOUND
         self.g_a = Network(analysis(kind, widths), {"x": (PIXEL_EXPONENT, 255)})
+        self.refines = False
+        """Whether the refinement takes part; it is trained last, when all else is done."""
+        pixels = (PIXEL_EXPONENT, 255)
+        rest = (REST_EXPONENT, 2**REST_EXPONENT - 1)
+        seen = {"x": pixels, "error": pixels, "rest.vector": rest, "rest.grid": rest}
+        self.g_r = Network(refinement(kind, widths), seen) if widths.refined else None
         symbol_format = (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT)
         self.g_s = Network(synthesis(kind, widths), {"vector": symbol_format, "grid": symbol_format})
         repeats = [1] * widths.vector + [rows * columns] * widths.grid
         self.levels = Levels(repeats, starting_gains(self.lambdas))
         self.prior = self._make_prior()
+        if self.g_r is not None:
+            for name in ("vector", "grid"):
+                if name in self.g_r.weighted:
+                    torch.nn.init.zeros_(self.g_r.weighted[name].weight)  # pyright: ignore[reportArgumentType]
         for module in self.modules():
             if isinstance(module, (Weighted, Neighbourhood)):
                 module.limit = widths.weight_limit
@@ -88,49 +106,88 @@ class Model(nn.Module):
 
     def encode(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
-        registers = self.g_a({"x": x}, quality_B, quantized=quantized)
+        y_BD = self._latents(self.g_a({"x": x}, quality_B, quantized=quantized))
+        if not self.refines:
+            return y_BD
+        assert self.g_r is not None
+        with torch.no_grad():
+            scaled_BD = self.scale(y_BD, quality_B, quantized=quantized)
+            k_BD, y_hat_BD = self.round(scaled_BD, quality_B, quantized=quantized)
+            error = x - torch.clamp(self.decode(y_hat_BD, quality_B, quantized=quantized), 0, 255 / 2**PIXEL_EXPONENT)
+            rest_BD = quantize_through(scaled_BD, torch.tensor(float(REST_EXPONENT)), -REST_LIMIT, REST_LIMIT) - k_BD
+            one = 2**REST_EXPONENT - 1
+            rest_BD = quantize_through(rest_BD, torch.tensor(float(REST_EXPONENT)), -one, one)
+        inputs = {"x": x, "error": error} | {f"rest.{name}": part for name, part in self._parts(rest_BD).items()}
+        y_BD = y_BD + self._latents(self.g_r(inputs, quality_B, quantized=quantized))
+        return quantize_through(y_BD, torch.tensor(float(LATENT_EXPONENT)), *LATENT_RANGE) if quantized else y_BD
+
+    def _latents(self, registers: dict[str, Tensor]) -> Tensor:
         present = [name for name, symbols in (("vector", self.widths.vector), ("grid", self.widths.grid)) if symbols]
         return torch.cat([registers[name].flatten(1) for name in present], dim=1)
 
+    def scale(self, y_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
+        """Latents in units of symbols, before they are rounded."""
+        return y_BD * self.levels.per_symbol(self.levels.tables(quantized=quantized)[0], quality_B)
+
+    def round(self, scaled_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> tuple[Tensor, Tensor]:
+        """Symbols and what they are dequantized to, (B,D) each."""
+        k_BD = torch.clamp(round_through(scaled_BD), -self.bound, self.bound)
+        y_hat_BD = k_BD * self.levels.per_symbol(self.levels.tables(quantized=quantized)[1], quality_B)
+        limit = DEQUANTIZED_LIMIT
+        if quantized:
+            return k_BD, quantize_through(y_hat_BD, torch.tensor(float(SYMBOL_EXPONENT)), -limit, limit)
+        return k_BD, torch.clamp(y_hat_BD, -limit / 2**SYMBOL_EXPONENT, limit / 2**SYMBOL_EXPONENT)
+
     def decode(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Dequantized symbols (B,D) to images (B,C,H,W)."""
-        vector, grid = y_hat_BD[:, : self.widths.vector], y_hat_BD[:, self.widths.vector :]
-        registers: dict[str, Tensor] = {}
+        return self.g_s(self._parts(y_hat_BD), quality_B, quantized=quantized)["y"]
+
+    def _parts(self, row_BD: Tensor) -> dict[str, Tensor]:
+        """A row of symbols (B,D), or of something about each of them, taken apart into the vector and the grid."""
+        parts: dict[str, Tensor] = {}
         if self.widths.vector:
-            registers["vector"] = vector
+            parts["vector"] = row_BD[:, : self.widths.vector]
         if self.widths.grid:
-            registers["grid"] = grid.reshape(len(grid), *self.grid)
-        return self.g_s(registers, quality_B, quantized=quantized)["y"]
+            parts["grid"] = row_BD[:, self.widths.vector :].reshape(len(row_BD), *self.grid)
+        return parts
 
     def forward(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Outcome:
         """Bits and reconstruction of a batch, from rounded symbols throughout.
 
         While training, the rate teaches the entropy model on the rounded symbols, and the encoder through latents
-        plus uniform noise: with straight-through gradients alone the encoder drifts to ever more bits.
+        plus uniform noise (`_steering`): with straight-through gradients alone the encoder drifts to ever more bits.
         """
-        y_BD = self.encode(x, quality_B, quantized=quantized)
-        encode_QS, decode_QS, inverse_QS = self.levels.tables(quantized=quantized)
-        scaled_BD = y_BD * self.levels.per_symbol(encode_QS, quality_B)
-        k_BD = torch.clamp(round_through(scaled_BD), -self.bound, self.bound)
-        y_hat_BD = k_BD * self.levels.per_symbol(decode_QS, quality_B)
-        limit = DEQUANTIZED_LIMIT
-        if quantized:
-            y_hat_BD = quantize_through(y_hat_BD, torch.tensor(float(SYMBOL_EXPONENT)), -limit, limit)
-        else:
-            y_hat_BD = torch.clamp(y_hat_BD, -limit / 2**SYMBOL_EXPONENT, limit / 2**SYMBOL_EXPONENT)
+        scaled_BD = self.scale(self.encode(x, quality_B, quantized=quantized), quality_B, quantized=quantized)
+        moved_BD = scaled_BD
+        if self.training and self.refines:
+            moved_BD = scaled_BD + DITHER * (2 * torch.rand_like(scaled_BD) - 1)
+        k_BD, y_hat_BD = self.round(moved_BD, quality_B, quantized=quantized)
         x_hat = self.decode(y_hat_BD, quality_B, quantized=quantized)
+        inverse_QS = self.levels.tables(quantized=quantized)[2]
         inverse_BD = self.levels.per_symbol(inverse_QS, quality_B)[:, self.prior.order]
         mixture = self._mixture(y_hat_BD, inverse_BD, quality_B, quantized=quantized)
         bits_BD = mixture_bits(k_BD.detach()[:, self.prior.order], *mixture)
         if self.training:
-            noisy_BD = (scaled_BD + torch.rand_like(scaled_BD) - 0.5)[:, self.prior.order]
-            steering_BD = mixture_bits(noisy_BD, *(part.detach() for part in mixture))
+            ordered_BD = scaled_BD[:, self.prior.order]
+            mean, log2_scale, first = (part.detach() for part in mixture)
+            steering_BD = self._steering(ordered_BD, (mean, log2_scale, first))
             bits_BD = bits_BD + (steering_BD - steering_BD.detach())
         return Outcome(bits_BD.sum(dim=1), x_hat, k_BD)
 
-    def _mixture(
-        self, y_hat_BD: Tensor, inverse_BD: Tensor, quality_B: Tensor, *, quantized: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _steering(self, scaled_BD: Tensor, mixture: Distributions) -> Tensor:
+        """What makes latents, in coding order, move to cheaper symbols: its gradient alone is of use.
+
+        A refinement starts from a trained encoder, whose gradient by noise is spent. It gets what a symbol more or less
+        would cost, exactly, and latents that are rounded either way near the middle between two symbols.
+        """
+        if not self.refines:
+            return mixture_bits(scaled_BD + torch.rand_like(scaled_BD) - 0.5, *mixture)
+        below_BD = torch.floor(scaled_BD.detach())
+        with torch.no_grad():
+            rise_BD = mixture_bits(below_BD + 1, *mixture) - mixture_bits(below_BD, *mixture)
+        return rise_BD * scaled_BD
+
+    def _mixture(self, y_hat_BD: Tensor, inverse_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Distributions:
         """The distributions of all symbols, in units of symbols and coding order."""
         mean, log2_scale, first = self.prior(y_hat_BD, quality_B, quantized=quantized)
         return mean * inverse_BD, torch.clamp(log2_scale + torch.log2(inverse_BD), -5.0, 5.0), first
@@ -143,7 +200,9 @@ class Model(nn.Module):
 
     def observe(self, on: bool) -> None:
         """Start observing the ranges of hidden values, or settle on exponents for them."""
-        for network in (self.g_a, self.g_s, self.prior):
+        for network in (self.g_a, self.g_r, self.g_s, self.prior):
+            if network is None:
+                continue
             if on:
                 network.observed = {}
             else:

@@ -6,6 +6,8 @@ throughout; with `quantized` they are exact multiples of the integers' steps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ Format = tuple[Tensor, int]
 class Network(nn.Module):
     """g_a or g_s: runs a list of `Layer`s; `exponents` holds each step's powers of two, (C,), once calibrated."""
 
-    def __init__(self, layers: list[Layer], inputs: dict[str, tuple[int, int]]) -> None:
+    def __init__(self, layers: list[Layer], inputs: Mapping[str, tuple[int, int]]) -> None:
         """inputs: name of each input register -> (exponent, largest magnitude of its integers)."""
         super().__init__()
         self.layers = layers
@@ -97,6 +99,8 @@ class Network(nn.Module):
         match layer.op:
             case "unshuffle":
                 return F.pixel_unshuffle(x, layer.attributes["factor"])
+            case "concat":
+                return torch.cat([part.flatten(1) for part in inputs], dim=1)
             case "shuffle":
                 return F.pixel_shuffle(x, layer.attributes["factor"])
             case "reshape":
@@ -157,9 +161,15 @@ class Levels(nn.Module):
         self.register_buffer("repeats", torch.tensor(repeats))
         self.encode_gain = nn.Parameter(log2_gain[:, None].repeat(1, len(repeats)))
         self.decode_gain = nn.Parameter(-log2_gain[:, None].repeat(1, len(repeats)))
+        self.fixed: tuple[Tensor, Tensor, Tensor] | None = None
+        """The tables, where they are a frozen network's."""
 
     def tables(self, *, quantized: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Encoder's gains, decoder's gains and the reciprocals of the latter: each (100,S)."""
+        if self.fixed is not None:
+            dtype = self.encode_gain.dtype
+            encode, decode, inverse = (table.to(dtype) for table in self.fixed)
+            return encode, decode, inverse
         encode = torch.exp2(over_qualities(self.encode_gain))
         decode = torch.exp2(over_qualities(self.decode_gain))
         if not quantized:

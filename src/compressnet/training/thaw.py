@@ -1,26 +1,31 @@
-"""The opposite of the freeze: the weights of a frozen network, as floats, into a model that is to be trained on.
+"""The opposite of the freeze: a frozen network as a model in torch, which computes the very same.
 
 A network's integers determine what it computes, not the scale that each register had in training; that is free, as a
-leaky ReLU passes positive factors through. So hidden registers get one exponent for all (`HIDDEN_EXPONENT`), until the
-training calibrates them anew.
-
-The model may be larger than the network: more symbols, units and residual blocks. What is added starts without an
-influence on what was there (Net2Net, Chen et al., arXiv:1511.05641): new columns of old rows, and the ends of new
-residual blocks, are zero; new rows keep their random start.
+leaky ReLU passes positive factors through. So hidden registers get one exponent for all (`HIDDEN_EXPONENT`). Gains are
+taken over as tables.
 """
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compressnet.bundle import Network
+from compressnet.bundle import Bundle, Network, make_bundle, to_bytes
+from compressnet.context import ContextPrior
 from compressnet.errors import InputError
-from compressnet.exact import ANCHOR_STEP, ANCHORS, Node, Program
+from compressnet.exact import Node, Program
 from compressnet.masked import MaskedPrior, layer_matrices
-from compressnet.training.architecture import SYMBOL_EXPONENT
+from compressnet.training.architecture import SYMBOL_EXPONENT, Layer, Widths
+from compressnet.training.context import ContextPrior as TorchContextPrior
+from compressnet.training.context import Neighbourhood
+from compressnet.training.design import Design
 from compressnet.training.distributions import MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT
 from compressnet.training.layers import Weighted
 from compressnet.training.masked import MaskedPrior as TorchMaskedPrior
@@ -29,119 +34,162 @@ from compressnet.training.networks import GAIN_EXPONENT
 from compressnet.training.networks import Network as TorchNetwork
 
 HIDDEN_EXPONENT = 5
-NEW_SYMBOLS_GAIN = 0.1
-"""Rows of latents that are new start this much smaller, so that they cost next to nothing at first."""
 _OUTPUT_EXPONENTS = (MEAN_EXPONENT, SCALE_EXPONENT, MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT)
 
 
-def thaw(network: Network, model: Model) -> None:
-    """Fill a model with a frozen network's weights, gains and lambdas.
+def design_of(network: Network, name: str) -> Design:
+    """The design that a frozen network was trained with, and a refinement.
 
-    Raises InputError where the network has no encoder, is of another kind of images, or does not fit into the model.
+    Raises InputError for a network without an encoder.
     """
-    if network.encoder is None or network.lambdas is None:
-        raise InputError("training cannot go on from a codec without its encoder")
-    if network.kind != model.kind:
-        raise InputError(f"the codec is for images of {network.kind}, not {model.kind}")
-    if not isinstance(network.prior, MaskedPrior) or not isinstance(model.prior, TorchMaskedPrior):
-        raise InputError("training goes on only from networks with a masked entropy model")
+    if network.encoder is None:
+        raise InputError("a codec without its encoder has nothing to refine")
+    encoder, decoder, prior = _weights(network.encoder), _weights(network.decoder), network.prior
+    repeats = prior.dequantize.arrays["repeats"]
+    vector, grid = int((repeats == 1).sum()), int((repeats > 1).sum())
+    widths = Widths(
+        fine=len(encoder["fine0"]),
+        coarse=len(encoder["coarse0"]),
+        dense=len(decoder["dense"]) if vector else 0,
+        vector=vector,
+        grid=grid,
+        fine_blocks=_blocks(decoder, "fine"),
+        coarse_blocks=_blocks(decoder, "coarse"),
+        analysis_blocks=_blocks(encoder, "coarse"),
+        analysis_dense=len(encoder["dense"]) if vector else 0,
+        dense_blocks=_blocks(decoder, "dense"),
+        analysis_dense_blocks=_blocks(encoder, "dense"),
+        refined=True,
+        linear=any(name.endswith(".straight") for name in encoder),
+    )
+    if isinstance(prior, ContextPrior):
+        widths = replace(widths, slices=len(prior.slices), hidden_slice=len(prior.slices[0].weight))
+    else:
+        widths = replace(widths, **_masked_widths(cast("MaskedPrior", prior), vector))
+    return Design(name=name, widths=widths, qualities=network.qualities, log_lambda=(0.0, 0.0, 0.0), origin=0)
+
+
+def _weights(program: Program) -> dict[str, NDArray[np.integer]]:
+    """Weights by register; what an earlier refinement computes is left out."""
+    nodes = (node for node in program.nodes if node.op in ("conv", "dense"))
+    return {node.output: node.arrays["weight"] for node in nodes if not node.output.startswith(("first.", "again."))}
+
+
+def _blocks(weights: Mapping[str, NDArray[np.integer]], step: str) -> int:
+    number = 0
+    while f"{step}{number + 1}.a" in weights:
+        number += 1
+    return number
+
+
+def _masked_widths(prior: MaskedPrior, vector: int) -> dict[str, int]:
+    sizes, units = prior.group_symbols.tolist(), prior.group_units.tolist()
+    ahead = next((i for i in range(len(sizes) + 1) if sum(sizes[:i]) == vector), 0)
+    single = next((i for i in range(ahead) if sizes[i] > 1), ahead)
+    found = {"vector_single": single, "vector_group": max(sizes[single:ahead], default=1)}
+    if ahead:
+        found["hidden_vector"] = units[0]
+    if ahead < len(units):
+        found["hidden_grid"] = units[-1]
+    return found
+
+
+def hash_of(network: Network) -> str:
+    """SHA-256 of all of a frozen network, in hexadecimal."""
+    bundle: Bundle = make_bundle((network,), name="", default_quality=network.qualities[0], about="")
+    return hashlib.sha256(to_bytes(bundle)).hexdigest()
+
+
+def thaw(network: Network, design: Design) -> Model:
+    """A model that computes what a frozen network does, with a refinement that does not take part yet.
+
+    design: `design_of` the network. Raises InputError where the network's layers are not those of its design.
+    """
+    assert network.encoder is not None
+    assert network.lambdas is not None
+    model = Model(network.kind, design)
     with torch.no_grad():
         model.lambdas.copy_(torch.tensor(network.lambdas))
         _thaw_program(network.encoder, model.g_a)
         _thaw_program(network.decoder, model.g_s)
-        _thaw_gains(network, model)
-        _thaw_prior(network.prior, model.prior)
+        tables = (network.encoder.nodes[-1].arrays["table"], network.decoder.nodes[0].arrays["table"])
+        encode, decode, inverse = (
+            torch.tensor(table.astype(np.float32) / 2**GAIN_EXPONENT) for table in (*tables, network.prior.inverse_gain)
+        )
+        model.levels.fixed = encode, decode, inverse
+        if isinstance(network.prior, MaskedPrior):
+            _thaw_masked(network.prior, cast("TorchMaskedPrior", model.prior))
+        else:
+            _thaw_context(cast("ContextPrior", network.prior), cast("TorchContextPrior", model.prior))
+    return model
 
 
-def _place(target: Tensor, source: NDArray[np.floating], rows: NDArray[np.integer] | None = None) -> None:
-    """Copy a matrix (O,I,...) over the first columns of some rows; those rows' other columns become 0."""
-    rows_O = torch.arange(len(source)) if rows is None else torch.from_numpy(rows)
-    if len(source) > len(target) or source.shape[1] > target.shape[1] or source.shape[2:] != tuple(target.shape[2:]):
-        raise InputError(f"a layer of shape {source.shape} does not fit into one of {tuple(target.shape)}")
-    block = torch.zeros(len(source), *target.shape[1:])
-    block[:, : source.shape[1]] = torch.tensor(source, dtype=torch.float32)
-    target[rows_O] = block
+def _real(integers: NDArray[np.integer], exponents_O: NDArray[np.floating]) -> Tensor:
+    """Integers (O,...) times each output's step 2^-exponent."""
+    steps_O = np.exp2(-exponents_O).reshape(-1, *([1] * (integers.ndim - 1)))
+    return torch.tensor(integers.astype(np.float64) * steps_O, dtype=torch.float32)
 
 
-def _real(values: NDArray[np.integer], exponents_O: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Integers (O,...) times each output's step."""
-    return values.astype(np.float64) * np.exp2(-exponents_O).reshape(-1, *([1] * (values.ndim - 1)))
+def _thaw_layer(
+    target: Weighted | Neighbourhood, arrays: Mapping[str, NDArray[np.integer]], into: float, out: float | Tensor
+) -> NDArray[np.float64]:
+    """Fill weight and bias; into, out: exponents of the inputs and the outputs. Returns those of the sums, (O,)."""
+    exponents_O = arrays["shift"].astype(np.float64) + np.asarray(out, np.float64)
+    weight, bias = _real(arrays["weight"], exponents_O - into), _real(arrays["bias"].T, exponents_O).T
+    if weight.shape != target.weight.shape or bias.shape != target.bias.shape:
+        raise InputError("the network's layers are not those that training makes; it cannot be refined")
+    target.weight.copy_(weight)
+    target.bias.copy_(bias)
+    return exponents_O
 
 
 def _thaw_program(program: Program, target: TorchNetwork) -> None:
-    nodes: dict[str, Node] = {node.output: node for node in program.nodes if node.op in ("conv", "dense")}
-    for name in target.channels:
-        target.exponents[name] = torch.tensor(float(HIDDEN_EXPONENT))
+    nodes: dict[str, Node] = {node.output: node for node in program.nodes}
+    target.exponents |= {step: torch.tensor(float(HIDDEN_EXPONENT)) for step in target.channels}
     formats = target.register_formats()
-    layers = {layer.output: layer for layer in target.layers if layer.op in ("conv", "dense")}
-    if not set(nodes) <= set(layers):
-        raise InputError(f"the codec's network has layers that the design lacks: {sorted(set(nodes) - set(layers))}")
+    layers: dict[str, Layer] = {layer.output: layer for layer in target.layers if layer.op in ("conv", "dense")}
+    if not set(layers) <= set(nodes):
+        raise InputError("the network's layers are not those that training makes; it cannot be refined")
     for name, layer in layers.items():
-        weighted = target.weighted[name.replace(".", "_")]
-        assert isinstance(weighted, Weighted)
-        node = nodes.get(name)
-        if node is None:
-            if name.endswith(".b") or name == "local":
-                nn.init.zeros_(weighted.weight)
-            continue
-        into, out = float(formats[layer.inputs[0]][0]), float(formats[name][0])
-        exponents_O = node.arrays["shift"].astype(np.float64) + out
-        weight = _real(node.arrays["weight"], exponents_O - into)
-        if name in ("vector", "grid"):
-            weighted.weight *= NEW_SYMBOLS_GAIN
-        _place(weighted.weight, weight)
-        _place_bias(weighted.bias, _real(node.arrays["bias"].T, exponents_O).T, np.arange(len(weight)))
+        weighted = cast("Weighted", target.weighted[name.replace(".", "_")])
+        _thaw_layer(weighted, nodes[name].arrays, float(formats[layer.inputs[0]][0]), float(formats[name][0]))
 
 
-def _place_bias(target_AO: Tensor, source_AO: NDArray[np.floating], columns: NDArray[np.integer]) -> None:
-    if len(source_AO) not in (1, len(target_AO)):
-        raise InputError("a bias by quality does not fit into one that is the same at all")
-    target_AO[:, torch.from_numpy(columns)] = torch.tensor(source_AO, dtype=torch.float32)
-
-
-def _thaw_gains(network: Network, model: Model) -> None:
-    """Gains at the anchors; new symbols get the mean of the old ones of their kind."""
-    assert network.encoder is not None
-    anchors = np.arange(ANCHORS) * ANCHOR_STEP
-    for gain, node in (
-        (model.levels.encode_gain, network.encoder.nodes[-1]),
-        (model.levels.decode_gain, network.decoder.nodes[0]),
-    ):
-        log2_AS = np.log2(node.arrays["table"][anchors].astype(np.float64) / 2**GAIN_EXPONENT)
-        repeats, wanted = node.arrays["repeats"], model.levels.repeats.numpy()
-        for size in np.unique(wanted):
-            new, old = np.flatnonzero(wanted == size), np.flatnonzero(repeats == size)
-            if len(old) > len(new):
-                raise InputError("the codec's network has more symbols than the design")
-            spread = log2_AS[:, old] if len(old) else log2_AS
-            columns = np.repeat(spread.mean(axis=1, keepdims=True), len(new), axis=1)
-            columns[:, : len(old)] = log2_AS[:, old]
-            gain[:, torch.from_numpy(new)] = torch.tensor(columns, dtype=torch.float32)
-
-
-def _thaw_prior(prior: MaskedPrior, target: TorchMaskedPrior) -> None:
-    """Groups, one after the other; each has to be as large as the model's group of the same number."""
-    sizes, units = prior.group_symbols.tolist(), prior.group_units.tolist()
-    if sizes != [len(group) for group in target.groups[: len(sizes)]] or units != target.hidden[: len(units)]:
-        raise InputError("the groups of the codec's entropy model are not the first ones of the design's")
+def _thaw_masked(prior: MaskedPrior, target: TorchMaskedPrior) -> None:
+    sizes = prior.group_symbols.tolist()
     total = len(target.order)
     target.exponents = {"hidden1": HIDDEN_EXPONENT, "hidden2": HIDDEN_EXPONENT}
-    kinds = np.array(_OUTPUT_EXPONENTS, np.float64)
     into_of_layer = (SYMBOL_EXPONENT, HIDDEN_EXPONENT, HIDDEN_EXPONENT)
     frozen_layers = (prior.hidden1, prior.hidden2, prior.output)
     for number, (layer, frozen, matrices, into) in enumerate(
         zip(target.layers(), frozen_layers, layer_matrices(prior), into_of_layer, strict=True)
     ):
-        first_symbol = first_row = 0
-        for group, matrix in enumerate(matrices):
-            count = len(matrix)
-            if number < 2:
-                rows, out = first_row + np.arange(count), np.full(count, float(HIDDEN_EXPONENT))
-            else:
-                in_group = first_symbol + np.arange(sizes[group])
-                rows = np.concatenate([in_group + kind * total for kind in range(len(kinds))])
-                out = np.repeat(kinds, sizes[group])
-            exponents_O = frozen.shift[first_row : first_row + count].astype(np.float64) + out
-            _place(layer.weight, _real(matrix, exponents_O - into), rows)
-            _place_bias(layer.bias, _real(frozen.bias[:, first_row : first_row + count].T, exponents_O).T, rows)
-            first_symbol, first_row = first_symbol + sizes[group], first_row + count
+        nn.init.zeros_(layer.weight)
+        symbol = row = 0
+        for size, matrix in zip(sizes, matrices, strict=True):
+            rows, out = np.arange(row, row + len(matrix)), np.full(len(matrix), float(HIDDEN_EXPONENT))
+            if number == 2:
+                in_group = np.arange(symbol, symbol + size)
+                rows = np.concatenate([in_group + kind * total for kind in range(len(_OUTPUT_EXPONENTS))])
+                out = np.repeat(np.array(_OUTPUT_EXPONENTS, np.float64), size)
+            part = slice(row, row + len(matrix))
+            exponents_O = frozen.shift[part].astype(np.float64) + out
+            layer.weight[torch.from_numpy(rows), : matrix.shape[1]] = _real(matrix, exponents_O - into)
+            layer.bias[:, torch.from_numpy(rows)] = _real(frozen.bias[:, part].T, exponents_O).T
+            symbol, row = symbol + size, part.stop
+
+
+def _thaw_context(prior: ContextPrior, target: TorchContextPrior) -> None:
+    target.exponents = {"hidden1": HIDDEN_EXPONENT, "hidden2": HIDDEN_EXPONENT}
+    for number, (part, size) in enumerate(zip(prior.slices, target.sizes, strict=True)):
+        first = cast("Neighbourhood", target.layer1[number])
+        arrays = {"weight": part.weight, "bias": part.bias, "shift": part.shift}
+        exponents_O = _thaw_layer(first, arrays, SYMBOL_EXPONENT, HIDDEN_EXPONENT)
+        for name in ("phase", "row", "column"):
+            getattr(first, name).copy_(_real(getattr(part, name).T, exponents_O).T)
+        for layers, dense, out in (
+            (target.layer2, part.hidden, float(HIDDEN_EXPONENT)),
+            (target.layer3, part.output, target.output_exponents(size)),
+        ):
+            arrays = {"weight": dense.weight, "bias": dense.bias, "shift": dense.shift}
+            _thaw_layer(cast("Weighted", layers[number]), arrays, HIDDEN_EXPONENT, out)
