@@ -3,8 +3,8 @@
     python tests/make_conformance.py NAME [NAME ...]
 
 Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid alone, and `tiles`
-12x12 with a convolutional entropy model and linear branches. Of each: images, an archive and a single block, and the pixels
-that they have to decode to, forever.
+12x12 with a convolutional entropy model and linear branches. Of each: images, an archive and a single block, and the
+pixels that they have to decode to, forever.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import torch
 import compressnet
 from compressnet.bundle import Bundle, make_bundle, to_bytes
 from compressnet.training.architecture import Widths
-from compressnet.training.design import GRID
+from compressnet.training.design import OVERVIEW
 from compressnet.training.freeze import freeze
 from compressnet.training.model import Model
 
 FOLDER = Path(__file__).parent / "conformance"
-SMALL = Widths(fine=4, coarse=8, dense=16, vector=5, grid=1, hidden_vector=4, hidden_grid=8)
+SMALL = Widths(fine=4, coarse=8, dense=16, vector=5, grid=1, hidden_vector=4, hidden_grid=8, refinement_dense=16)
 KINDS = {
     "grey": ((8, 12, 1), SMALL),
     "rgb": ((12, 8, 3), replace(SMALL, vector=0, grid=2)),
@@ -49,7 +49,7 @@ def random_codec(name: str) -> Bundle:
     """A frozen codec of random weights."""
     kind, widths = KINDS[name]
     torch.manual_seed(7)
-    model = Model(kind, replace(GRID, widths=widths, log_lambda=(1.6, 5.5, 0.0), origin=0)).eval()
+    model = Model(kind, replace(OVERVIEW, widths=widths, log_lambda=(1.6, 5.5, 0.0), origin=0)).eval()
     images = blobs(200, kind, 1)
     with torch.no_grad():
         spread = torch.rand_like(model.levels.encode_gain)

@@ -9,7 +9,7 @@ import typer
 
 import compressnet
 from compressnet.commands.archives import compress, decompress, info, verify
-from compressnet.commands.codecs import export, train
+from compressnet.commands.codecs import export, refine, train
 from compressnet.commands.figures import bench, demo, evaluate
 from compressnet.commands.shared import FAILED, console
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (compress, decompress, evaluate, bench, train, export, info, verify, demo):
+for command in (compress, decompress, evaluate, bench, train, refine, export, info, verify, demo):
     app.command()(command)
 
 

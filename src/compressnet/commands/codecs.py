@@ -1,4 +1,4 @@
-"""Commands on codecs: train and export."""
+"""Commands on codecs: train, refine and export."""
 
 from __future__ import annotations
 
@@ -25,8 +25,15 @@ from compressnet.commands.shared import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.progress import TaskID
 
+    from compressnet.bundle import Bundle
+    from compressnet.training.train import Options
     from compressnet.training.train import Progress as TrainingProgress
 
 
@@ -38,43 +45,115 @@ class DeviceChoice(str, Enum):
     cuda = "cuda"
 
 
+class DesignChoice(str, Enum):
+    """Which networks a codec gets, see docs/ARCHITECTURE.md."""
+
+    overview = "overview"
+    detail = "detail"
+
+
+OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="NAME.codec", help="The codec to write.")]
+EpochsOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
+MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training; 30 if neither is given.")]
+HoldoutOption = Annotated[int | None, typer.Option(min=0, help="Images at the end that are not trained on.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of all randomness.")]
+DeviceOption = Annotated[DeviceChoice, typer.Option(help="What trains.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")]
+
+
 @guarded
 def train(
     source: InputArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.codec", help="The codec to write.")],
-    epochs: Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.001, help="Length of the training; 30 if neither is given.")
-    ] = None,
+    output: OutputOption,
+    epochs: EpochsOption = None,
+    minutes: MinutesOption = None,
     quality_range: Annotated[str, typer.Option(metavar="LO:HI", help="Qualities to train for.")] = "0:99",
-    holdout: Annotated[int | None, typer.Option(min=0, help="Images at the end that are not trained on.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
-    device: Annotated[DeviceChoice, typer.Option(help="What trains.")] = DeviceChoice.auto,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")] = False,
+    design: Annotated[
+        DesignChoice,
+        typer.Option(
+            help="detail: for pictures of all sorts. overview: where all images are laid out alike, as digits are."
+        ),
+    ] = DesignChoice.detail,
+    holdout: HoldoutOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = DeviceChoice.auto,
+    resume: ResumeOption = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
 ) -> None:
     """Train a codec on images like yours."""
+    from dataclasses import replace
+
     from compressnet.training import import_training
 
+    qualities = _parse_qualities(quality_range)
+    training = import_training()
+    images, options = _prepare(training, source, output, epochs, minutes, holdout, seed, device, threads, force)
+    options = replace(options, qualities=qualities, designs=training.DESIGNS[design.value])
+    _run(output, quiet, lambda report: training.train(images, output, options, resume=resume, report=report))
+
+
+@guarded
+def refine(
+    codec: Annotated[str, typer.Argument(metavar="CODEC", help="A shipped codec's name, or a .codec file.")],
+    source: InputArgument,
+    output: OutputOption,
+    epochs: EpochsOption = None,
+    minutes: MinutesOption = None,
+    holdout: HoldoutOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = DeviceChoice.auto,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Improve a codec's encoder for images like yours; what decodes, and the identity, stay the same."""
+    from compressnet import api
+    from compressnet.training import import_training
+
+    training = import_training()
+    images, options = _prepare(training, source, output, epochs, minutes, holdout, seed, device, threads, force)
+    bundle = api.read_bundle(codec)
+    _run(output, quiet, lambda report: training.refine(bundle, images, output, options, resume=resume, report=report))
+
+
+def _prepare(
+    training: ModuleType,
+    source: str,
+    output: Path,
+    epochs: float | None,
+    minutes: float | None,
+    holdout: int | None,
+    seed: int,
+    device: DeviceChoice,
+    threads: int | None,
+    force: bool,
+) -> tuple[NDArray[np.uint8], Options]:
+    """Images (N,H,W,C), and the options that both trainings have."""
     if epochs is not None and minutes is not None:
         fail("give either --epochs or --minutes", USAGE)
     if output.suffix != ".codec":
         fail(f"{output}: the name of a codec ends in .codec", USAGE)
     require_target_free(output, force=force)
-    training = import_training()
     images = open_input(source).load()
     images = images.reshape(*images.shape[:3], -1)
     options = training.Options(
         epochs=epochs,
         minutes=30.0 if epochs is None and minutes is None else minutes,
-        qualities=_parse_qualities(quality_range),
         holdout=min(5000, len(images) // 10) if holdout is None else holdout,
         seed=seed,
         device=device.value,
         threads=threads,
     )
+    return images, options
+
+
+def _run(output: Path, quiet: bool, start: Callable[[Callable[[TrainingProgress], None]], Bundle]) -> None:
+    """Train with a bar for each network."""
+    from compressnet.training import import_training
+
     with make_progress(quiet=quiet) as progress:
         tasks: dict[str, TaskID] = {}
 
@@ -86,8 +165,8 @@ def train(
             progress.update(tasks[point.network], completed=round(1000 * point.share), description=text)
 
         try:
-            bundle = training.train(images, output, options, resume=resume, report=report)
-        except training.TrainingInterrupted as error:
+            bundle = start(report)
+        except import_training().TrainingInterrupted as error:
             fail(f"interrupted; the training so far is in {error}, --resume goes on from there", INTERRUPTED)
     if not quiet:
         console.print(f"{output}: {output.stat().st_size} bytes, identity {bundle.identity.hex()}")

@@ -83,6 +83,9 @@ class Widths:
     """Residual blocks of dense layers in the encoder."""
     refined: bool = False
     """Whether the encoder looks at what its first symbols decode to, and corrects them."""
+    refinement_blocks: int = 2
+    """Residual blocks of the refinement at a quarter of the side."""
+    refinement_dense: int = 320
     linear: bool = False
     """Whether linear branches beside the networks lead from pixels to latents, and from symbols to pixels."""
 
@@ -283,12 +286,10 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
 
 
 def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
-    """g_r: what a first encoding gets wrong, to corrections of the latents, registers `vector` and `grid`.
+    """g_r: images `x` and what the decoding of a first encoding lacks, `error`, to corrections of the latents.
 
-    It reads the images `x` and what the first symbols' decoding lacks, `error`, both (N,C,H,W), and how far the latents
-    are from those symbols, `rest.vector` and `rest.grid`, in symbols.
-
-    One step of iterative amortized inference (Marino et al., arXiv:1807.09356).
+    Both are (N,C,H,W); the corrections are registers `vector` and `grid`. One step of iterative amortized inference
+    (Marino et al., arXiv:1807.09356).
     """
     height, width, channels = kind
     rows, columns = grid_shape(height, width)
@@ -303,32 +304,16 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         _conv("stacked", "fine0", "fine", (fine, 8 * channels, 1), by_quality=True),
     ]
     last = _append_residuals(layers, "fine", fine, widths.fine_blocks)
-    seen = _conv(last, "coarse0", "coarse", (coarse, fine, 2), by_quality=True)
-    if widths.grid:
-        told = _conv("rest.grid", "coarse.told", "coarse", (coarse, widths.grid, 1), activation="linear")
-        layers += _told(seen, told, "coarse")
-    else:
-        layers.append(seen)
-    last = _append_residuals(layers, "coarse", coarse, widths.analysis_blocks)
+    layers.append(_conv(last, "coarse0", "coarse", (coarse, fine, 2), by_quality=True))
+    last = _append_residuals(layers, "coarse", coarse, widths.refinement_blocks)
     if widths.vector:
-        units = widths.analysis_dense or widths.dense
-        seen = _dense(last, "dense", (units, coarse * rows * columns), activation="leaky", clamp=HIDDEN_RANGE)
-        told = _dense("rest.vector", "dense.told", (units, widths.vector), clamp=SIGNED_RANGE)
-        layers += _told(replace(seen, by_quality=True), told, "dense")
-        final = _append_dense_residuals(layers, units, 1)
-        layers.append(_dense(final, "vector", (widths.vector, units), step="latent", clamp=LATENT_RANGE))
+        units = widths.refinement_dense
+        dense = _dense(last, "dense", (units, coarse * rows * columns), activation="leaky", clamp=HIDDEN_RANGE)
+        layers.append(replace(dense, by_quality=True))
+        layers.append(_dense("dense", "vector", (widths.vector, units), step="latent", clamp=LATENT_RANGE))
     if widths.grid:
         layers.append(_conv(last, "grid", "latent", (widths.grid, coarse, 1), activation="linear", clamp=LATENT_RANGE))
     return layers
-
-
-def _told(seen: Layer, told: Layer, step: str) -> list[Layer]:
-    """A layer with what another one adds to its sums before the activation."""
-    return [
-        replace(seen, output=f"{step}.seen", activation="linear", clamp=SIGNED_RANGE),
-        replace(told, clamp=SIGNED_RANGE),
-        _add((f"{step}.seen", f"{step}.told"), seen.output, step),
-    ]
 
 
 def symbol_groups(kind: tuple[int, int, int], widths: Widths) -> list[list[int]]:

@@ -7,7 +7,7 @@ holds one network of either; where the one ends and the other begins is measured
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compressnet.exact import QUALITIES
 from compressnet.training.architecture import Widths
@@ -41,20 +41,32 @@ class Design:
 
 VECTOR = Design(
     name="vector",
-    widths=Widths(vector=40, grid=0, hidden_vector=12),
+    widths=Widths(vector=40, vector_single=40, grid=0, hidden_vector=12),
     qualities=(0, 32),
     log_lambda=(math.log(2.5), 12.7, 0.0),
     origin=0,
 )
 """Lambda from 2.5 to 60 at quality 25, and on to 145."""
 
-GRID = Design(
+OVERVIEW = Design(
     name="grid",
-    widths=Widths(vector=8, vector_group=4, grid=6, dense=64, hidden_vector=24, hidden_grid=16, analysis_blocks=2),
+    widths=Widths(
+        vector=8,
+        vector_group=4,
+        grid=8,
+        dense=64,
+        hidden_vector=24,
+        hidden_grid=16,
+        analysis_blocks=3,
+        linear=True,
+    ),
     qualities=(20, 99),
     log_lambda=(math.log(14.0), 4.92, 4.42),
     origin=25,
 )
-"""Lambda from 11 to 6700; 14 at quality 25."""
+"""Lambda from 11 to 6700; 14 at quality 25. The entropy model sees the whole image: for images laid out alike."""
 
-DESIGNS = (VECTOR, GRID)
+DETAIL = replace(OVERVIEW, widths=Widths(vector=0, grid=16, slices=4, hidden_slice=48, analysis_blocks=2, linear=True))
+"""The same qualities. As many symbols as pixels, and an entropy model that sees neighbourhoods."""
+
+DESIGNS: dict[str, tuple[Design, ...]] = {"overview": (VECTOR, OVERVIEW), "detail": (VECTOR, DETAIL)}

@@ -24,7 +24,7 @@ from compressnet.training.architecture import LATENT_EXPONENT, LATENT_RANGE, SYM
 from compressnet.training.check import check_frozen, to_pixels
 from compressnet.training.freeze_prior import Integers, freeze_prior, frozen_layer, integers
 from compressnet.training.layers import DEQUANTIZED_LIMIT, Weighted
-from compressnet.training.model import REST_EXPONENT, REST_LIMIT, SYMBOL_BOUND, Model
+from compressnet.training.model import SYMBOL_BOUND, Model
 from compressnet.training.networks import GAIN_EXPONENT
 from compressnet.training.networks import Network as TorchNetwork
 
@@ -120,31 +120,19 @@ def _refinement(model: Model, encode: Integers, decode: Integers) -> list[Node]:
     """From `latents` to `refined`: round, decode, look at what is lacking, correct."""
     assert model.g_r is not None
     repeats = model.levels.repeats.numpy().astype(np.int32)
-    encode_table, decode_table, one = (
-        {"repeats": repeats, "table": table.astype(np.int16)}
-        for table in (encode, decode, np.full_like(encode, -(1 << REST_EXPONENT)))
-    )
-    latent = LATENT_EXPONENT + GAIN_EXPONENT
+    tables = [{"repeats": repeats, "table": table.astype(np.int16)} for table in (encode, decode)]
     first = [
-        _gain_node("latents", "symbols", latent, SYMBOL_BOUND, encode_table),
-        _gain_node("symbols", DEQUANTIZED, GAIN_EXPONENT - SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, decode_table),
+        _gain_node("latents", "symbols", LATENT_EXPONENT + GAIN_EXPONENT, SYMBOL_BOUND, tables[0]),
+        _gain_node("symbols", DEQUANTIZED, GAIN_EXPONENT - SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, tables[1]),
         *_pieces(model),
         *(_node(model.g_s, layer) for layer in model.g_s.layers),
         _negative("y", "negative", model.kind[2]),
         _sum(("x", "negative"), "error", 255),
-        _gain_node("latents", "scaled", latent - REST_EXPONENT, REST_LIMIT, encode_table),
-        _gain_node("symbols", "minus", 0, REST_LIMIT, one),
-        _sum(("scaled", "minus"), "rest", (1 << REST_EXPONENT) - 1),
     ]
-    kept = {"x": "x", "latents": "latents"}
-    apart = [replace(node, inputs=("rest",)) if node.inputs == (DEQUANTIZED,) else node for node in _pieces(model)]
-    names = {"vector": "rest.vector", "grid": "rest.grid"}
-    apart = [replace(node, output=names.get(node.output, node.output)) for node in apart]
-    again = [*apart, *(_node(model.g_r, layer) for layer in model.g_r.layers), _joined(model, "correction")]
-    given = {"x": "x", "error": f"{FIRST}error", "rest": f"{FIRST}rest"}
+    again = [*(_node(model.g_r, layer) for layer in model.g_r.layers), _joined(model, "correction")]
     return [
-        *(_renamed(node, FIRST, kept) for node in first),
-        *(_renamed(node, AGAIN, given) for node in again),
+        *(_renamed(node, FIRST, {"x": "x", "latents": "latents"}) for node in first),
+        *(_renamed(node, AGAIN, {"x": "x", "error": f"{FIRST}error"}) for node in again),
         _sum(("latents", f"{AGAIN}correction"), "refined", LATENT_RANGE[1]),
     ]
 
@@ -234,7 +222,7 @@ def freeze(
         probe=_empty_probe(kind, model.symbols),
         lambdas=model.lambdas.numpy().astype(np.float32),
     )
-    network = _with_probe(unproved, images_NHWC)
+    network = with_probe(unproved, images_NHWC)
     check_frozen(model, network, images_NHWC[:CHECKED_IMAGES], bound)
     return network
 
@@ -248,7 +236,7 @@ def _empty_probe(kind: Kind, symbols: int) -> Probe:
     )
 
 
-def _with_probe(network: Network, images_NHWC: Images) -> Network:
+def with_probe(network: Network, images_NHWC: Images) -> Network:
     """The network with its probe: real images, and black, white, a checkerboard and noise, which saturate."""
     height, width, channels = network.kind
     rows, columns = np.mgrid[:height, :width]

@@ -47,7 +47,7 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
     return make_bundle(
         networks,
         name=name,
-        default_quality=_default_quality(networks, sample[:MEASURED_IMAGES]),
+        default_quality=default_quality(networks, sample),
         about=json.dumps({"images": trained, "epochs": epochs}),
     )
 
@@ -66,7 +66,8 @@ def find_switch(
     """
     shared = list(range(upper_range[0], lower_range[1] + 1))
     bytes_Q, psnr_Q = (np.array([upper(quality)[i] for quality in shared]) for i in range(2))
-    ahead = [quality for quality in shared if lower(quality)[1] < np.interp(lower(quality)[0], bytes_Q, psnr_Q)]
+    both = [quality for quality in shared if lower(quality)[0] >= bytes_Q[0]]
+    ahead = [quality for quality in both if lower(quality)[1] < np.interp(lower(quality)[0], bytes_Q, psnr_Q)]
     last = min(max(ahead[0] - 1, lower_range[0]) if ahead else shared[-1], upper_range[1] - 1)
     start = upper_range[0]
     while start < upper_range[1] and not all(u > low for u, low in zip(upper(start), lower(last), strict=True)):
@@ -99,8 +100,9 @@ def moved(model: Model, qualities: tuple[int, int], start: int) -> Model:
     return model
 
 
-def _default_quality(networks: tuple[Network, ...], images_NHWC: Images) -> int:
+def default_quality(networks: Sequence[Network], images_NHWC: Images) -> int:
     """The lowest quality whose SSIM reaches SSIM_OF_DEFAULT, else two thirds up. SSIM rises with quality."""
+    images_NHWC = images_NHWC[:MEASURED_IMAGES]
     runners = [CodecNetwork(network, NumpyBackend()) for network in networks]
     first, last = networks[0].qualities[0], networks[-1].qualities[1]
     fallback, end = first + (last - first) * 2 // 3, last + 1

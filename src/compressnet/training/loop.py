@@ -61,7 +61,7 @@ class Options:
     batch: int = 48
     learning_rate: float = 4e-3
     checkpoint_minutes: float = 2.0
-    designs: tuple[Design, ...] = DESIGNS
+    designs: tuple[Design, ...] = DESIGNS["detail"]
     """Networks to train; those without a quality in `qualities` are left out."""
 
 

@@ -36,9 +36,6 @@ from compressnet.training.networks import Levels, Network
 from compressnet.training.quantize import quantize_through, round_through
 
 SYMBOL_BOUND = 63
-REST_EXPONENT = 7
-"""What the refinement sees of a latent's distance to its symbol is in steps of 2^-7 of a symbol."""
-REST_LIMIT = (SYMBOL_BOUND + 1) << REST_EXPONENT
 DITHER = 0.25
 """While the refinement learns, latents move up to this far, in symbols, before they are rounded."""
 
@@ -70,9 +67,7 @@ class Model(nn.Module):
         self.refines = False
         """Whether the refinement takes part; it is trained last, when all else is done."""
         pixels = (PIXEL_EXPONENT, 255)
-        rest = (REST_EXPONENT, 2**REST_EXPONENT - 1)
-        seen = {"x": pixels, "error": pixels, "rest.vector": rest, "rest.grid": rest}
-        self.g_r = Network(refinement(kind, widths), seen) if widths.refined else None
+        self.g_r = Network(refinement(kind, widths), {"x": pixels, "error": pixels}) if widths.refined else None
         symbol_format = (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT)
         self.g_s = Network(synthesis(kind, widths), {"vector": symbol_format, "grid": symbol_format})
         repeats = [1] * widths.vector + [rows * columns] * widths.grid
@@ -111,14 +106,9 @@ class Model(nn.Module):
             return y_BD
         assert self.g_r is not None
         with torch.no_grad():
-            scaled_BD = self.scale(y_BD, quality_B, quantized=quantized)
-            k_BD, y_hat_BD = self.round(scaled_BD, quality_B, quantized=quantized)
+            _, y_hat_BD = self.round(self.scale(y_BD, quality_B, quantized=quantized), quality_B, quantized=quantized)
             error = x - torch.clamp(self.decode(y_hat_BD, quality_B, quantized=quantized), 0, 255 / 2**PIXEL_EXPONENT)
-            rest_BD = quantize_through(scaled_BD, torch.tensor(float(REST_EXPONENT)), -REST_LIMIT, REST_LIMIT) - k_BD
-            one = 2**REST_EXPONENT - 1
-            rest_BD = quantize_through(rest_BD, torch.tensor(float(REST_EXPONENT)), -one, one)
-        inputs = {"x": x, "error": error} | {f"rest.{name}": part for name, part in self._parts(rest_BD).items()}
-        y_BD = y_BD + self._latents(self.g_r(inputs, quality_B, quantized=quantized))
+        y_BD = y_BD + self._latents(self.g_r({"x": x, "error": error}, quality_B, quantized=quantized))
         return quantize_through(y_BD, torch.tensor(float(LATENT_EXPONENT)), *LATENT_RANGE) if quantized else y_BD
 
     def _latents(self, registers: dict[str, Tensor]) -> Tensor:
@@ -158,10 +148,10 @@ class Model(nn.Module):
         plus uniform noise (`_steering`): with straight-through gradients alone the encoder drifts to ever more bits.
         """
         scaled_BD = self.scale(self.encode(x, quality_B, quantized=quantized), quality_B, quantized=quantized)
-        moved_BD = scaled_BD
+        dithered_BD = scaled_BD
         if self.training and self.refines:
-            moved_BD = scaled_BD + DITHER * (2 * torch.rand_like(scaled_BD) - 1)
-        k_BD, y_hat_BD = self.round(moved_BD, quality_B, quantized=quantized)
+            dithered_BD = scaled_BD + DITHER * (2 * torch.rand_like(scaled_BD) - 1)
+        k_BD, y_hat_BD = self.round(dithered_BD, quality_B, quantized=quantized)
         x_hat = self.decode(y_hat_BD, quality_B, quantized=quantized)
         inverse_QS = self.levels.tables(quantized=quantized)[2]
         inverse_BD = self.levels.per_symbol(inverse_QS, quality_B)[:, self.prior.order]
@@ -178,7 +168,7 @@ class Model(nn.Module):
         """What makes latents, in coding order, move to cheaper symbols: its gradient alone is of use.
 
         A refinement starts from a trained encoder, whose gradient by noise is spent. It gets what a symbol more or less
-        would cost, exactly, and latents that are rounded either way near the middle between two symbols.
+        would cost, exactly, and latents near the middle between two symbols are rounded either way.
         """
         if not self.refines:
             return mixture_bits(scaled_BD + torch.rand_like(scaled_BD) - 0.5, *mixture)

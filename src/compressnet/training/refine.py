@@ -1,0 +1,39 @@
+"""From refined trainers to a codec that decodes as the old one did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from compressnet.bundle import Bundle, Network, make_bundle
+from compressnet.training.freeze import freeze, with_probe
+from compressnet.training.join import default_quality
+from compressnet.training.loop import Trainer
+
+
+def refined_bundle(bundle: Bundle, trainers: Sequence[Trainer], name: str) -> Bundle:
+    """The codec with the trainers' encoders in the networks that they started from.
+
+    Raises CodecRefusedError where a frozen encoder differs from its training network, which is a bug.
+    """
+    networks: list[Network] = []
+    by_start = {id(trainer.start): trainer for trainer in trainers}
+    for network in bundle.networks:
+        trainer = by_start.get(id(network))
+        networks.append(network if trainer is None else _with_encoder(network, trainer))
+    epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
+    about = {"before": bundle.about, "refined": epochs}
+    quality = default_quality(networks, trainers[0].sample)
+    return make_bundle(tuple(networks), name=name, default_quality=quality, about=json.dumps(about))
+
+
+def _with_encoder(network: Network, trainer: Trainer) -> Network:
+    """A network with the encoder that was trained for it; alphabets stay those of its entropy model."""
+    assert network.encoder is not None
+    encoder = freeze(trainer.average, trainer.sample, network.qualities).encoder
+    assert encoder is not None
+    last, old = encoder.nodes[-1], network.encoder.nodes[-1]
+    last = replace(last, arrays={**last.arrays, "bound": old.arrays["bound"]})
+    encoder = replace(encoder, nodes=(*encoder.nodes[:-1], last))
+    return with_probe(replace(network, encoder=encoder), trainer.sample)
