@@ -290,3 +290,20 @@ def test_train_refuses_too_few_images_and_bad_ranges(images: Path, tmp_path: Pat
             2, "train", images, "-o", tmp_path / "a.codec", "--quality-range", text
         )
     assert not (tmp_path / "a.codec").exists()
+
+
+def test_concat_subset_and_append(images: Path, tmp_path: Path) -> None:
+    first, both, some = (tmp_path / f"{name}.cnet" for name in ("first", "both", "some"))
+    run("compress", images, "-o", first, "--codec", GREY)
+    run("concat", first, first, "-o", both)
+    count = len(np.load(images))
+    assert json.loads(run("info", both, "--json").stdout)["images"] == 2 * count
+    run("subset", both, "-o", some, "--select", f"1:3,-1,{count}")
+    run("decompress", some, "-o", tmp_path / "some.npy")
+    run("decompress", first, "-o", tmp_path / "first.npy")
+    assert np.array_equal(np.load(tmp_path / "some.npy"), np.load(tmp_path / "first.npy")[[1, 2, -1, 0]])
+    run("append", some, images, "--codec", GREY)
+    assert json.loads(run("info", some, "--json").stdout)["images"] == 4 + count
+    assert "exists" in refused(1, "concat", first, "-o", both)
+    assert "is not among the" in refused(2, "subset", both, "-o", tmp_path / "a.cnet", "--select", "999")
+    assert "such as 3,10:20,-1" in refused(2, "subset", both, "-o", tmp_path / "a.cnet", "--select", "1:x")

@@ -18,16 +18,20 @@ if TYPE_CHECKING:
     from compressnet.api import compress, load, open  # noqa: A004 - the library's name for it, as in gzip.open
     from compressnet.archive import Archive
     from compressnet.codec import Codec
+    from compressnet.maintain import append, concat, subset
 
 __version__ = "0.1.0"
-__all__ = ["Archive", "Codec", "__version__", "compress", "errors", "load", "open"]
+__all__ = ["Archive", "Codec", "__version__", "append", "compress", "concat", "errors", "load", "open", "subset"]
 
 _HOMES = {
     "Archive": "compressnet.archive",
     "Codec": "compressnet.codec",
+    "append": "compressnet.maintain",
     "compress": "compressnet.api",
+    "concat": "compressnet.maintain",
     "load": "compressnet.api",
     "open": "compressnet.api",
+    "subset": "compressnet.maintain",
 }
 
 

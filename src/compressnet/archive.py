@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -23,7 +23,7 @@ from compressnet.container import (
 )
 from compressnet.errors import CorruptError, InputError
 from compressnet.limits import BLOCK_IMAGES_LIMIT, BLOCK_PIXELS_LIMIT
-from compressnet.network import CodecNetwork, Images
+from compressnet.network import CodecNetwork, Images, Symbols
 from compressnet.threads import spread
 from compressnet.wire import LOSSY
 
@@ -31,6 +31,8 @@ CACHE_BYTES = 64 << 20
 """Decoded symbols that an open archive keeps."""
 WRITE_IMAGES = 4096
 """Images that are encoded together when an archive is written."""
+SUBSET_BLOCK_IMAGES = 256
+"""Images of a block that is made anew from parts of others, at most."""
 READ_IMAGES = 4096
 """Images that iteration decodes together, about."""
 
@@ -84,25 +86,63 @@ def write_archive(
 
     Raises InputError for images that the codec does not code, for none at all, or where labels do not match.
     """
-    if not 1 <= block_images <= BLOCK_IMAGES_LIMIT:
-        raise InputError(f"{block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")
-    together = WRITE_IMAGES if effort == 1 else SEARCH_IMAGES * codec.threads
-    group = max(block_images, together // block_images * block_images)
     writer: ContainerWriter | None = None
-    for batch in _batches(images, group):
-        kind = kind_of(batch)
-        if writer is None:
+
+    def first_seen(array: Images) -> Images:
+        nonlocal writer
+        if writer is None and len(array):
+            kind = kind_of(array)
             codec.network(kind, quality)
             entry = CodecEntry(identity=codec.bundle.identity, name=codec.name, embedded=embedded)
-            shape = KindEntry(height=kind[0], width=kind[1], channels=kind[2], channels_axis=batch.ndim == 4)
+            shape = KindEntry(height=kind[0], width=kind[1], channels=kind[2], channels_axis=array.ndim == 4)
             writer = ContainerWriter(stream, [entry], [shape])
-        for count, payload in codec.write_blocks(batch.reshape(len(batch), *kind), block_images, quality, effort):
-            writer.add(Block(method=LOSSY, quality=quality, kind=0, codec=0, images=count, payload=payload))
+        return array
+
+    for block in encode_blocks(map(first_seen, images), codec, quality, effort=effort, block_images=block_images):
+        assert writer is not None
+        writer.add(block)
         report(writer.images)
     if writer is None:
         raise InputError("there are no images to compress")
     writer.finish(labels)
     return Written(images=writer.images, archive_bytes=writer.bytes_written)
+
+
+def encode_blocks(
+    images: Iterable[Images], codec: Codec, quality: int, *, effort: int, block_images: int
+) -> Iterator[Block]:
+    """Arrays (n,H,W[,C]) of one kind to blocks, for an archive of one codec and one kind. Raises InputError."""
+    if not 1 <= block_images <= BLOCK_IMAGES_LIMIT:
+        raise InputError(f"{block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")
+    together = WRITE_IMAGES if effort == 1 else SEARCH_IMAGES * codec.threads
+    group = max(block_images, together // block_images * block_images)
+    for batch in _batches(images, group):
+        kind = kind_of(batch)
+        for count, payload in codec.write_blocks(batch.reshape(len(batch), *kind), block_images, quality, effort):
+            yield Block(method=LOSSY, quality=quality, kind=0, codec=0, images=count, payload=payload)
+
+
+class SymbolView:
+    """The symbols of an archive's images; `Archive.symbols` makes one."""
+
+    __slots__ = ("_archive",)
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def __len__(self) -> int:
+        return len(self._archive)
+
+    def __getitem__(self, index: int | slice | Sequence[int] | NDArray[Any]) -> Symbols:
+        """Symbols int32 (D,) of one image, (n,D) of several. Raises IndexError, InputError, CorruptError."""
+        if isinstance(index, (int, np.integer)):
+            return self._archive.read_symbols(self._archive.positions([int(index)]))[0]
+        return self._archive.read_symbols(self._archive.positions(index))
+
+
+def _alike(block: Block, other: Block) -> bool:
+    """Whether two blocks were coded in the same way."""
+    return (block.codec, block.kind, block.quality) == (other.codec, other.kind, other.quality)
 
 
 class Archive:
@@ -176,7 +216,7 @@ class Archive:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"image {index} of an archive of {len(self)}")
             return self._read(np.array([int(index) % len(self)]))[0]
-        return self._read(self._positions(index))
+        return self._read(self.positions(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Images]:
         """Several images at once, as torch's DataLoader asks for a batch."""
@@ -195,7 +235,23 @@ class Archive:
                 yield self._read(np.arange(start, end))
                 start = end
 
-    def _positions(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
+    @property
+    def name(self) -> str:
+        """Where it was opened from, for errors."""
+        return self._container.name
+
+    @property
+    def container(self) -> Container:
+        """The file's structure."""
+        return self._container
+
+    @property
+    def symbols(self) -> SymbolView:
+        """The images' symbols, int32 (N,D), indexed as the archive is; the decoder does not run for them."""
+        return SymbolView(self)
+
+    def positions(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
+        """What an index selects, as numbers from 0 to N-1. Raises IndexError."""
         if isinstance(index, slice):
             return np.arange(*index.indices(len(self)), dtype=np.int64)
         array = np.asarray(index)
@@ -216,26 +272,80 @@ class Archive:
         images = np.empty((len(positions), *self.shape[1:]), np.uint8)
         if not len(positions):
             return images
-        firsts = np.array([entry.first for entry in self._container.blocks])
-        block_of = np.searchsorted(firsts, positions, side="right") - 1
-        numbers = np.unique(block_of)
+        numbers = np.unique(self._block_of(positions))
 
         def read(part: LockstepPart) -> None:
             chosen = numbers[part.first : part.first + len(part.counts)]
-            for (network, quality), symbols in self._symbols(chosen.tolist()).items():
-                rows = np.flatnonzero(np.isin(block_of, list(symbols)))
-                start_of_block = np.zeros(len(firsts), np.int64)
-                start_of_block[list(symbols)] = np.cumsum([0, *map(len, symbols.values())])[:-1]
-                together = np.concatenate(list(symbols.values()))
-                within = positions[rows] - firsts[block_of[rows]]
-                picked = together[start_of_block[block_of[rows]] + within]
-                decoded = network.decode(picked.astype(np.int32), quality)
-                images[rows] = decoded.reshape(len(rows), *self.shape[1:])
+            for network, quality, rows, symbols in self._picked(positions, chosen):
+                images[rows] = network.decode(symbols, quality).reshape(len(rows), *self.shape[1:])
 
         counts = [self._container.blocks[number].images for number in numbers]
         threads = max((codec.threads for codec in self.codecs), default=1)
         spread(read, lockstep_parts(counts, threads), threads)
         return images
+
+    def _block_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the block that holds each image."""
+        firsts = np.array([entry.first for entry in self._container.blocks])
+        return np.searchsorted(firsts, positions, side="right") - 1
+
+    def _picked(
+        self, positions: NDArray[np.int64], numbers: NDArray[np.int64]
+    ) -> Iterator[tuple[CodecNetwork, int, NDArray[np.int64], Symbols]]:
+        """Of the images at positions those in some blocks: network, quality, their rows, and their symbols (n,D)."""
+        block_of = self._block_of(positions)
+        for (network, quality), symbols in self._symbols(numbers.tolist()).items():
+            rows = np.flatnonzero(np.isin(block_of, list(symbols)))
+            starts = dict(zip(symbols, np.cumsum([0, *map(len, symbols.values())]).tolist(), strict=False))
+            offsets = [starts[n] - self._container.blocks[n].first for n in block_of[rows].tolist()]
+            together = np.concatenate(list(symbols.values()))
+            yield network, quality, rows, together[positions[rows] + np.array(offsets, np.int64)].astype(np.int32)
+
+    def read_symbols(self, positions: NDArray[np.int64]) -> Symbols:
+        """Symbols (n,D) of the images at positions. Raises InputError where networks with different D coded them."""
+        parts = list(self._picked(positions, np.unique(self._block_of(positions))))
+        widths = sorted({symbols.shape[1] for _, _, _, symbols in parts})
+        if len(widths) > 1:
+            raise InputError(
+                f"{self.name}: images with {' and '.join(map(str, widths))} symbols, as they have different qualities; "
+                "select those of one quality"
+            )
+        found = np.zeros((len(positions), *widths), np.int32)
+        for _, _, rows, symbols in parts:
+            found[rows] = symbols
+        return found
+
+    def blocks_of(self, positions: NDArray[np.int64], block_images: int = SUBSET_BLOCK_IMAGES) -> Iterator[Block]:
+        """Blocks that hold the images at positions, in that order.
+
+        Blocks that are taken whole are copied, others are made anew from the same symbols.
+        """
+        container, block_of = self._container, self._block_of(positions)
+        start = 0
+        while start < len(positions):
+            if self._is_whole(positions, block_of, start):
+                block = container.read_block(int(block_of[start]))
+                stop = start + block.images
+            else:
+                like = container.read_block(int(block_of[start]))
+                stop = start + 1
+                while stop < len(positions) and stop - start < block_images:
+                    other = container.read_block(int(block_of[stop]))
+                    if self._is_whole(positions, block_of, stop) or not _alike(like, other):
+                        break
+                    stop += 1
+                part = positions[start:stop]
+                ((network, quality, _, symbols),) = self._picked(part, np.unique(block_of[start:stop]))
+                (payload,) = network.write_payloads(symbols, [len(part)], quality)
+                block = replace(like, images=len(part), payload=payload)
+            yield block
+            start = stop
+
+    def _is_whole(self, positions: NDArray[np.int64], block_of: NDArray[np.int64], start: int) -> bool:
+        """Whether all images of a block follow one another from `start` on."""
+        entry = self._container.blocks[int(block_of[start])]
+        part = positions[start : start + entry.images]
+        return bool(np.array_equal(part, np.arange(entry.first, entry.first + entry.images)))
 
     def _symbols(self, numbers: list[int]) -> dict[tuple[CodecNetwork, int], dict[int, NDArray[np.int16]]]:
         """Symbols of some blocks, from the cache or decoded together: {(network, quality): {block: symbols}}."""

@@ -11,6 +11,7 @@ import compressnet
 from compressnet.commands.archives import compress, decompress, info, verify
 from compressnet.commands.codecs import export, refine, train
 from compressnet.commands.figures import bench, demo, evaluate
+from compressnet.commands.maintenance import append, concat, subset
 from compressnet.commands.shared import FAILED, console
 
 app = typer.Typer(
@@ -20,7 +21,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (compress, decompress, evaluate, bench, train, refine, export, info, verify, demo):
+for command in (
+    compress,
+    decompress,
+    evaluate,
+    bench,
+    train,
+    refine,
+    export,
+    concat,
+    subset,
+    append,
+    info,
+    verify,
+    demo,
+):
     app.command()(command)
 
 

@@ -1,0 +1,118 @@
+"""Commands that make archives from archives: concat, subset, append."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compressnet.commands.shared import (
+    USAGE,
+    EffortOption,
+    ForceOption,
+    InputArgument,
+    QualityOption,
+    QuietOption,
+    ThreadsOption,
+    console,
+    fail,
+    guarded,
+    open_input,
+    progress_bar,
+    require_target_free,
+)
+
+OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")]
+ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive.")]
+ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
+
+
+@guarded
+def concat(
+    sources: Annotated[list[Path], typer.Argument(metavar="ARCHIVE...", help="Archives of one codec.")],
+    output: OutputOption,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Put archives together, one after the other, without coding an image again."""
+    from compressnet.maintain import concat as concat_archives
+
+    require_target_free(output, force=force)
+    with progress_bar("concat", None, quiet=quiet) as report:
+        written = concat_archives(sources, output, report=report)
+    if not quiet:
+        console.print(f"{output}: {written.images} images, {written.archive_bytes} bytes")
+
+
+@guarded
+def subset(
+    source: ArchiveArgument,
+    output: OutputOption,
+    select: Annotated[
+        str, typer.Option(metavar="A:B,C,...", help="Images by number: ranges A:B or A:B:STEP, and single ones.")
+    ],
+    codec: ReadingCodecOption = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Write some images of an archive into another, with the very same pixels."""
+    from compressnet import api
+    from compressnet.maintain import subset as write_subset
+
+    require_target_free(output, force=force)
+    with api.open(source, codec, threads=threads) as archive:
+        positions = _parse_selection(select, len(archive))
+        with progress_bar("subset", len(positions), quiet=quiet) as report:
+            written = write_subset(archive, positions, output, report=report)
+    if not quiet:
+        console.print(f"{output}: {written.images} images, {written.archive_bytes} bytes")
+
+
+@guarded
+def append(
+    target: ArchiveArgument,
+    source: InputArgument,
+    codec: ReadingCodecOption = None,
+    quality: QualityOption = None,
+    effort: EffortOption = 1,
+    labels: Annotated[Path | None, typer.Option(help="IDX, .npy, or one label a line.")] = None,
+    quiet: QuietOption = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Add images to the end of an archive."""
+    from compressnet.images import read_labels
+    from compressnet.maintain import append as append_images
+
+    collection = open_input(source)
+    with progress_bar("append", collection.count, quiet=quiet) as report:
+        written = append_images(
+            target,
+            collection.batches(),
+            codec=codec,
+            quality=quality,
+            effort=effort,
+            labels=None if labels is None else read_labels(labels),
+            threads=threads,
+            report=report,
+        )
+    if not quiet:
+        console.print(f"{target}: {written.images} images, {written.archive_bytes} bytes")
+
+
+def _parse_selection(text: str, images: int) -> list[int]:
+    """`A:B,C,...` as numbers, each part as Python slices and indexes."""
+    chosen: list[int] = []
+    for part in text.split(","):
+        try:
+            numbers = [int(number) if number.strip() else None for number in part.split(":")]
+            if len(numbers) == 1 and numbers[0] is not None:
+                chosen.append(range(images)[numbers[0]])
+            else:
+                chosen += range(images)[slice(*numbers)]
+        except (ValueError, TypeError):
+            fail(f"--select {text}: give numbers and ranges, such as 3,10:20,-1", USAGE)
+        except IndexError:
+            fail(f"--select {text}: {part} is not among the {images} images", USAGE)
+    return chosen
