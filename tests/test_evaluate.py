@@ -22,6 +22,8 @@ KEYS = [
     "ideal_bytes_per_image",
     "codec_bytes",
     "rows",
+    "psnr_per_image",
+    "worst",
 ]
 ROW_KEYS = ["path", "mse", "psnr", "psnr_mean", "ssim", "pixels_sha256"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from compressnet.metrics import compare, mse_per_image, psnr_of_mse, ssim
+from compressnet.metrics import compare, mse_per_image, psnr_of_mse, psnr_spread, ssim
 
 
 def noisy(images: np.ndarray) -> np.ndarray:
@@ -64,3 +64,15 @@ def test_psnr_is_of_the_mean_over_all_images_not_a_mean_of_psnrs(mnist: np.ndarr
     assert figures.psnr == pytest.approx(-10 * np.log10(squares.mean()))
     assert figures.psnr_mean == pytest.approx(np.mean(-10 * np.log10(squares.mean(axis=(1, 2)))))
     assert figures.psnr != pytest.approx(figures.psnr_mean, abs=1e-3)
+
+
+def test_spread_ranks_images_by_their_error() -> None:
+    images = np.zeros((200, 4, 4), np.uint8)
+    decoded = images.copy()
+    decoded[:150] = (np.arange(150) + 1)[:, None, None]
+    spread = psnr_spread(images, decoded)
+    assert spread.minimum == pytest.approx(20 * np.log10(255 / 150))
+    assert spread.percentile_1 == pytest.approx(20 * np.log10(255 / 148))
+    assert spread.median == pytest.approx(20 * np.log10(255 / 50))
+    assert [image for image, _ in spread.worst] == list(range(149, 139, -1))
+    assert psnr_spread(images, images).minimum is None

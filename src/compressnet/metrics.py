@@ -16,6 +16,7 @@ SSIM_WINDOW_PX = 11
 SSIM_SIGMA_PX = 1.5
 SSIM_C1 = (0.01 * 255) ** 2
 SSIM_C2 = (0.03 * 255) ** 2
+WORST_IMAGES = 10
 _BATCH_IMAGES = 500
 
 
@@ -32,6 +33,18 @@ class Quality:
     perfect_images: int
     ssim: float | None
     """Mean structural similarity; None for images under 11 pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """PSNR image by image, in dB; None for images that came back perfect."""
+
+    minimum: float | None
+    percentile_1: float | None
+    """One image in a hundred is worse."""
+    median: float | None
+    worst: list[tuple[int, float | None]]
+    """The worst images' numbers, the worst first, with their PSNR."""
 
 
 def psnr_of_mse(mse: float) -> float:
@@ -61,6 +74,23 @@ def compare(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> Quality:
         psnr_mean=float((-10 * np.log10(imperfect)).mean()) if len(imperfect) else None,
         perfect_images=len(mse_N) - len(imperfect),
         ssim=ssim(images, decoded),
+    )
+
+
+def psnr_spread(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> Spread:
+    """How PSNR differs from image to image, (N,H,W) or (N,H,W,C) each."""
+    mse_N = mse_per_image(images, decoded)
+    order = np.argsort(-mse_N, kind="stable")
+    ranked = [None if mse == 0 else psnr_of_mse(float(mse)) for mse in mse_N[order]]
+
+    def at(share: float) -> float | None:
+        return ranked[min(int(share * len(ranked)), len(ranked) - 1)]
+
+    return Spread(
+        minimum=ranked[0],
+        percentile_1=at(0.01),
+        median=at(0.5),
+        worst=list(zip(order[:WORST_IMAGES].tolist(), ranked, strict=False)),
     )
 
 

@@ -15,7 +15,7 @@ from compressnet import api, bundle
 from compressnet.backends.onnx import run_model
 from compressnet.codec import Codec, kind_of
 from compressnet.export import make_models
-from compressnet.metrics import Quality, compare
+from compressnet.metrics import Quality, Spread, compare, psnr_spread
 from compressnet.network import Images
 
 
@@ -44,6 +44,8 @@ class Evaluation:
     codec_bytes: int
     """What embedding the codec would add."""
     rows: list[Row]
+    spread: Spread
+    """PSNR image by image, of the archive's pixels."""
 
     @property
     def bytes_per_image(self) -> float:
@@ -74,6 +76,8 @@ class Evaluation:
                 }
                 for row in self.rows
             ],
+            "psnr_per_image": {name: asdict(self.spread)[name] for name in ("minimum", "percentile_1", "median")},
+            "worst": [{"image": image, "psnr": psnr} for image, psnr in self.spread.worst],
         }
 
 
@@ -116,7 +120,8 @@ def evaluate(
         path = Path(folder) / "evaluate.cnet"
         written = api.compress(images, path, codec, quality=quality, effort=effort, embed_codec=False)
         with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
-            rows.append(_row("archive", images, archive[:], rows))
+            decoded = archive[:]
+            rows.append(_row("archive", images, decoded, rows))
             ideal_bytes = archive.ideal_bytes()
         archive_bytes = path.stat().st_size
     assert archive_bytes == written.archive_bytes
@@ -129,4 +134,5 @@ def evaluate(
         ideal_bytes_per_image=ideal_bytes / len(images),
         codec_bytes=len(bundle.to_bytes(codec.bundle, encoder=False)),
         rows=rows,
+        spread=psnr_spread(images, decoded),
     )

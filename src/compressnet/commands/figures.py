@@ -120,6 +120,12 @@ def print_evaluation(result: Evaluation) -> None:
         f"archive on disk: {result.archive_bytes} bytes, {result.bytes_per_image:.2f} an image "
         f"(ideal code length {result.ideal_bytes_per_image:.2f}); {same}"
     )
+    spread = result.spread
+    worst = ", ".join(f"{image} ({number(psnr, 2)})" for image, psnr in spread.worst)
+    console.print(
+        f"image by image: at least {number(spread.minimum, 2)} dB, one in a hundred below "
+        f"{number(spread.percentile_1, 2)} dB, half below {number(spread.median, 2)} dB; the worst are {worst}"
+    )
     amortised = (result.archive_bytes + result.codec_bytes) / result.images
     console.print(
         f"decoding needs the codec: {result.codec_bytes} bytes if embedded, "
