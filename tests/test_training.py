@@ -19,15 +19,17 @@ from hypothesis import strategies as st
 import compressnet
 from compressnet.bundle import Network, from_bytes, to_bytes
 from compressnet.errors import CodecRefusedError, FormatError, InputError
-from compressnet.exact import EXACT_BELOW, Program, bias_at
+from compressnet.exact import EXACT_BELOW, NumpyBackend, Program, bias_at
+from compressnet.network import CodecNetwork
 from compressnet.tables import Mixture, frequency_weights, make_tables
 from compressnet.training.check import check_frozen
 from compressnet.training.design import OVERVIEW, VECTOR
 from compressnet.training.distributions import mixture_bits
 from compressnet.training.freeze import freeze
-from compressnet.training.join import find_switch, moved
+from compressnet.training.join import find_switch
 from compressnet.training.loop import Options, Progress, Trainer, TrainingInterrupted, checkpoint_path
 from compressnet.training.model import Model
+from compressnet.training.move import moved
 from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
 from compressnet.training.thaw import design_of, thaw
 from compressnet.training.train import log_path, refine, train
@@ -254,20 +256,24 @@ def test_switch_is_where_the_curves_cross_and_both_rise() -> None:
     assert upper(10.0)(start)[1] > lower(last)[1] >= upper(10.0)(start - 1)[1]
 
 
-def test_moved_qualities_give_what_the_old_ones_did() -> None:
-    torch.manual_seed(0)
-    model = Model((8, 12, 1), DESIGN).eval()
-    with torch.no_grad():
-        for _, parameter in model.named_parameters():
-            if len(parameter) == 12:  # straight lines, which reading off between anchors keeps
-                parameter.copy_(parameter[:1] + torch.linspace(0, 1, 12)[:, None])
-    again = moved(model, (31, 99), 65)
-    x = torch.rand(5, 1, 8, 12) * 4
-    for old, new in ((65, 31), (82, 65), (99, 99)):
-        outcomes = [m(x, torch.full((5,), quality), quantized=False) for m, quality in ((model, old), (again, new))]
-        assert torch.allclose(outcomes[0].bits_B, outcomes[1].bits_B, rtol=1e-3)
-        assert torch.allclose(outcomes[0].x_hat, outcomes[1].x_hat, atol=1e-3)
-        assert float(again.lambdas[new]) == pytest.approx(float(model.lambdas[old]), rel=1e-4)
+@pytest.mark.parametrize("name", KINDS)
+def test_moved_qualities_give_what_the_old_ones_did(name: str) -> None:
+    path = CONFORMANCE / f"{name}.codec"
+    network = from_bytes(path.read_bytes(), str(path)).networks[0]
+    images = blobs(40, network.kind, 5)
+    again = moved(network, (30, 99), (65, 99), images)
+    assert again.lambdas is not None
+    assert network.lambdas is not None
+    old, new = (CodecNetwork(each, NumpyBackend()) for each in (network, again))
+    for old_quality, new_quality in ((65, 30), (99, 99)):  # where nothing lies between old qualities
+        symbols = old.encode(images, old_quality)
+        assert (new.encode(images, new_quality) == symbols).mean() > 0.98
+        ideal = old.ideal_bits(symbols, old_quality)
+        assert new.ideal_bits(symbols, new_quality) == pytest.approx(ideal, rel=0.01)
+        error = np.abs(old.decode(symbols, old_quality).astype(int) - new.decode(symbols, new_quality)).mean()
+        assert error < 1
+        assert again.lambdas[new_quality] == pytest.approx(network.lambdas[old_quality], rel=1e-4)
+    assert again.qualities == (30, 99)
 
 
 def test_the_check_of_the_freeze_notices_any_difference() -> None:

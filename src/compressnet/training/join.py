@@ -6,22 +6,25 @@ import copy
 import functools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from compressnet.bundle import Bundle, Network, make_bundle
-from compressnet.exact import ANCHOR_STEP, ANCHORS, QUALITIES, NumpyBackend
+from compressnet.exact import NumpyBackend
 from compressnet.metrics import ssim
 from compressnet.network import CodecNetwork
-from compressnet.training.freeze import freeze
+from compressnet.training.freeze import freeze, with_probe
 from compressnet.training.loop import Trainer
-from compressnet.training.model import Model
+from compressnet.training.move import moved
 
 MEASURED_IMAGES = 1000
 SSIM_OF_DEFAULT = 0.978
 """The default quality is the lowest that reaches this on the held-out images."""
+
+COMPARED_QUALITIES = 25
+"""At the end of the one network and the start of the other, where the switch is looked for."""
 
 Images = NDArray[np.uint8]
 Measured = Callable[[int], tuple[float, float]]
@@ -33,23 +36,29 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
     Raises CodecRefusedError where a frozen network differs from its training network, which is a bug.
     """
-    models = [copy.deepcopy(trainer.average).cpu() for trainer in trainers]  # the trainers still measure with theirs
-    ranges = [trainer.qualities for trainer in trainers]
-    if len(trainers) == 2:
-        (lowest, _), (_, highest) = ranges
-        last, start = find_switch(_measurer(trainers[0]), _measurer(trainers[1]), ranges[0], ranges[1])
-        ranges = [(lowest, last), (last + 1, highest)]
-        models[1] = moved(models[1], ranges[1], start)
     sample = trainers[0].sample
-    networks = tuple(freeze(model, sample, qualities) for model, qualities in zip(models, ranges, strict=True))
+    networks = [freeze(copy.deepcopy(trainer.average).cpu(), trainer.sample, trainer.qualities) for trainer in trainers]
+    if len(trainers) == 2:
+        networks = joined(networks, [_measurer(trainer) for trainer in trainers], sample)
     trained = len(trainers[0].train_images)
     epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
     return make_bundle(
-        networks,
+        tuple(networks),
         name=name,
         default_quality=default_quality(networks, sample),
         about=json.dumps({"images": trained, "epochs": epochs}),
     )
+
+
+def joined(networks: Sequence[Network], measured: Sequence[Measured], sample: Images) -> list[Network]:
+    """Two networks, the one for low rates first, as one range of qualities over which bytes and PSNR rise."""
+    lower, upper = networks
+    last, start = find_switch(measured[0], measured[1], lower.qualities, upper.qualities)
+    highest = upper.qualities[1]
+    return [
+        with_probe(replace(lower, qualities=(lower.qualities[0], last)), sample),
+        moved(upper, (last + 1, highest), (start, highest), sample),
+    ]
 
 
 def _measurer(trainer: Trainer) -> Measured:
@@ -61,43 +70,19 @@ def find_switch(
 ) -> tuple[int, int]:
     """The last quality of the lower network, and the quality of the upper one to go on with after it.
 
-    The switch is where the curves cross, among the qualities that both were trained for: from there on the upper
-    network has the better PSNR at equal bytes. It goes on where it has both more bytes and a better PSNR.
+    The switch is where the curves cross: from there on the upper network has the better PSNR at equal bytes. It goes
+    on where it has both more bytes and a better PSNR.
     """
-    shared = list(range(upper_range[0], lower_range[1] + 1))
-    bytes_Q, psnr_Q = (np.array([upper(quality)[i] for quality in shared]) for i in range(2))
-    both = [quality for quality in shared if lower(quality)[0] >= bytes_Q[0]]
+    compared = range(upper_range[0], min(upper_range[0] + COMPARED_QUALITIES, upper_range[1] + 1))
+    bytes_Q, psnr_Q = (np.array([upper(quality)[i] for quality in compared]) for i in range(2))
+    candidates = range(max(lower_range[0], lower_range[1] + 1 - COMPARED_QUALITIES), lower_range[1] + 1)
+    both = [quality for quality in candidates if bytes_Q[0] <= lower(quality)[0] <= bytes_Q[-1]]
     ahead = [quality for quality in both if lower(quality)[1] < np.interp(lower(quality)[0], bytes_Q, psnr_Q)]
-    last = min(max(ahead[0] - 1, lower_range[0]) if ahead else shared[-1], upper_range[1] - 1)
+    last = min(max(ahead[0] - 1, lower_range[0]) if ahead else lower_range[1], upper_range[1] - 1)
     start = upper_range[0]
     while start < upper_range[1] and not all(u > low for u, low in zip(upper(start), lower(last), strict=True)):
         start += 1
     return last, start
-
-
-def moved(model: Model, qualities: tuple[int, int], start: int) -> Model:
-    """The model with its qualities from `start` to the highest spread evenly over `qualities`, which end there too.
-
-    Gains, biases and lambda are read off between the old anchors.
-    """
-    first, highest = qualities
-    model = copy.deepcopy(model)
-    step = (highest - start) / (highest - first) if highest > first else 1.0
-    anchors = np.arange(ANCHORS) * ANCHOR_STEP
-
-    def old_position(quality: NDArray[np.integer]) -> NDArray[np.floating]:
-        return np.clip(start + (quality - first) * step, 0, QUALITIES - 1)
-
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith(("bias", "_gain")) and len(parameter) == ANCHORS:
-                columns = [np.interp(old_position(anchors), anchors, column) for column in parameter.T.numpy()]
-                parameter.copy_(torch.tensor(np.stack(columns, axis=1)))
-        position = old_position(np.arange(QUALITIES))
-        log_lambda = np.interp(position, np.arange(QUALITIES), np.log(model.lambdas.numpy()))
-        model.lambdas.copy_(torch.tensor(np.exp(log_lambda)))
-    model.refresh_exponents()
-    return model
 
 
 def default_quality(networks: Sequence[Network], images_NHWC: Images) -> int:
