@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.bundle import DEQUANTIZED, Network
+from compressnet.context import ContextPrior
 from compressnet.exact import ANCHOR_STEP, ANCHORS, QUALITIES, Node, Program
+from compressnet.masked import MaskedPrior
 from compressnet.training.freeze import FIRST, with_probe
 from compressnet.training.networks import GAIN_EXPONENT, GAIN_LIMIT
 
@@ -49,14 +51,10 @@ def moved(
         "scale_offset": np.floor(8 * np.log2(inverse / one) + 0.5).astype(np.int16),
         "bound": _bounds(prior.bound, at),
     }
-    for name in ("hidden1", "slices"):
-        layers = getattr(prior, name, None)
-        if layers is not None:
-            moved_layers = tuple(
-                replace(layer, bias=_bias(layer.bias, position))
-                for layer in (layers if name == "slices" else (layers,))
-            )
-            changes[name] = moved_layers if name == "slices" else moved_layers[0]
+    if isinstance(prior, MaskedPrior):
+        changes["hidden1"] = replace(prior.hidden1, bias=_bias(prior.hidden1.bias, position))
+    elif isinstance(prior, ContextPrior):
+        changes["slices"] = tuple(replace(part, bias=_bias(part.bias, position)) for part in prior.slices)
     changed = replace(
         network,
         qualities=qualities,
