@@ -20,7 +20,7 @@ from compressnet.training.loop import Trainer
 from compressnet.training.move import moved
 
 MEASURED_IMAGES = 1000
-SSIM_OF_DEFAULT = 0.978
+SSIM_OF_DEFAULT = 0.977
 """The default quality is the lowest that reaches this on the held-out images."""
 
 COMPARED_QUALITIES = 25
@@ -51,13 +51,17 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
 
 def joined(networks: Sequence[Network], measured: Sequence[Measured], sample: Images) -> list[Network]:
-    """Two networks, the one for low rates first, as one range of qualities over which bytes and PSNR rise."""
+    """Two networks, the one for low rates first, as one range of qualities over which bytes and PSNR rise.
+
+    The upper one keeps its qualities, from where it goes on; the lower one's are spread over those below.
+    """
     lower, upper = networks
     last, start = find_switch(measured[0], measured[1], lower.qualities, upper.qualities)
-    highest = upper.qualities[1]
+    lowest, highest = lower.qualities[0], upper.qualities[1]
+    start = max(start, lowest + 1)
     return [
-        with_probe(replace(lower, qualities=(lower.qualities[0], last)), sample),
-        moved(upper, (last + 1, highest), (start, highest), sample),
+        moved(lower, (lowest, start - 1), (lowest, last), sample),
+        with_probe(replace(upper, qualities=(start, highest)), sample),
     ]
 
 
@@ -80,9 +84,14 @@ def find_switch(
     ahead = [quality for quality in both if lower(quality)[1] < np.interp(lower(quality)[0], bytes_Q, psnr_Q)]
     last = min(max(ahead[0] - 1, lower_range[0]) if ahead else lower_range[1], upper_range[1] - 1)
     start = upper_range[0]
-    while start < upper_range[1] and not all(u > low for u, low in zip(upper(start), lower(last), strict=True)):
+    while start < upper_range[1] and not _is_above(upper(start), lower(last)):
         start += 1
     return last, start
+
+
+def _is_above(point: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether bytes and PSNR both are clearly higher, about as far as from any quality to the next."""
+    return point[0] > 1.003 * other[0] and point[1] > other[1] + 0.08
 
 
 def default_quality(networks: Sequence[Network], images_NHWC: Images) -> int:
