@@ -28,7 +28,7 @@ def test_default_settings_keep_the_promised_figures(shipped: Codec) -> None:
         assert row.quality.psnr >= 24.47
         assert row.quality.ssim is not None
         assert row.quality.ssim >= 0.976
-    assert result.bytes_per_image <= 20
+    assert result.bytes_per_image <= 18
     assert result.ideal_bytes_per_image <= result.bytes_per_image <= 1.04 * result.ideal_bytes_per_image
 
 

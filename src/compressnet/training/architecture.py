@@ -57,10 +57,8 @@ class Widths:
     """Symbols that describe the image as a whole; 0 for none."""
     grid: int = 4
     """Symbols for each 4x4 pixels; 0 for none."""
-    vector_single: int = 0
-    """Symbols of the vector that are coded one at a time, before the others."""
     vector_group: int = 1
-    """Symbols of the rest of the vector that are coded at once, each blind to the others."""
+    """Symbols of the vector that are coded at once, each blind to the others."""
     hidden_vector: int = 8
     """Hidden units of the entropy model for each group of the vector."""
     hidden_grid: int = 20
@@ -319,14 +317,12 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
 def symbol_groups(kind: tuple[int, int, int], widths: Widths) -> list[list[int]]:
     """The order of coding: lists of symbol indices, each list coded given all lists before it.
 
-    First the vector, `vector_single` symbols one by one and the rest `vector_group` at a time. Then the grid, channel
-    by channel, each in four interleaved phases, so that a position's neighbours are known by the time of the later
-    phases.
+    First the vector, `vector_group` symbols at a time. Then the grid, channel by channel, each in four interleaved
+    phases, so that a position's neighbours are known by the time of the later phases.
     """
     rows, columns = grid_shape(kind[0], kind[1])
-    single, step = widths.vector_single, widths.vector_group
-    groups = [[i] for i in range(single)]
-    groups += [list(range(i, min(i + step, widths.vector))) for i in range(single, widths.vector, step)]
+    step = widths.vector_group
+    groups = [list(range(i, min(i + step, widths.vector))) for i in range(0, widths.vector, step)]
     for channel in range(widths.grid):
         for phase_row, phase_column in PHASES:
             groups.append(

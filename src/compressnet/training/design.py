@@ -41,7 +41,7 @@ class Design:
 
 VECTOR = Design(
     name="vector",
-    widths=Widths(vector=40, vector_single=40, grid=0, hidden_vector=12),
+    widths=Widths(vector=40, grid=0, hidden_vector=12),
     qualities=(0, 32),
     log_lambda=(math.log(2.5), 12.7, 0.0),
     origin=0,

@@ -86,7 +86,7 @@ class Model(nn.Module):
         if widths.slices:
             return ContextPrior(self.grid, widths.slices, widths.hidden_slice)
         groups = symbol_groups(self.kind, widths)
-        ahead = widths.vector_single + math.ceil((widths.vector - widths.vector_single) / widths.vector_group)
+        ahead = math.ceil(widths.vector / widths.vector_group)
         hidden = [widths.hidden_vector] * ahead + [widths.hidden_grid] * (len(groups) - ahead)
         return MaskedPrior(groups, hidden)
 
@@ -185,7 +185,7 @@ class Model(nn.Module):
     def refresh_exponents(self) -> None:
         """Let every layer choose its weights' exponents anew at its next quantized pass."""
         for module in self.modules():
-            if isinstance(module, Weighted):
+            if isinstance(module, (Weighted, Neighbourhood)):
                 module.exponents_O = None
 
     def observe(self, on: bool) -> None:

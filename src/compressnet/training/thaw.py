@@ -85,8 +85,7 @@ def _blocks(weights: Mapping[str, NDArray[np.integer]], step: str) -> int:
 def _masked_widths(prior: MaskedPrior, vector: int) -> dict[str, int]:
     sizes, units = prior.group_symbols.tolist(), prior.group_units.tolist()
     ahead = next((i for i in range(len(sizes) + 1) if sum(sizes[:i]) == vector), 0)
-    single = next((i for i in range(ahead) if sizes[i] > 1), ahead)
-    found = {"vector_single": single, "vector_group": max(sizes[single:ahead], default=1)}
+    found = {"vector_group": max(sizes[:ahead], default=1)}
     if ahead:
         found["hidden_vector"] = units[0]
     if ahead < len(units):
