@@ -30,8 +30,8 @@ def test_loss_is_the_cost_of_whole_symbols(shipped: Codec, mnist: np.ndarray, qu
     loss, gradient = OnnxGradient(network.network, quality).loss(symbols, planes(images, shipped), 40.0)
     assert gradient.shape == symbols.shape
     expected = network.costs(images[..., None], symbols, quality, 40.0)
-    assert loss == pytest.approx(expected, rel=0.02, abs=1)
-    assert loss.mean() == pytest.approx(expected.mean(), rel=0.003)
+    assert loss == pytest.approx(expected, rel=0.05, abs=1)
+    assert loss.mean() == pytest.approx(expected.mean(), rel=0.005)
 
 
 def test_gradient_leads_back_from_changed_symbols(shipped: Codec, mnist: np.ndarray) -> None:

@@ -71,8 +71,11 @@ def test_blocks_backends_and_threads_change_no_pixel(shipped: Codec, mnist: np.n
 
 
 def test_shipped_codecs_are_small_and_not_embedded(shipped: Codec, mnist: np.ndarray, tmp_path: Path) -> None:
-    for path in shipped_codecs().values():
-        assert path.stat().st_size < 1_500_000
+    paths = set(shipped_codecs().values())
+    assert (
+        sum(path.stat().st_size for path in paths) < 8_000_000
+    )  # with all codecs to come the package stays under 12 MB
+    for path in paths:
         assert path.with_suffix(".md").is_file()
     compressnet.compress(mnist[:10], tmp_path / "a.cnet")
     with Container(FileSource(tmp_path / "a.cnet")) as container:
@@ -81,9 +84,8 @@ def test_shipped_codecs_are_small_and_not_embedded(shipped: Codec, mnist: np.nda
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux")
 def test_sixty_thousand_images_take_under_a_gigabyte(tmp_path: Path) -> None:
-    resource = pytest.importorskip("resource")
-    del resource
     source = tmp_path / "train-images-idx3-ubyte"
     images = open_collection("mnist").load()
     with source.open("wb") as stream:
@@ -91,13 +93,13 @@ def test_sixty_thousand_images_take_under_a_gigabyte(tmp_path: Path) -> None:
         for _ in range(6):
             stream.write(images.tobytes())
     program = (
-        "import resource, sys\n"
+        "import sys\n"
+        "from pathlib import Path\n"
         "from compressnet.cli import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "lines = Path('/proc/self/status').read_text().splitlines()\n"
+        "print(next(line.split()[1] for line in lines if line.startswith('VmHWM')))\n"
     )
     command = [sys.executable, "-c", program, "compress", str(source), "-o", str(tmp_path / "a.cnet")]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    peak = int(result.stdout.split()[-1])
-    peak_bytes = peak if sys.platform == "darwin" else 1024 * peak
-    assert peak_bytes < 1_000_000_000
+    assert 1024 * int(result.stdout.split()[-1]) < 1_000_000_000

@@ -238,7 +238,12 @@ def test_a_design_with_a_refinement_trains_it_last(tmp_path: Path) -> None:
     with pytest.raises(TrainingInterrupted):
         trainer.run(lambda _: None, stop=lambda: trainer.model.refines and trainer.share > 0.8)
     resumed = train(IMAGES, output, options(designs=(design,)), resume=True)
-    assert to_bytes(resumed) == to_bytes(replace(straight, name="broken"))
+    assert resumed.identity == straight.identity
+    nodes = [network.encoder.nodes for network in (straight.networks[0], resumed.networks[0]) if network.encoder]
+    for one, other in zip(*nodes, strict=True):  # but for the last digits of sums, the very same weights
+        assert one.output == other.output
+        for name, array in one.arrays.items():
+            assert np.abs(array.astype(int) - other.arrays[name]).max() <= 1
 
 
 def test_switch_is_where_the_curves_cross_and_both_rise() -> None:
@@ -253,7 +258,7 @@ def test_switch_is_where_the_curves_cross_and_both_rise() -> None:
     assert find_switch(lower, upper(30.0), (0, 32), (20, 99)) == (22 - 1, 20)
     last, start = find_switch(lower, upper(10.0), (0, 32), (20, 99))
     assert last == 32
-    assert upper(10.0)(start)[1] > lower(last)[1] >= upper(10.0)(start - 1)[1]
+    assert upper(10.0)(start)[1] > lower(last)[1] + 0.08 >= upper(10.0)(start - 1)[1]
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -42,7 +42,7 @@ CALIBRATED_BATCHES = 40
 AVERAGE_DECAY = 0.999
 EXPONENTS_EVERY_STEPS = 50
 EVALUATED_IMAGES = 1000
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +333,7 @@ class Trainer:
             "quantized": self.quantized,
             "refines": self.model.refines,
             "refined_from_step": self.refined_from_step,
+            "exponents": self.model.chosen_exponents(),
         }
         path = self.checkpoint
         temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
@@ -353,6 +354,7 @@ class Trainer:
         if state["refines"]:
             self._refine()
         self.refined_from_step = state["refined_from_step"]
+        self.model.choose_exponents(state["exponents"])
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

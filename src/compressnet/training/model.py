@@ -188,6 +188,20 @@ class Model(nn.Module):
             if isinstance(module, (Weighted, Neighbourhood)):
                 module.exponents_O = None
 
+    def chosen_exponents(self) -> dict[str, Tensor | None]:
+        """What every layer chose last, by its name."""
+        layers = {
+            name: module for name, module in self.named_modules() if isinstance(module, (Weighted, Neighbourhood))
+        }
+        return {name: layer.exponents_O for name, layer in layers.items()}
+
+    def choose_exponents(self, chosen: dict[str, Tensor | None]) -> None:
+        """Set what every layer chose last."""
+        for name, exponents_O in chosen.items():
+            layer = self.get_submodule(name)
+            assert isinstance(layer, (Weighted, Neighbourhood))
+            layer.exponents_O = exponents_O
+
     def observe(self, on: bool) -> None:
         """Start observing the ranges of hidden values, or settle on exponents for them."""
         for network in (self.g_a, self.g_r, self.g_s, self.prior):
