@@ -20,7 +20,7 @@ from compressnet.codec import Codec, check_effort
 from compressnet.container import BytesSource, CodecEntry, Container, FileSource, as_labels
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError, InputError
 from compressnet.exact import Backend, NumpyBackend
-from compressnet.files import atomic_open
+from compressnet.files import writing
 from compressnet.limits import CODEC_BYTES_LIMIT
 from compressnet.network import Images
 from compressnet.search import Gradient
@@ -164,11 +164,8 @@ def compress(
 
     if not isinstance(path, (str, os.PathLike)):
         return write(path)
-    try:
-        with atomic_open(Path(path)) as stream:
-            return write(stream)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    with writing(Path(path)) as stream:
+        return write(stream)
 
 
 def _as_batch(array: NDArray[np.uint8]) -> Images:

@@ -272,11 +272,12 @@ class Archive:
         images = np.empty((len(positions), *self.shape[1:]), np.uint8)
         if not len(positions):
             return images
-        numbers = np.unique(self._block_of(positions))
+        block_of = self._block_of(positions)
+        numbers = np.unique(block_of)
 
         def read(part: LockstepPart) -> None:
             chosen = numbers[part.first : part.first + len(part.counts)]
-            for network, quality, rows, symbols in self._picked(positions, chosen):
+            for network, quality, rows, symbols in self._picked(positions, block_of, chosen):
                 images[rows] = network.decode(symbols, quality).reshape(len(rows), *self.shape[1:])
 
         counts = [self._container.blocks[number].images for number in numbers]
@@ -290,20 +291,22 @@ class Archive:
         return np.searchsorted(firsts, positions, side="right") - 1
 
     def _picked(
-        self, positions: NDArray[np.int64], numbers: NDArray[np.int64]
+        self, positions: NDArray[np.int64], block_of: NDArray[np.int64], numbers: NDArray[np.int64]
     ) -> Iterator[tuple[CodecNetwork, int, NDArray[np.int64], Symbols]]:
         """Of the images at positions those in some blocks: network, quality, their rows, and their symbols (n,D)."""
-        block_of = self._block_of(positions)
+        firsts = np.array([entry.first for entry in self._container.blocks])
         for (network, quality), symbols in self._symbols(numbers.tolist()).items():
             rows = np.flatnonzero(np.isin(block_of, list(symbols)))
-            starts = dict(zip(symbols, np.cumsum([0, *map(len, symbols.values())]).tolist(), strict=False))
-            offsets = [starts[n] - self._container.blocks[n].first for n in block_of[rows].tolist()]
+            start_of_block = np.zeros(len(firsts), np.int64)
+            start_of_block[list(symbols)] = np.cumsum([0, *map(len, symbols.values())])[:-1]
             together = np.concatenate(list(symbols.values()))
-            yield network, quality, rows, together[positions[rows] + np.array(offsets, np.int64)].astype(np.int32)
+            within = positions[rows] - firsts[block_of[rows]]
+            yield network, quality, rows, together[start_of_block[block_of[rows]] + within].astype(np.int32)
 
     def read_symbols(self, positions: NDArray[np.int64]) -> Symbols:
         """Symbols (n,D) of the images at positions. Raises InputError where networks with different D coded them."""
-        parts = list(self._picked(positions, np.unique(self._block_of(positions))))
+        block_of = self._block_of(positions)
+        parts = list(self._picked(positions, block_of, np.unique(block_of)))
         widths = sorted({symbols.shape[1] for _, _, _, symbols in parts})
         if len(widths) > 1:
             raise InputError(
@@ -320,30 +323,38 @@ class Archive:
 
         Blocks that are taken whole are copied, others are made anew from the same symbols.
         """
-        container, block_of = self._container, self._block_of(positions)
+        block_of = self._block_of(positions)
         start = 0
         while start < len(positions):
+            block = self._container.read_block(int(block_of[start]))
             if self._is_whole(positions, block_of, start):
-                block = container.read_block(int(block_of[start]))
                 stop = start + block.images
             else:
-                like = container.read_block(int(block_of[start]))
-                stop = start + 1
-                while stop < len(positions) and stop - start < block_images:
-                    other = container.read_block(int(block_of[stop]))
-                    if self._is_whole(positions, block_of, stop) or not _alike(like, other):
-                        break
-                    stop += 1
-                part = positions[start:stop]
-                ((network, quality, _, symbols),) = self._picked(part, np.unique(block_of[start:stop]))
+                stop = self._end_of_part(positions, block_of, start, block, block_images)
+                part, part_block_of = positions[start:stop], block_of[start:stop]
+                ((network, quality, _, symbols),) = self._picked(part, part_block_of, np.unique(part_block_of))
                 (payload,) = network.write_payloads(symbols, [len(part)], quality)
-                block = replace(like, images=len(part), payload=payload)
+                block = replace(block, images=len(part), payload=payload)
             yield block
             start = stop
+
+    def _end_of_part(
+        self, positions: NDArray[np.int64], block_of: NDArray[np.int64], start: int, block: Block, block_images: int
+    ) -> int:
+        """How far images from `start` on may go into one new block, `block` being where the first lies."""
+        for stop in range(start + 1, min(start + block_images, len(positions))):
+            if self._is_whole(positions, block_of, stop):
+                return stop
+            number = int(block_of[stop])
+            if number != block_of[stop - 1] and not _alike(block, self._container.read_block(number)):
+                return stop
+        return min(start + block_images, len(positions))
 
     def _is_whole(self, positions: NDArray[np.int64], block_of: NDArray[np.int64], start: int) -> bool:
         """Whether all images of a block follow one another from `start` on."""
         entry = self._container.blocks[int(block_of[start])]
+        if positions[start] != entry.first:
+            return False
         part = positions[start : start + entry.images]
         return bool(np.array_equal(part, np.arange(entry.first, entry.first + entry.images)))
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
-from compressnet.exact import ANCHORS, EXACT_BELOW, SHIFT_LIMIT, Float32, bias_at
+from compressnet.exact import ANCHORS, Float32, bias_at
 from compressnet.prior import (
     HIDDEN_HIGH,
     OUTPUTS,
@@ -28,6 +28,7 @@ from compressnet.prior import (
     PriorPass,
     hidden_units,
     output_values,
+    require_exact,
 )
 from compressnet.tables import Mixture
 
@@ -98,9 +99,7 @@ def _largest(bias_AU: NDArray[np.integer]) -> NDArray[np.int64]:
 def _prove_sums(
     weight: NDArray[np.integer], bias_O: NDArray[np.int64], shift: NDArray[np.integer], largest: int
 ) -> None:
-    sums = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1) * largest + bias_O
-    if sums.max() >= EXACT_BELOW or np.abs(shift.astype(int)).max() > SHIFT_LIMIT:
-        raise CorruptError("the entropy model leaves the range in which float32 is exact")
+    require_exact(np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1) * largest + bias_O, shift)
 
 
 def context_order(

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from compressnet.errors import InputError
+
 
 @contextmanager
 def atomic_open(path: Path) -> Generator[BinaryIO]:
@@ -29,6 +31,16 @@ def atomic_open(path: Path) -> Generator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def writing(path: Path) -> Generator[BinaryIO]:
+    """`atomic_open` for what a user asked for. Raises InputError, naming the file, where it cannot be written."""
+    try:
+        with atomic_open(path) as stream:
+            yield stream
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def atomic_write(path: Path, data: bytes) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from compressnet.archive import Archive, Written, encode_blocks
 from compressnet.codec import Codec, check_effort
 from compressnet.container import Container, ContainerWriter, FileSource, Labels, as_labels
 from compressnet.errors import CodecError, InputError
-from compressnet.files import atomic_open
+from compressnet.files import writing
 from compressnet.network import Images
 
 PathLike = str | os.PathLike[str]
@@ -40,7 +40,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
             _require_same(parts[0], part)
         labels = _joined_labels([(part.name, part.read_labels()) for part in parts])
         codecs = next((part for part in parts if all(codec.embedded for codec in part.codecs)), parts[0]).codecs
-        with _writing(output) as stream:
+        with writing(Path(output)) as stream:
             writer = ContainerWriter(stream, codecs, parts[0].kinds)
             for part in parts:
                 _copy(part, writer, report)
@@ -79,7 +79,7 @@ def append(
         checked = (_of_shape(array, kind.shape, str(path)) for array in arrays)
         new_labels = None if labels is None else as_labels(labels)
         both = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
-        with _writing(path) as stream:
+        with writing(Path(path)) as stream:
             writer = ContainerWriter(stream, old.codecs, old.kinds)
             _copy(old, writer)
             for block in encode_blocks(checked, loaded, quality, effort=effort, block_images=block_images):
@@ -107,7 +107,7 @@ def subset(
         raise InputError(f"{archive.name}: the selection is empty")
     labels = archive.labels
     container = archive.container
-    with _writing(output) as stream:
+    with writing(Path(output)) as stream:
         writer = ContainerWriter(stream, container.codecs, container.kinds)
         for block in archive.blocks_of(chosen):
             writer.add(block)
@@ -167,13 +167,3 @@ def _encoding_codec(codec: PathLike | Codec | None, identity: bytes, name: str, 
     if loaded.bundle.identity != identity:
         raise CodecError(f"{name}: needs the codec of identity {identity.hex()}, but {loaded.source} is another one")
     return loaded
-
-
-@contextlib.contextmanager
-def _writing(path: PathLike) -> Generator[BinaryIO]:
-    """The output, whole or not at all. Raises InputError where it cannot be written."""
-    try:
-        with atomic_open(Path(path)) as stream:
-            yield stream
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
-from compressnet.exact import ANCHORS, EXACT_BELOW, SHIFT_LIMIT, bias_at
+from compressnet.exact import ANCHORS, bias_at
 from compressnet.prior import (
     HIDDEN_HIGH,
     OUTPUTS,
@@ -29,6 +29,7 @@ from compressnet.prior import (
     PriorPass,
     hidden_units,
     output_values,
+    require_exact,
 )
 from compressnet.tables import Mixture
 
@@ -64,8 +65,7 @@ class MaskedPrior(Prior):
         for layer, matrices, largest in zip(layers, layer_matrices(self), inputs, strict=True):
             row_sums = [np.abs(matrix.astype(np.int64)).sum(axis=1) for matrix in matrices]
             sums = np.concatenate(row_sums) * largest + np.abs(layer.bias.astype(np.int64)).max(axis=0)
-            if sums.max() >= EXACT_BELOW or np.abs(layer.shift.astype(int)).max() > SHIFT_LIMIT:
-                raise CorruptError("the entropy model leaves the range in which float32 is exact")
+            require_exact(sums, layer.shift)
 
 
 def layer_shapes(prior: MaskedPrior) -> list[list[tuple[int, int]]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
-from compressnet.exact import EXACT_BELOW, QUALITIES, Float32, Node, requantize, run_node
+from compressnet.exact import EXACT_BELOW, QUALITIES, SHIFT_LIMIT, Float32, Node, requantize, run_node
 from compressnet.tables import BOUND_LIMIT, MEAN_LIMIT, SCALE_CENTRE, SCALES, Mixture, Tables
 
 HIDDEN_LOW, HIDDEN_HIGH = -32, 223
@@ -126,7 +126,7 @@ class PriorPass(ABC):
     """One pass over all groups: `mixture(g)` then `reveal(g, ...)`, or `skip(g)`, for each in turn."""
 
     def __init__(self, evaluator: PriorEvaluator, quality: int) -> None:
-        self._prior, self._groups, self._quality = evaluator.prior, evaluator.groups, quality
+        self._prior, self._quality = evaluator.prior, quality
         node = evaluator.prior.dequantize
         gains = np.repeat(node.arrays["table"][quality], node.arrays["repeats"]).astype(np.float32)
         self._gains = [gains[group] for group in evaluator.groups]
@@ -152,6 +152,12 @@ class PriorPass(ABC):
         node = self._prior.dequantize
         values = symbols_Ng.astype(np.float32) * self._gains[group]
         return requantize(values, node.arrays["shift"], "linear", node.low, node.high)
+
+
+def require_exact(sums_O: NDArray[np.integer], shift: NDArray[np.integer]) -> None:
+    """Raises CorruptError where a layer's largest sums, or its shifts, leave what float32 computes exactly."""
+    if sums_O.max() >= EXACT_BELOW or np.abs(shift.astype(int)).max() > SHIFT_LIMIT:
+        raise CorruptError("the entropy model leaves the range in which float32 is exact")
 
 
 def hidden_units(sums: Float32, shift: NDArray[np.integer]) -> Float32:

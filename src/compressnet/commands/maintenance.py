@@ -12,8 +12,10 @@ from compressnet.commands.shared import (
     EffortOption,
     ForceOption,
     InputArgument,
+    LabelsOption,
     QualityOption,
     QuietOption,
+    ReadingCodecOption,
     ThreadsOption,
     console,
     fail,
@@ -25,7 +27,6 @@ from compressnet.commands.shared import (
 
 OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")]
 ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive.")]
-ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
 
 
 @guarded
@@ -77,7 +78,7 @@ def append(
     codec: ReadingCodecOption = None,
     quality: QualityOption = None,
     effort: EffortOption = 1,
-    labels: Annotated[Path | None, typer.Option(help="IDX, .npy, or one label a line.")] = None,
+    labels: LabelsOption = None,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
 ) -> None:

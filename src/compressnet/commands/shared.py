@@ -58,6 +58,8 @@ BackendOption = Annotated[BackendChoice, typer.Option("--backend", help="What ru
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; by default all processors.")]
 ForceOption = Annotated[bool, typer.Option("-f", "--force", help="Overwrite what is there.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
+LabelsOption = Annotated[Path | None, typer.Option("--labels", help="IDX, .npy, or one label a line.")]
+ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first images.")]
 InputArgument = Annotated[

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from compressnet.context import PHASES
 from compressnet.errors import InputError
 from compressnet.exact import Activation, Op, Range
 
@@ -23,8 +24,6 @@ PIXEL_EXPONENT = 6
 LATENT_EXPONENT = 8
 SYMBOL_EXPONENT = 7
 """Dequantized symbols are integers in steps of 2^-7, those of the gains, so that nothing is rounded."""
-PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
-"""First row and column of the interleaved lattices, of every second row and column, in which a grid is coded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,26 +332,3 @@ def symbol_groups(kind: tuple[int, int, int], widths: Widths) -> list[list[int]]
                 ]
             )
     return groups
-
-
-def context_groups(grid: tuple[int, int, int], slices: int) -> tuple[list[int], list[list[int]]]:
-    """Channels of each slice, and the order of coding: slice by slice, phase by phase, channel by channel.
-
-    grid: channels, rows, columns. Slices are as equal as can be, the larger ones last.
-    """
-    channels, rows, columns = grid
-    sizes = [(channels + i) // slices for i in range(slices)]
-    groups: list[list[int]] = []
-    start = 0
-    for size in sizes:
-        for phase_row, phase_column in PHASES:
-            groups.append(
-                [
-                    (channel * rows + row) * columns + column
-                    for channel in range(start, start + size)
-                    for row in range(phase_row, rows, 2)
-                    for column in range(phase_column, columns, 2)
-                ]
-            )
-        start += size
-    return sizes, groups

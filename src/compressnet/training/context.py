@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compressnet.context import PHASES, context_order, phase_masks
 from compressnet.exact import ANCHORS
-from compressnet.training.architecture import PHASES, SYMBOL_EXPONENT, context_groups
+from compressnet.training.architecture import SYMBOL_EXPONENT
 from compressnet.training.distributions import (
-    MEAN_EXPONENT,
-    SCALE_EXPONENT,
-    WEIGHT_EXPONENT,
     Distributions,
+    output_exponents,
     settled,
     to_distributions,
 )
@@ -75,23 +75,18 @@ class ContextPrior(nn.Module):
     def __init__(self, grid: tuple[int, int, int], slices: int, hidden: int) -> None:
         """grid: channels, rows, columns; slices: how many the channels are cut into; hidden: units of either layer."""
         super().__init__()
-        _, rows, columns = grid
+        channels, rows, columns = grid
         self.grid = grid
-        self.sizes, self.groups = context_groups(grid, slices)
+        self.sizes = [(channels + i) // slices for i in range(slices)]  # as equal as can be, the larger ones last
+        order, group_symbols = context_order(np.array(grid, np.int32), np.array(self.sizes, np.int32))
+        self.groups = [group.tolist() for group in np.split(order, np.cumsum(group_symbols)[:-1])]
         self.order: Tensor
         self.register_buffer("order", torch.tensor([i for group in self.groups for i in group]))
-        known = torch.zeros(len(PHASES), rows, columns)
-        for phase in range(1, len(PHASES)):
-            known[phase] = known[phase - 1]
-            first_row, first_column = PHASES[phase - 1]
-            known[phase, first_row::2, first_column::2] = 1
+        known, lattice = phase_masks(rows, columns)
         self.known: Tensor
-        self.register_buffer("known", known)
-        lattice = torch.zeros(len(PHASES), rows, columns)
-        for phase, (row, column) in enumerate(PHASES):
-            lattice[phase, row::2, column::2] = 1
         self.lattice: Tensor
-        self.register_buffer("lattice", lattice)
+        self.register_buffer("known", torch.from_numpy(known))
+        self.register_buffer("lattice", torch.from_numpy(lattice))
         ends = [sum(self.sizes[: i + 1]) for i in range(len(self.sizes))]
         self.layer1 = nn.ModuleList(Neighbourhood(hidden, end, rows, columns) for end in ends)
         self.layer2 = nn.ModuleList(Weighted((hidden, hidden), by_quality=False) for _ in ends)
@@ -113,11 +108,6 @@ class ContextPrior(nn.Module):
         """Fix the hidden exponents from what was observed, and stop observing."""
         self.exponents |= settled(self.observed)
         self.observed = None
-
-    def output_exponents(self, size: int) -> Tensor:
-        """The exponents of a slice's (5*size,) outputs: means, log scales (twice), weight."""
-        kinds = [MEAN_EXPONENT, SCALE_EXPONENT, MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT]
-        return torch.repeat_interleave(torch.tensor(kinds, dtype=torch.float32), size)
 
     def forward(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Distributions:
         """Means (M,B,D), log2 scales (M,B,D) and the first component's weight (B,D), in coding order."""
@@ -158,7 +148,7 @@ class ContextPrior(nn.Module):
         x = F.conv2d(x, matrix[:, :, None, None], bias[0])
         x = self._hidden("hidden2", leaky(x), quantized)
         matrix, bias = self.layer3[index](  # pyright: ignore
-            torch.tensor(hidden2), self.output_exponents(size), 223, quantized=quantized
+            torch.tensor(hidden2), output_exponents(size), 223, quantized=quantized
         )
         return F.conv2d(x, matrix[:, :, None, None], bias[0])
 

@@ -17,8 +17,16 @@ COMPONENT_LIMITS = {"mean": (-2047, 2047), "scale": (-64, 63), "weight": (-128, 
 FLOOR = 2.0**-16
 """Every symbol of the alphabet keeps about this probability (docs/FORMAT.md)."""
 
+OUTPUT_EXPONENTS = (MEAN_EXPONENT, SCALE_EXPONENT, MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT)
+"""Of a symbol's five outputs: means, log scales (twice), weight."""
+
 Distributions = tuple[Tensor, Tensor, Tensor]
 """Means (M,B,D), log2 scales (M,B,D) and the first component's weight (B,D)."""
+
+
+def output_exponents(symbols: int) -> Tensor:
+    """The exponents of the outputs for so many symbols, kind by kind: (5*symbols,)."""
+    return torch.repeat_interleave(torch.tensor(OUTPUT_EXPONENTS, dtype=torch.float32), symbols)
 
 
 def settled(observed: dict[str, float] | None) -> dict[str, int]:

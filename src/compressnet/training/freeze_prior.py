@@ -16,7 +16,7 @@ from compressnet.tables import MEAN_STEPS, make_tables
 from compressnet.training.architecture import SYMBOL_EXPONENT
 from compressnet.training.context import ContextPrior as TorchContextPrior
 from compressnet.training.context import Neighbourhood
-from compressnet.training.distributions import MEAN_EXPONENT
+from compressnet.training.distributions import MEAN_EXPONENT, output_exponents
 from compressnet.training.layers import DEQUANTIZED_LIMIT, Weighted, integers_scale
 from compressnet.training.masked import MaskedPrior as TorchMaskedPrior
 from compressnet.training.model import Model
@@ -81,7 +81,7 @@ def _freeze_masked(prior: TorchMaskedPrior, common: dict[str, Any]) -> MaskedPri
     formats = [
         (symbol, DEQUANTIZED_LIMIT, hidden1),
         (hidden1, 223, hidden2),
-        (hidden2, 223, prior.output_exponents()),
+        (hidden2, 223, output_exponents(total)),
     ]
     rows_of_group = [
         [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
@@ -126,7 +126,7 @@ def _freeze_context(prior: TorchContextPrior, common: dict[str, Any]) -> Context
         dense: list[DenseLayer] = []
         for layers, into, out in (
             (prior.layer2, hidden1, hidden2),
-            (prior.layer3, hidden2, prior.output_exponents(size)),
+            (prior.layer3, hidden2, output_exponents(size)),
         ):
             layer = cast("Weighted", layers[number])
             weight, bias, shift = frozen_layer(layer, layer.weight, into, out, 223)

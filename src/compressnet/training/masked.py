@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from compressnet.training.architecture import SYMBOL_EXPONENT
 from compressnet.training.distributions import (
-    MEAN_EXPONENT,
-    SCALE_EXPONENT,
-    WEIGHT_EXPONENT,
+    output_exponents,
     settled,
     to_distributions,
 )
@@ -69,12 +67,6 @@ class MaskedPrior(nn.Module):
     def set_extra_state(self, state: dict[str, int]) -> None:
         self.exponents = dict(state)
 
-    def output_exponents(self) -> Tensor:
-        """The exponents of the (5*D,) outputs: means, log scales (twice), weight."""
-        total = len(self.order)
-        kinds = [MEAN_EXPONENT, SCALE_EXPONENT, MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT]
-        return torch.repeat_interleave(torch.tensor(kinds, dtype=torch.float32, device=self.order.device), total)
-
     def masked(self, index: int, *, quantized: bool) -> tuple[Tensor, Tensor]:
         """Weight and biases of layer 0, 1 or 2, its mask applied."""
         layer = self.layers()[index]
@@ -87,7 +79,7 @@ class MaskedPrior(nn.Module):
         if not quantized:
             return layer.weight * mask, over_qualities(layer.bias)
         hidden1, hidden2 = (torch.tensor(float(self.exponents[name])) for name in ("hidden1", "hidden2"))
-        out_exponents = (hidden1, hidden2, self.output_exponents())[index]
+        out_exponents = (hidden1, hidden2, output_exponents(len(self.order)).to(self.order.device))[index]
         return layer.quantized(layer.weight * mask, torch.tensor(in_exponent), out_exponents, in_largest)
 
     def forward(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> tuple[Tensor, Tensor, Tensor]:

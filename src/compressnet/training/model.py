@@ -39,6 +39,9 @@ SYMBOL_BOUND = 63
 DITHER = 0.25
 """While the refinement learns, latents move up to this far, in symbols, before they are rounded."""
 
+Gains = tuple[Tensor, Tensor, Tensor]
+"""What `Levels.tables` gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -99,14 +102,15 @@ class Model(nn.Module):
             "lambda": [*design["log_lambda"], design["origin"]],
         }
 
-    def encode(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
+    def encode(self, x: Tensor, quality_B: Tensor, tables: Gains, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
         y_BD = self._latents(self.g_a({"x": x}, quality_B, quantized=quantized))
         if not self.refines:
             return y_BD
         assert self.g_r is not None
         with torch.no_grad():
-            _, y_hat_BD = self.round(self.scale(y_BD, quality_B, quantized=quantized), quality_B, quantized=quantized)
+            scaled_BD = y_BD * self.levels.per_symbol(tables[0], quality_B)
+            _, y_hat_BD = self.round(scaled_BD, quality_B, tables, quantized=quantized)
             error = x - torch.clamp(self.decode(y_hat_BD, quality_B, quantized=quantized), 0, 255 / 2**PIXEL_EXPONENT)
         y_BD = y_BD + self._latents(self.g_r({"x": x, "error": error}, quality_B, quantized=quantized))
         return quantize_through(y_BD, torch.tensor(float(LATENT_EXPONENT)), *LATENT_RANGE) if quantized else y_BD
@@ -115,14 +119,10 @@ class Model(nn.Module):
         present = [name for name, symbols in (("vector", self.widths.vector), ("grid", self.widths.grid)) if symbols]
         return torch.cat([registers[name].flatten(1) for name in present], dim=1)
 
-    def scale(self, y_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
-        """Latents in units of symbols, before they are rounded."""
-        return y_BD * self.levels.per_symbol(self.levels.tables(quantized=quantized)[0], quality_B)
-
-    def round(self, scaled_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> tuple[Tensor, Tensor]:
-        """Symbols and what they are dequantized to, (B,D) each."""
+    def round(self, scaled_BD: Tensor, quality_B: Tensor, tables: Gains, *, quantized: bool) -> tuple[Tensor, Tensor]:
+        """Latents in units of symbols to symbols and what these are dequantized to, (B,D) each."""
         k_BD = torch.clamp(round_through(scaled_BD), -self.bound, self.bound)
-        y_hat_BD = k_BD * self.levels.per_symbol(self.levels.tables(quantized=quantized)[1], quality_B)
+        y_hat_BD = k_BD * self.levels.per_symbol(tables[1], quality_B)
         limit = DEQUANTIZED_LIMIT
         if quantized:
             return k_BD, quantize_through(y_hat_BD, torch.tensor(float(SYMBOL_EXPONENT)), -limit, limit)
@@ -147,14 +147,15 @@ class Model(nn.Module):
         While training, the rate teaches the entropy model on the rounded symbols, and the encoder through latents
         plus uniform noise (`_steering`): with straight-through gradients alone the encoder drifts to ever more bits.
         """
-        scaled_BD = self.scale(self.encode(x, quality_B, quantized=quantized), quality_B, quantized=quantized)
+        tables = self.levels.tables(quantized=quantized)
+        y_BD = self.encode(x, quality_B, tables, quantized=quantized)
+        scaled_BD = y_BD * self.levels.per_symbol(tables[0], quality_B)
         dithered_BD = scaled_BD
         if self.training and self.refines:
             dithered_BD = scaled_BD + DITHER * (2 * torch.rand_like(scaled_BD) - 1)
-        k_BD, y_hat_BD = self.round(dithered_BD, quality_B, quantized=quantized)
+        k_BD, y_hat_BD = self.round(dithered_BD, quality_B, tables, quantized=quantized)
         x_hat = self.decode(y_hat_BD, quality_B, quantized=quantized)
-        inverse_QS = self.levels.tables(quantized=quantized)[2]
-        inverse_BD = self.levels.per_symbol(inverse_QS, quality_B)[:, self.prior.order]
+        inverse_BD = self.levels.per_symbol(tables[2], quality_B)[:, self.prior.order]
         mixture = self._mixture(y_hat_BD, inverse_BD, quality_B, quantized=quantized)
         bits_BD = mixture_bits(k_BD.detach()[:, self.prior.order], *mixture)
         if self.training:

@@ -26,7 +26,8 @@ from compressnet.training.architecture import SYMBOL_EXPONENT, Layer, Widths
 from compressnet.training.context import ContextPrior as TorchContextPrior
 from compressnet.training.context import Neighbourhood
 from compressnet.training.design import Design
-from compressnet.training.distributions import MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT
+from compressnet.training.distributions import OUTPUT_EXPONENTS, output_exponents
+from compressnet.training.freeze import AGAIN, FIRST
 from compressnet.training.layers import Weighted
 from compressnet.training.masked import MaskedPrior as TorchMaskedPrior
 from compressnet.training.model import Model
@@ -34,7 +35,6 @@ from compressnet.training.networks import GAIN_EXPONENT
 from compressnet.training.networks import Network as TorchNetwork
 
 HIDDEN_EXPONENT = 5
-_OUTPUT_EXPONENTS = (MEAN_EXPONENT, SCALE_EXPONENT, MEAN_EXPONENT, SCALE_EXPONENT, WEIGHT_EXPONENT)
 
 
 def design_of(network: Network, name: str) -> Design:
@@ -72,7 +72,7 @@ def design_of(network: Network, name: str) -> Design:
 def _weights(program: Program) -> dict[str, NDArray[np.integer]]:
     """Weights by register; what an earlier refinement computes is left out."""
     nodes = (node for node in program.nodes if node.op in ("conv", "dense"))
-    return {node.output: node.arrays["weight"] for node in nodes if not node.output.startswith(("first.", "again."))}
+    return {node.output: node.arrays["weight"] for node in nodes if not node.output.startswith((FIRST, AGAIN))}
 
 
 def _blocks(weights: Mapping[str, NDArray[np.integer]], step: str) -> int:
@@ -169,8 +169,8 @@ def _thaw_masked(prior: MaskedPrior, target: TorchMaskedPrior) -> None:
             rows, out = np.arange(row, row + len(matrix)), np.full(len(matrix), float(HIDDEN_EXPONENT))
             if number == 2:
                 in_group = np.arange(symbol, symbol + size)
-                rows = np.concatenate([in_group + kind * total for kind in range(len(_OUTPUT_EXPONENTS))])
-                out = np.repeat(np.array(_OUTPUT_EXPONENTS, np.float64), size)
+                rows = np.concatenate([in_group + kind * total for kind in range(len(OUTPUT_EXPONENTS))])
+                out = output_exponents(size).numpy().astype(np.float64)
             part = slice(row, row + len(matrix))
             exponents_O = frozen.shift[part].astype(np.float64) + out
             layer.weight[torch.from_numpy(rows), : matrix.shape[1]] = _real(matrix, exponents_O - into)
@@ -188,7 +188,7 @@ def _thaw_context(prior: ContextPrior, target: TorchContextPrior) -> None:
             getattr(first, name).copy_(_real(getattr(part, name).T, exponents_O).T)
         for layers, dense, out in (
             (target.layer2, part.hidden, float(HIDDEN_EXPONENT)),
-            (target.layer3, part.output, target.output_exponents(size)),
+            (target.layer3, part.output, output_exponents(size)),
         ):
             arrays = {"weight": dense.weight, "bias": dense.bias, "shift": dense.shift}
             _thaw_layer(cast("Weighted", layers[number]), arrays, HIDDEN_EXPONENT, out)
