@@ -45,6 +45,14 @@ EVALUATED_IMAGES = 1000
 CHECKPOINT_VERSION = 3
 
 
+def visible(x: torch.Tensor) -> torch.Tensor:
+    """1 where an image (B,C,H,W) has what can be seen, 0 for the colour of pixels that are fully transparent."""
+    if x.shape[1] not in (2, 4):
+        return torch.ones((), device=x.device)
+    mask = (x[:, -1:] > 0).expand_as(x).to(x.dtype)
+    return torch.cat([mask[:, :-1], torch.ones_like(mask[:, -1:])], dim=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to train. Exactly one of `epochs` and `minutes` sets the length of the schedule."""
@@ -202,7 +210,7 @@ class Trainer:
         quality = self._qualities(len(x))
         lambda_B = self.model.lambdas[quality]
         outcome = self.model(x, quality, quantized=self.quantized)
-        error_B = ((outcome.x_hat - x) * PIXEL_SCALE).square().flatten(1).sum(dim=1)
+        error_B = ((outcome.x_hat - x) * visible(x) * PIXEL_SCALE).square().flatten(1).sum(dim=1)
         loss = ((outcome.bits_B + lambda_B * error_B) / lambda_B.sqrt()).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -289,7 +297,7 @@ class Trainer:
                 outcome = self.average(x, quality_B, quantized=self.quantized)
                 pixels = torch.clamp(torch.floor(outcome.x_hat * 64 + 0.5), 0, 255)
                 bits += float(outcome.bits_B.sum())
-                squares += float(((pixels - x * 64) / 255).square().double().sum())
+                squares += float(((pixels - x * 64) * visible(x) / 255).square().double().sum())
         return bits / 8 / len(images), psnr_of_mse(squares / images.size)
 
     def _report(self, report: Callable[[Progress], None]) -> None:
