@@ -202,6 +202,10 @@ def run_node(node: dict[str, Any], arrays: dict[str, np.ndarray], inputs: list[n
         return x[:, at["start"] : at["stop"]]
     if op == "reshape":
         return x.reshape(len(x), at["channels"], at["height"], at["width"])
+    if op == "crop":
+        return x[:, :, : at["height"], : at["width"]]
+    if op == "extend":
+        return np.pad(x, ((0, 0), (0, 0), (0, at["rows"]), (0, at["columns"])), mode="edge")
     must(op in ("shuffle", "unshuffle"), f"the op {op} is known")
     return (shuffle if op == "shuffle" else unshuffle)(x, at["factor"])
 

@@ -72,7 +72,7 @@ _DTYPES = {
     "probe.pixels": "uint8",
     "encoder.lambda": "float32",
 }
-_ATTRIBUTES = {"stride", "padding", "factor", "start", "stop", "channels", "height", "width"}
+_ATTRIBUTES = {"stride", "padding", "factor", "start", "stop", "channels", "height", "width", "rows", "columns"}
 
 Kind = tuple[int, int, int]
 Tensors = dict[str, NDArray[Any]]

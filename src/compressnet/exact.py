@@ -25,12 +25,14 @@ from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
 
-Op = Literal["conv", "dense", "add", "gain", "concat", "slice", "reshape", "shuffle", "unshuffle"]
+Op = Literal["conv", "dense", "add", "gain", "concat", "slice", "reshape", "shuffle", "unshuffle", "crop", "extend"]
 Activation = Literal["linear", "leaky"]
 Range = tuple[int, int]
 Float32 = NDArray[np.float32]
 
-OPS: tuple[Op, ...] = ("conv", "dense", "add", "gain", "concat", "slice", "reshape", "shuffle", "unshuffle")
+MOVING_OPS: tuple[Op, ...] = ("concat", "slice", "reshape", "shuffle", "unshuffle", "crop", "extend")
+"""Ops that move values and compute none."""
+OPS: tuple[Op, ...] = ("conv", "dense", "add", "gain", *MOVING_OPS)
 EXACT_BELOW = 1 << 24
 """Integers below this magnitude are exact in float32."""
 CLAMP_LIMIT = 1 << 23
@@ -52,7 +54,8 @@ class Node:
 
     op, inputs, output: what is computed, from which registers, into which.
     attributes: small integers by name: `stride`, `padding` (conv), `factor` (shuffle, unshuffle), `start`,
-        `stop` (slice), `channels`, `height`, `width` (reshape; unshuffle has `channels` too).
+        `stop` (slice), `channels`, `height`, `width` (reshape; unshuffle has `channels` too, crop the other two),
+        `rows`, `columns` (extend).
     activation, low, high: what follows a sum, see the module.
     weight: int8, (O,I,kh,kw) for conv, (O,I) for dense.
     bias: int32, (1,O), or (12,O) where it depends on the quality.
@@ -176,6 +179,11 @@ def _unshuffle(x_NCHW: Float32, factor: int) -> Float32:
     return np.ascontiguousarray(split).reshape(n, c * factor**2, h // factor, w // factor)
 
 
+def _extend(x_NCHW: Float32, rows: int, columns: int) -> Float32:
+    """So many rows and columns more: the last ones again."""
+    return np.pad(x_NCHW, ((0, 0), (0, 0), (0, rows), (0, columns)), mode="edge")
+
+
 def run_node(node: Node, inputs: list[Float32], quality: int) -> Float32:
     """One node on float32 registers that hold integers."""
     x = inputs[0]
@@ -199,6 +207,10 @@ def run_node(node: Node, inputs: list[Float32], quality: int) -> Float32:
             return _shuffle(x, node.attributes["factor"])
         case "unshuffle":
             return _unshuffle(x, node.attributes["factor"])
+        case "crop":
+            return np.ascontiguousarray(x[:, :, : node.attributes["height"], : node.attributes["width"]])
+        case "extend":
+            return _extend(x, node.attributes["rows"], node.attributes["columns"])
 
 
 class NumpyBackend:
@@ -294,6 +306,10 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
         case "unshuffle" if len(x) == 3 and a["factor"] >= 1 and x[0] == a["channels"]:
             if x[1] % a["factor"] == x[2] % a["factor"] == 0:
                 shape = (x[0] * a["factor"] ** 2, x[1] // a["factor"], x[2] // a["factor"])
+        case "crop" if len(x) == 3 and 1 <= a["height"] <= x[1] and 1 <= a["width"] <= x[2]:
+            shape = (x[0], a["height"], a["width"])
+        case "extend" if len(x) == 3 and a["rows"] <= x[1] and a["columns"] <= x[2]:
+            shape = (x[0], x[1] + a["rows"], x[2] + a["columns"])
         case _:
             pass
     if node.op in ("conv", "dense") and shape is not None:
@@ -308,7 +324,7 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
 def _prove_range(node: Node, inputs: list[Range]) -> Range:
     """The range of a node's output; refuses sums that float32 might round."""
     largest = max(max(abs(low), abs(high)) for low, high in inputs)
-    if node.op in ("concat", "slice", "reshape", "shuffle", "unshuffle"):
+    if node.op in MOVING_OPS:
         return min(low for low, _ in inputs), max(high for _, high in inputs)
     if node.op == "add":
         sums = sum(max(abs(low), abs(high)) for low, high in inputs)

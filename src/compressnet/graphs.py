@@ -112,6 +112,12 @@ class GraphBuilder:
                 return self.add("DepthToSpace", [x], blocksize=a["factor"], mode="CRD")
             case "unshuffle":
                 return self._unshuffle(node, x)
+            case "crop":
+                ends = self.integers(a["height"], a["width"])
+                return self.add("Slice", [x, self.integers(0, 0), ends, self.integers(2, 3)])
+            case "extend":
+                pads = self.integers(0, 0, 0, 0, 0, 0, a["rows"], a["columns"])
+                return self.add("Pad", [x, pads], mode="edge")
 
     def _unshuffle(self, node: Node, x: str) -> str:
         """Pixel unshuffle as a convolution with ones and zeros: ONNX's SpaceToDepth orders channels otherwise."""

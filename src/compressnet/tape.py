@@ -79,6 +79,9 @@ class Tape(GraphBuilder):
                 return [self._unshuffle(unshuffle, gradient)]
             case "reshape":
                 return [self.add("Reshape", [gradient, self.integers(-1, *shape)])]
+            case "crop":
+                pads = self.integers(0, 0, 0, 0, 0, 0, shape[1] - a["height"], shape[2] - a["width"])
+                return [self.add("Pad", [gradient, pads])]
             case "slice":
                 pads = self.integers(0, a["start"], 0, shape[0] - a["stop"])
                 return [self.add("Pad", [gradient, pads])]

@@ -19,6 +19,9 @@ HIDDEN_RANGE: Range = (-32, 223)
 SIGNED_RANGE: Range = (-128, 127)
 LATENT_RANGE: Range = (-2047, 2047)
 """Latents before rounding: 12 bits, only ever multiplied by a gain."""
+TILE_PX = 4
+"""A grid of symbols has a place for each tile of so many pixels a side; other sides are extended, and cropped again."""
+SMALLEST_SIDE_PX = 8
 PIXEL_EXPONENT = 6
 """Networks see pixels in steps of 2^-6: 0 to 4 (scaled to 0..1 they learn more slowly)."""
 LATENT_EXPONENT = 8
@@ -88,13 +91,20 @@ class Widths:
 
 
 def grid_shape(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the symbols' grid. Raises InputError for sides that are not a multiple of 4."""
-    if height % 4 or width % 4 or height < 8 or width < 8:
-        raise InputError(
-            f"images of {height}x{width}: training takes sides that are multiples of 4 from 8 up; "
-            "pad or crop the images first"
-        )
-    return height // 4, width // 4
+    """Rows and columns of the symbols' grid, one for each 4x4 pixels. Raises InputError for sides below 8 pixels."""
+    if height < SMALLEST_SIDE_PX or width < SMALLEST_SIDE_PX:
+        raise InputError(f"images of {height}x{width}: training takes sides from {SMALLEST_SIDE_PX} pixels up")
+    return -(-height // TILE_PX), -(-width // TILE_PX)
+
+
+def _extended(source: str, kind: tuple[int, int, int], layers: list[Layer]) -> str:
+    """Append what makes an image's sides multiples of 4, where they are not; returns the register."""
+    rows, columns = (-side % TILE_PX for side in kind[:2])
+    if not rows and not columns:
+        return source
+    attributes = {"rows": rows, "columns": columns}
+    layers.append(Layer(op="extend", inputs=(source,), output=f"{source}.extended", attributes=attributes))
+    return f"{source}.extended"
 
 
 def _conv(
@@ -187,8 +197,10 @@ def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     height, width, channels = kind
     rows, columns = grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
-    layers = [
-        Layer(op="unshuffle", inputs=("x",), output="patches", attributes={"factor": 2, "channels": channels}),
+    layers: list[Layer] = []
+    x = _extended("x", kind, layers)
+    layers += [
+        Layer(op="unshuffle", inputs=(x,), output="patches", attributes={"factor": 2, "channels": channels}),
         _conv("patches", "fine0", "fine", (fine, 4 * channels, 1), by_quality=True),
     ]
     last = _append_residuals(layers, "fine", fine, widths.fine_blocks)
@@ -203,7 +215,7 @@ def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         layers += _beside(vector, _straight_dense("x", widths.vector, kind, "latent"), widths)
     if widths.grid:
         grid = _conv(last, "grid", "latent", (widths.grid, coarse, 1), activation="linear", clamp=LATENT_RANGE)
-        tiles = Layer(op="unshuffle", inputs=("x",), output="tiles", attributes={"factor": 4, "channels": channels})
+        tiles = Layer(op="unshuffle", inputs=(x,), output="tiles", attributes={"factor": 4, "channels": channels})
         straight = _conv(
             "tiles", "", "latent", (widths.grid, 16 * channels, 1), activation="linear", clamp=LATENT_RANGE
         )
@@ -257,15 +269,21 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         Layer(op="shuffle", inputs=("up",), output="fine0", attributes={"factor": 2}),
     ]
     last = _append_residuals(layers, "fine", fine, widths.fine_blocks)
+    cropped: list[Layer] = []
+    whole = "y"
+    if height % TILE_PX or width % TILE_PX:
+        whole, attributes = "whole", {"height": height, "width": width}
+        cropped = [Layer(op="crop", inputs=("whole",), output="y", attributes=attributes)]
     pixels = _conv(last, "pixels", "pixels", (4 * channels, fine, 1), activation="linear", clamp=(0, 255))
-    shuffled = Layer(op="shuffle", inputs=("pixels",), output="y", attributes={"factor": 2})
+    shuffled = Layer(op="shuffle", inputs=("pixels",), output=whole, attributes={"factor": 2})
     if not widths.linear:
-        return [*layers, pixels, shuffled]
+        return [*layers, pixels, shuffled, *cropped]
     layers += [replace(pixels, clamp=LATENT_RANGE), replace(shuffled, output="curved")]
     branches = ["curved"]
     if widths.vector:
-        straight = _dense("vector", "flatpixels", (math.prod(kind), widths.vector), step="pixels", clamp=LATENT_RANGE)
-        shape = {"channels": channels, "height": height, "width": width}
+        shape = {"channels": channels, "height": TILE_PX * rows, "width": TILE_PX * columns}
+        total = math.prod(shape.values())
+        straight = _dense("vector", "flatpixels", (total, widths.vector), step="pixels", clamp=LATENT_RANGE)
         layers += [straight, Layer(op="reshape", inputs=("flatpixels",), output="straight", attributes=shape)]
         branches.append("straight")
     if widths.grid:
@@ -279,7 +297,8 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         first, second, *branches = branches
         layers.append(_add((first, second), f"{first}.{second}", "pixels", activation="linear", clamp=LATENT_RANGE))
         branches.insert(0, f"{first}.{second}")
-    return [*layers, _add((branches[0], branches[1]), "y", "pixels", activation="linear", clamp=(0, 255))]
+    both = _add((branches[0], branches[1]), whole, "pixels", activation="linear", clamp=(0, 255))
+    return [*layers, both, *cropped]
 
 
 def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
@@ -292,10 +311,12 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     rows, columns = grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
     unshuffled = {"factor": 2, "channels": channels}
-    shape = {"channels": 8 * channels, "height": height // 2, "width": width // 2}
-    layers = [
-        Layer(op="unshuffle", inputs=("x",), output="patches", attributes=unshuffled),
-        Layer(op="unshuffle", inputs=("error",), output="errors", attributes=unshuffled),
+    shape = {"channels": 8 * channels, "height": 2 * rows, "width": 2 * columns}
+    layers: list[Layer] = []
+    x, error = (_extended(name, kind, layers) for name in ("x", "error"))
+    layers += [
+        Layer(op="unshuffle", inputs=(x,), output="patches", attributes=unshuffled),
+        Layer(op="unshuffle", inputs=(error,), output="errors", attributes=unshuffled),
         Layer(op="concat", inputs=("patches", "errors"), output="both"),
         Layer(op="reshape", inputs=("both",), output="stacked", attributes=shape),
         _conv("stacked", "fine0", "fine", (fine, 8 * channels, 1), by_quality=True),

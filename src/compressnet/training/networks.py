@@ -103,6 +103,10 @@ class Network(nn.Module):
                 return torch.cat([part.flatten(1) for part in inputs], dim=1)
             case "shuffle":
                 return F.pixel_shuffle(x, layer.attributes["factor"])
+            case "crop":
+                return x[:, :, : layer.attributes["height"], : layer.attributes["width"]]
+            case "extend":
+                return F.pad(x, (0, layer.attributes["columns"], 0, layer.attributes["rows"]), mode="replicate")
             case "reshape":
                 return x.reshape(len(x), *(layer.attributes[name] for name in ("channels", "height", "width")))
             case "add":

@@ -1,0 +1,57 @@
+"""Where a training begins: the linear branches as a Karhunen-Loève transform of the images' tiles.
+
+A network with linear branches is then, before its first step, a transform codec fitted to the images; what is left to
+learn is the entropy model, and what the transform cannot do.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from compressnet.training.architecture import TILE_PX
+from compressnet.training.layers import Weighted
+from compressnet.training.model import Model
+
+SAMPLE_IMAGES = 4000
+LATENT_SCALE = math.sqrt(60) / 2 / (255 / 64 * math.sqrt(6 / math.log(2)))
+"""High-rate theory asks for a step of sqrt(6 / (ln 2 * lambda)) with pixels in 0..1; a model's gains start with
+1 / step = 2 * sqrt(lambda / 60) (`compressnet.training.model.starting_gains`) and pixels in 0..255/64."""
+
+
+def begin_as_transform(model: Model, images_NHWC: NDArray[np.uint8]) -> None:
+    """Set the linear branches of a model's grid to the KLT of these images, and damp the curved ones."""
+    widths = model.widths
+    if not (widths.linear and widths.grid):
+        return
+    few = images_NHWC[np.linspace(0, len(images_NHWC) - 1, min(SAMPLE_IMAGES, len(images_NHWC))).astype(int)]
+    x = torch.tensor(few.transpose(0, 3, 1, 2)).float() / 64
+    rows, columns = (-side % TILE_PX for side in x.shape[2:])
+    x = F.pad(x, (0, columns, 0, rows), mode="replicate")
+    tiles_TV = F.pixel_unshuffle(x, TILE_PX).permute(0, 2, 3, 1).flatten(0, 2).double()
+    mean_V = tiles_TV.mean(dim=0)
+    _, vectors = torch.linalg.eigh(torch.cov(tiles_TV.T))
+    basis_GV = vectors.flip(1).T[: widths.grid]
+    missing = widths.grid - len(basis_GV)
+    basis_GV = F.pad(basis_GV, (0, 0, 0, missing)) if missing > 0 else basis_GV
+    with torch.no_grad():
+        straight, tiled = _layer(model.g_a, "grid_straight"), _layer(model.g_s, "tiles")
+        for layer in (straight, tiled):
+            layer.weight.mul_(0.02)
+        straight.weight[:, :, 1, 1] = (basis_GV * LATENT_SCALE).float()
+        straight.bias[:] = (-LATENT_SCALE * basis_GV @ mean_V).float()
+        tiled.weight[:, :, 1, 1] = (basis_GV.T / LATENT_SCALE).float()
+        tiled.bias[:] = mean_V.float()
+        for network, name in ((model.g_a, "grid_curved"), (model.g_s, "pixels")):
+            _layer(network, name).weight.mul_(0.1)
+
+
+def _layer(network: nn.Module, name: str) -> Weighted:
+    layer = network.weighted[name]  # pyright: ignore
+    assert isinstance(layer, Weighted)
+    return layer
