@@ -81,6 +81,10 @@ class Widths:
     """Residual blocks of dense layers in the decoder."""
     analysis_dense_blocks: int = 0
     """Residual blocks of dense layers in the encoder."""
+    channels: int = 0
+    """Channels that the networks see; images with fewer are mapped (`compressnet.training.channels`); 0: as images have."""
+    positions: bool = True
+    """Whether the convolutional entropy model knows where in an image it is; not where sizes share a network."""
     refined: bool = False
     """Whether the encoder looks at what its first symbols decode to, and corrects them."""
     refinement_blocks: int = 2

@@ -39,13 +39,18 @@ from compressnet.training.quantize import (
 class Neighbourhood(nn.Module):
     """The first layer of a slice: a 3x3 convolution with biases by quality, phase, row and column."""
 
-    def __init__(self, outputs: int, inputs: int, rows: int, columns: int) -> None:
+    def __init__(self, outputs: int, inputs: int, rows: int, columns: int, *, positions: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3) * 0.7 / math.sqrt(9 * inputs))
         self.bias = nn.Parameter(torch.zeros(ANCHORS, outputs))
         self.phase = nn.Parameter(torch.zeros(len(PHASES), outputs))
-        self.row = nn.Parameter(torch.zeros(rows, outputs))
-        self.column = nn.Parameter(torch.zeros(columns, outputs))
+        self.row: Tensor
+        self.column: Tensor
+        if positions:
+            self.row, self.column = nn.Parameter(torch.zeros(rows, outputs)), nn.Parameter(torch.zeros(columns, outputs))
+        else:  # the same for any number of rows and columns
+            self.register_buffer("row", torch.zeros(1, outputs))
+            self.register_buffer("column", torch.zeros(1, outputs))
         self.limit = 127
         self.exponents_O: Tensor | None = None
 
@@ -72,8 +77,11 @@ class Neighbourhood(nn.Module):
 class ContextPrior(nn.Module):
     """Means, scales and weights of every symbol of a grid, in coding order, from the symbols before it."""
 
-    def __init__(self, grid: tuple[int, int, int], slices: int, hidden: int) -> None:
-        """grid: channels, rows, columns; slices: how many the channels are cut into; hidden: units of either layer."""
+    def __init__(self, grid: tuple[int, int, int], slices: int, hidden: int, *, positions: bool = True) -> None:
+        """grid: channels, rows, columns; slices: how many the channels are cut into; hidden: units of either layer.
+
+        positions: whether there are biases for rows and columns.
+        """
         super().__init__()
         channels, rows, columns = grid
         self.grid = grid
@@ -88,7 +96,7 @@ class ContextPrior(nn.Module):
         self.register_buffer("known", torch.from_numpy(known))
         self.register_buffer("lattice", torch.from_numpy(lattice))
         ends = [sum(self.sizes[: i + 1]) for i in range(len(self.sizes))]
-        self.layer1 = nn.ModuleList(Neighbourhood(hidden, end, rows, columns) for end in ends)
+        self.layer1 = nn.ModuleList(Neighbourhood(hidden, end, rows, columns, positions=positions) for end in ends)
         self.layer2 = nn.ModuleList(Weighted((hidden, hidden), by_quality=False) for _ in ends)
         self.layer3 = nn.ModuleList(Weighted((5 * size, hidden), by_quality=False, gain=0.3) for size in self.sizes)
         with torch.no_grad():

@@ -112,6 +112,8 @@ def _pieces(model: Model) -> list[Node]:
     return pieces
 
 
+PROMOTED = "promoted"
+"""The register of an image with the channels that the networks see."""
 FIRST, AGAIN = "first.", "again."
 """Prefixes of an encoder's registers: in its copy of the decoder, and in the refinement."""
 
@@ -126,7 +128,7 @@ def _refinement(model: Model, encode: Integers, decode: Integers) -> list[Node]:
         _gain_node("symbols", DEQUANTIZED, GAIN_EXPONENT - SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, tables[1]),
         *_pieces(model),
         *(_node(model.g_s, layer) for layer in model.g_s.layers),
-        _negative("y", "negative", model.kind[2]),
+        _negative("y", "negative", model.inner_kind[2]),
         _sum(("x", "negative"), "error", 255),
     ]
     again = [*(_node(model.g_r, layer) for layer in model.g_r.layers), _joined(model, "correction")]
@@ -156,6 +158,11 @@ def _negative(source: str, output: str, channels: int) -> Node:
             "shift": np.zeros(channels, np.int8),
         },
     )
+
+
+def _reading(node: Node, renamed: Mapping[str, str]) -> Node:
+    """A node that reads other registers."""
+    return replace(node, inputs=tuple(renamed.get(name, name) for name in node.inputs))
 
 
 def _renamed(node: Node, prefix: str, kept: Mapping[str, str]) -> Node:
@@ -202,13 +209,19 @@ def freeze(
     if model.refines:
         nodes += _refinement(model, encode, decode)
         quantize = replace(quantize, inputs=("refined",))
+    if model.promotion is not None:
+        nodes = [model.promotion.node("x", PROMOTED), *(_reading(node, {"x": PROMOTED}) for node in nodes)]
+    decoded = [_node(model.g_s, layer) for layer in model.g_s.layers]
+    if model.demotion is not None:
+        decoded[-1] = replace(decoded[-1], output=PROMOTED)
+        decoded.append(model.demotion.node(PROMOTED, "y"))
     encoder = Program(
         nodes=(*nodes, quantize),
         input_range=(0, 255),
         input_shape=(kind[2], kind[0], kind[1]),
     )
     decoder = Program(
-        nodes=(dequantize_node, *pieces, *(_node(model.g_s, layer) for layer in model.g_s.layers)),
+        nodes=(dequantize_node, *pieces, *decoded),
         input_range=(-SYMBOL_BOUND, SYMBOL_BOUND),
         input_shape=(model.symbols,),
     )

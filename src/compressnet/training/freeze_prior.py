@@ -123,6 +123,8 @@ def _freeze_context(prior: TorchContextPrior, common: dict[str, Any]) -> Context
             name: integers(getattr(first, name), exponents_O).astype(np.int32)
             for name in ("bias", "phase", "row", "column")
         }
+        for name, places in zip(("row", "column"), prior.grid[1:], strict=True):
+            biases[name] = np.broadcast_to(biases[name], (places, biases[name].shape[1])).copy()
         dense: list[DenseLayer] = []
         for layers, into, out in (
             (prior.layer2, hidden1, hidden2),

@@ -27,6 +27,7 @@ from compressnet.training.architecture import (
     symbol_groups,
     synthesis,
 )
+from compressnet.training.channels import demotion, promotion
 from compressnet.training.context import ContextPrior, Neighbourhood
 from compressnet.training.design import Design
 from compressnet.training.distributions import Distributions, mixture_bits
@@ -60,6 +61,10 @@ class Model(nn.Module):
         super().__init__()
         widths = design.widths
         self.kind, self.design, self.widths = kind, design, widths
+        channels = widths.channels or kind[2]
+        self.inner_kind = kind = (kind[0], kind[1], channels)
+        """The kind of image that the networks see."""
+        self.promotion, self.demotion = promotion(self.kind[2], channels), demotion(channels, self.kind[2])
         self.lambdas: Tensor
         self.register_buffer("lambdas", torch.tensor(design.lambdas()), persistent=False)
         rows, columns = grid_shape(kind[0], kind[1])
@@ -87,11 +92,35 @@ class Model(nn.Module):
     def _make_prior(self) -> MaskedPrior | ContextPrior:
         widths = self.widths
         if widths.slices:
-            return ContextPrior(self.grid, widths.slices, widths.hidden_slice)
-        groups = symbol_groups(self.kind, widths)
+            return ContextPrior(self.grid, widths.slices, widths.hidden_slice, positions=widths.positions)
+        groups = symbol_groups(self.inner_kind, widths)
         ahead = math.ceil(widths.vector / widths.vector_group)
         hidden = [widths.hidden_vector] * ahead + [widths.hidden_grid] * (len(groups) - ahead)
         return MaskedPrior(groups, hidden)
+
+    def for_kind(self, kind: tuple[int, int, int]) -> Model:
+        """The same model for images of another kind: all parameters and formats are shared, not copied.
+
+        Its design has to be one of a grid alone, without positions.
+        """
+        assert not self.widths.vector
+        assert not self.widths.positions
+        other = Model(kind, self.design).to(self.lambdas.device)
+        for network in ("g_a", "g_s", "g_r"):
+            if getattr(self, network) is not None:
+                getattr(other, network).weighted = getattr(self, network).weighted
+        for layers in ("layer1", "layer2", "layer3"):
+            setattr(other.prior, layers, getattr(self.prior, layers))
+        other.levels.encode_gain, other.levels.decode_gain = self.levels.encode_gain, self.levels.decode_gain
+        other.take_formats(self)
+        other.refines = self.refines
+        return other.train(self.training)
+
+    def take_formats(self, other: Model) -> None:
+        """Take over the exponents of another model's registers."""
+        for name in ("g_a", "g_s", "g_r", "prior"):
+            if getattr(self, name) is not None:
+                getattr(self, name).exponents = dict(getattr(other, name).exponents)
 
     def config(self) -> dict[str, object]:
         """What rebuilds the model."""
@@ -104,6 +133,8 @@ class Model(nn.Module):
 
     def encode(self, x: Tensor, quality_B: Tensor, tables: Gains, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
+        if self.promotion is not None:
+            x = self.promotion(x, quantized=quantized)
         y_BD = self._latents(self.g_a({"x": x}, quality_B, quantized=quantized))
         if not self.refines:
             return y_BD
@@ -111,7 +142,8 @@ class Model(nn.Module):
         with torch.no_grad():
             scaled_BD = y_BD * self.levels.per_symbol(tables[0], quality_B)
             _, y_hat_BD = self.round(scaled_BD, quality_B, tables, quantized=quantized)
-            error = x - torch.clamp(self.decode(y_hat_BD, quality_B, quantized=quantized), 0, 255 / 2**PIXEL_EXPONENT)
+            decoded = self._synthesis(y_hat_BD, quality_B, quantized=quantized)
+            error = x - torch.clamp(decoded, 0, 255 / 2**PIXEL_EXPONENT)
         y_BD = y_BD + self._latents(self.g_r({"x": x, "error": error}, quality_B, quantized=quantized))
         return quantize_through(y_BD, torch.tensor(float(LATENT_EXPONENT)), *LATENT_RANGE) if quantized else y_BD
 
@@ -130,6 +162,10 @@ class Model(nn.Module):
 
     def decode(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Dequantized symbols (B,D) to images (B,C,H,W)."""
+        y = self._synthesis(y_hat_BD, quality_B, quantized=quantized)
+        return y if self.demotion is None else self.demotion(y, quantized=quantized)
+
+    def _synthesis(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         return self.g_s(self._parts(y_hat_BD), quality_B, quantized=quantized)["y"]
 
     def _parts(self, row_BD: Tensor) -> dict[str, Tensor]:
