@@ -27,7 +27,8 @@ from compressnet.training.design import OVERVIEW, VECTOR
 from compressnet.training.distributions import mixture_bits
 from compressnet.training.freeze import freeze
 from compressnet.training.join import find_switch
-from compressnet.training.loop import Options, Progress, Trainer, TrainingInterrupted, checkpoint_path
+from compressnet.training.loop import Trainer
+from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.model import Model
 from compressnet.training.move import moved
 from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
@@ -60,7 +61,7 @@ def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
     assert codec.name == "blobs"
     assert codec.identity == bundle.identity.hex()
     held = IMAGES[-100:, ..., 0]
-    for quality, (_, ideal_bytes, psnr) in zip((10, 94), (seen[-1].points[0], seen[-1].points[-1]), strict=True):
+    for quality, (_, ideal_bytes, psnr, _) in zip((10, 94), (seen[-1].points[0], seen[-1].points[-1]), strict=True):
         decoded = codec.autoencoder(held, quality)
         mse = np.square(decoded.astype(float) - held).mean() / 255**2
         assert -10 * np.log10(mse) == pytest.approx(psnr, abs=0.05)
@@ -112,8 +113,8 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_images_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="400 images are too few to train on with 390 held out; at least 406"):
         train(IMAGES, tmp_path / "a.codec", options(holdout=390))
-    with pytest.raises(InputError, match="8x10: training takes sides that are multiples of 4"):
-        train(IMAGES[:, :, :10], tmp_path / "a.codec", options())
+    with pytest.raises(InputError, match="8x7: training takes sides from 8 pixels up"):
+        train(IMAGES[:, :, :7], tmp_path / "a.codec", options())
     with pytest.raises(InputError, match="either a number of epochs or a number of minutes"):
         train(IMAGES, tmp_path / "a.codec", options(minutes=1))
     assert list(tmp_path.iterdir()) == []
@@ -234,7 +235,7 @@ def test_a_design_with_a_refinement_trains_it_last(tmp_path: Path) -> None:
     straight = train(IMAGES, tmp_path / "straight.codec", options(designs=(design,)))
     assert "again" in encoder_layers(straight.networks[0])
     output = tmp_path / "broken.codec"
-    trainer = Trainer(IMAGES, output, options(), design)
+    trainer = Trainer([IMAGES], output, options(), design)
     with pytest.raises(TrainingInterrupted):
         trainer.run(lambda _: None, stop=lambda: trainer.model.refines and trainer.share > 0.8)
     resumed = train(IMAGES, output, options(designs=(design,)), resume=True)

@@ -82,9 +82,9 @@ class Widths:
     analysis_dense_blocks: int = 0
     """Residual blocks of dense layers in the encoder."""
     channels: int = 0
-    """Channels that the networks see; images with fewer are mapped (`compressnet.training.channels`); 0: as images have."""
+    """Channels that the networks see; fewer are mapped to them (`compressnet.training.channels`); 0: the images'."""
     positions: bool = True
-    """Whether the convolutional entropy model knows where in an image it is; not where sizes share a network."""
+    """Whether the convolutional entropy model knows where in an image it is; not if sizes share a network."""
     refined: bool = False
     """Whether the encoder looks at what its first symbols decode to, and corrects them."""
     refinement_blocks: int = 2

@@ -47,7 +47,8 @@ class Neighbourhood(nn.Module):
         self.row: Tensor
         self.column: Tensor
         if positions:
-            self.row, self.column = nn.Parameter(torch.zeros(rows, outputs)), nn.Parameter(torch.zeros(columns, outputs))
+            self.row = nn.Parameter(torch.zeros(rows, outputs))
+            self.column = nn.Parameter(torch.zeros(columns, outputs))
         else:  # the same for any number of rows and columns
             self.register_buffer("row", torch.zeros(1, outputs))
             self.register_buffer("column", torch.zeros(1, outputs))

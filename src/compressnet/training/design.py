@@ -27,6 +27,9 @@ class Design:
     """What it is trained for, both included; neighbours overlap."""
     log_lambda: tuple[float, float, float]
     origin: int
+    learning_rate: float = 4e-3
+    begins_as_transform: bool = False
+    """Whether the linear branches begin as the KLT of the images (`compressnet.training.start`)."""
 
     def within(self, qualities: tuple[int, int]) -> tuple[int, int]:
         """Lowest and highest of the qualities that this network is for; the lowest above the highest if none is."""

@@ -28,9 +28,10 @@ from compressnet.training.model import SYMBOL_BOUND, Model
 from compressnet.training.networks import GAIN_EXPONENT
 from compressnet.training.networks import Network as TorchNetwork
 
-CHECKED_IMAGES = 500
-BOUNDED_IMAGES = 3000
-"""Images over which the alphabets are measured."""
+CHECKED_VALUES = 400_000
+"""Pixels times channels on which a frozen network is compared with its model."""
+BOUNDED_VALUES = 2_400_000
+"""Pixels times channels over which the alphabets are measured."""
 PROBE_IMAGES = 4
 
 Images = NDArray[np.uint8]
@@ -74,8 +75,15 @@ def _gain_node(source: str, output: str, shift: int, limit: int, arrays: dict[st
     )
 
 
-def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int32], qualities: Sequence[int]) -> Integers:
+def alphabets(model: Model, images_NHWC: Images, qualities: tuple[int, int]) -> Integers:
     """How far symbols go at each quality, per segment, over these images, plus 1: (100,S)."""
+    low, high = qualities
+    measured = sorted({*range(low, high + 1, 9), low, high})
+    few = images_NHWC[: max(1, BOUNDED_VALUES // images_NHWC[0].size)]
+    return _bounds(model.eval(), few, model.levels.repeats.numpy(), measured)
+
+
+def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int64], qualities: Sequence[int]) -> Integers:
     measured = np.zeros((len(qualities), len(repeats)))
     starts = np.concatenate([[0], np.cumsum(repeats)[:-1]])
     with torch.no_grad():
@@ -175,11 +183,12 @@ def freeze(
     model: Model,
     images_NHWC: Images,
     qualities: tuple[int, int],
+    bound: Integers | None = None,
 ) -> Network:
     """The integer network of a trained model, checked against the model in float64.
 
     images_NHWC: images like those of the training, uint8; they set the alphabets and make the probe.
-    qualities: lowest and highest that it is to code.
+    qualities: lowest and highest that it is to code. bound: `alphabets`, where others set them.
     Raises CodecRefusedError where the frozen network differs from the model, which is a bug, not bad luck.
     """
     model = copy.deepcopy(model).eval()
@@ -187,9 +196,8 @@ def freeze(
     kind: Kind = model.kind
     repeats = model.levels.repeats.numpy().astype(np.int32)
     encode, decode, inverse = gain_tables(model)
-    low, high = qualities
-    measured = sorted({*range(low, high + 1, 9), low, high})
-    bound = _bounds(model, images_NHWC[:BOUNDED_IMAGES], repeats, measured)
+    if bound is None:
+        bound = alphabets(model, images_NHWC, qualities)
     quantize = _gain_node(
         "latents",
         "y",
@@ -236,7 +244,7 @@ def freeze(
         lambdas=model.lambdas.numpy().astype(np.float32),
     )
     network = with_probe(unproved, images_NHWC)
-    check_frozen(model, network, images_NHWC[:CHECKED_IMAGES], bound)
+    check_frozen(model, network, images_NHWC[: max(8, CHECKED_VALUES // images_NHWC[0].size)], bound)
     return network
 
 

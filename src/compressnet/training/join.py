@@ -15,19 +15,21 @@ from compressnet.bundle import Bundle, Network, make_bundle
 from compressnet.exact import NumpyBackend
 from compressnet.metrics import ssim
 from compressnet.network import CodecNetwork
-from compressnet.training.freeze import freeze, with_probe
+from compressnet.training.freeze import alphabets, freeze, with_probe
 from compressnet.training.loop import Trainer
 from compressnet.training.move import moved
+from compressnet.training.parts import Part
 
 MEASURED_IMAGES = 1000
 SSIM_OF_DEFAULT = 0.977
 """The default quality is the lowest that reaches this on the held-out images."""
 
+SIMILAR_IMAGES = 250
 COMPARED_QUALITIES = 25
 """At the end of the one network and the start of the other, where the switch is looked for."""
 
 Images = NDArray[np.uint8]
-Measured = Callable[[int], tuple[float, float]]
+Curve = Callable[[int], tuple[float, float]]
 """Bytes per image and PSNR at a quality."""
 
 
@@ -36,21 +38,58 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
     Raises CodecRefusedError where a frozen network differs from its training network, which is a bug.
     """
-    sample = trainers[0].sample
-    networks = [freeze(copy.deepcopy(trainer.average).cpu(), trainer.sample, trainer.qualities) for trainer in trainers]
     if len(trainers) == 2:
-        networks = joined(networks, [_measurer(trainer) for trainer in trainers], sample)
-    trained = len(trainers[0].train_images)
+        sample = trainers[0].sample
+        frozen = [freeze(copy.deepcopy(trainer.average).cpu(), sample, trainer.qualities) for trainer in trainers]
+        networks = joined(frozen, [_measurer(trainer) for trainer in trainers], sample)
+        quality = default_quality(networks, sample)
+    else:
+        networks = frozen_family(trainers[0])
+        quality = _first_similar(trainers[0])
+    trained = sum(len(part.train_images) for part in trainers[0].parts)
     epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
     return make_bundle(
         tuple(networks),
         name=name,
-        default_quality=default_quality(networks, sample),
+        default_quality=quality,
         about=json.dumps({"images": trained, "epochs": epochs}),
     )
 
 
-def joined(networks: Sequence[Network], measured: Sequence[Measured], sample: Images) -> list[Network]:
+def frozen_family(trainer: Trainer) -> list[Network]:
+    """The integer networks of a trained model, for each kind of image; they have all weights and alphabets in common."""
+    average = copy.deepcopy(trainer.average).cpu()
+    models = [average, *(average.for_kind(part.kind) for part in trainer.parts[1:])]
+    for model in models[1:]:
+        model.take_formats(average)
+    samples = [_mixed(part) for part in trainer.parts]
+    bounds = [alphabets(model, sample, trainer.qualities) for model, sample in zip(models, samples, strict=True)]
+    bound = np.max(bounds, axis=0)
+    return [freeze(model, sample, trainer.qualities, bound) for model, sample in zip(models, samples, strict=True)]
+
+
+def _mixed(part: Part) -> Images:
+    """Held-out images and training images by turns: those to come, and those that the codec will most often code."""
+    held, trained = part.held_images[:MEASURED_IMAGES], part.train_images[:MEASURED_IMAGES]
+    both = min(len(held), len(trained))
+    turns = np.stack([held[:both], trained[:both]], axis=1).reshape(2 * both, *part.kind)
+    return np.concatenate([turns, held[both:], trained[both:]])
+
+
+def _first_similar(trainer: Trainer) -> int:
+    """`default_quality`, as the trained model has it."""
+    first, end = trainer.qualities[0], trainer.qualities[1] + 1
+    fallback = first + (trainer.qualities[1] - first) * 2 // 3
+    while first < end:
+        middle = (first + end) // 2
+        value = trainer.measure(middle, SIMILAR_IMAGES, with_ssim=True).ssim
+        if value is None:
+            return fallback
+        first, end = (first, middle) if value >= SSIM_OF_DEFAULT else (middle + 1, end)
+    return first if first <= trainer.qualities[1] else fallback
+
+
+def joined(networks: Sequence[Network], measured: Sequence[Curve], sample: Images) -> list[Network]:
     """Two networks, the one for low rates first, as one range of qualities over which bytes and PSNR rise.
 
     The upper one keeps its qualities, from where it goes on; the lower one's are spread over those below.
@@ -65,12 +104,16 @@ def joined(networks: Sequence[Network], measured: Sequence[Measured], sample: Im
     ]
 
 
-def _measurer(trainer: Trainer) -> Measured:
-    return functools.cache(lambda quality: trainer.measure(quality, MEASURED_IMAGES))
+def _measurer(trainer: Trainer) -> Curve:
+    def measure(quality: int) -> tuple[float, float]:
+        measured = trainer.measure(quality, MEASURED_IMAGES)
+        return measured.bytes_per_image, measured.psnr
+
+    return functools.cache(measure)
 
 
 def find_switch(
-    lower: Measured, upper: Measured, lower_range: tuple[int, int], upper_range: tuple[int, int]
+    lower: Curve, upper: Curve, lower_range: tuple[int, int], upper_range: tuple[int, int]
 ) -> tuple[int, int]:
     """The last quality of the lower network, and the quality of the upper one to go on with after it.
 

@@ -12,21 +12,23 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from compressnet.alpha import with_hidden_of
 from compressnet.bundle import Network
 from compressnet.errors import FormatError, InputError
-from compressnet.metrics import psnr_of_mse
+from compressnet.metrics import psnr_of_mse, ssim
 from compressnet.training.check import to_pixels
-from compressnet.training.design import DESIGNS, Design
+from compressnet.training.design import Design
 from compressnet.training.model import Model
+from compressnet.training.options import Measured, Options, Progress, TrainingInterrupted, checkpoint_path
+from compressnet.training.parts import Images, cut_into_parts, visible
+from compressnet.training.start import begin_as_transform
 from compressnet.training.thaw import hash_of, thaw
 
 PIXEL_SCALE = 64 / 255
@@ -41,74 +43,30 @@ REFINEMENT_RATE = 0.5
 CALIBRATED_BATCHES = 40
 AVERAGE_DECAY = 0.999
 EXPONENTS_EVERY_STEPS = 50
-EVALUATED_IMAGES = 1000
-CHECKPOINT_VERSION = 3
-
-
-def visible(x: torch.Tensor) -> torch.Tensor:
-    """1 where an image (B,C,H,W) has what can be seen, 0 for the colour of pixels that are fully transparent."""
-    if x.shape[1] not in (2, 4):
-        return torch.ones((), device=x.device)
-    mask = (x[:, -1:] > 0).expand_as(x).to(x.dtype)
-    return torch.cat([mask[:, :-1], torch.ones_like(mask[:, -1:])], dim=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to train. Exactly one of `epochs` and `minutes` sets the length of the schedule."""
-
-    epochs: float | None = None
-    minutes: float | None = None
-    qualities: tuple[int, int] = (0, 99)
-    holdout: int = 5000
-    """Images at the end of the collection that are never trained on."""
-    seed: int = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int | None = None
-    """Threads of torch on the CPU; by default torch's own choice."""
-    batch: int = 48
-    learning_rate: float = 4e-3
-    checkpoint_minutes: float = 2.0
-    designs: tuple[Design, ...] = DESIGNS["detail"]
-    """Networks to train; those without a quality in `qualities` are left out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a training stands; `points` are (quality, bytes per image, PSNR in dB) on held-out images."""
-
-    network: str
-    """The name of its design."""
-    share: float
-    step: int
-    epoch: float
-    seconds: float
-    loss: float
-    quantized: bool
-    points: list[tuple[int, float, float]]
-
-
-class TrainingInterrupted(Exception):  # noqa: N818 - not an error
-    """Ctrl-C: the checkpoint is written."""
-
-
-def checkpoint_path(output: Path, design: Design) -> Path:
-    """Where the checkpoint of a network lies while it is trained."""
-    return output.with_name(f"{output.name}.{design.name}.checkpoint")
+EVALUATED_VALUES = 400_000
+"""Pixels times channels of the held-out images that are measured for a report, about."""
+MEASURED_TOGETHER = 128
+CHECKPOINT_VERSION = 4
 
 
 class Trainer:
-    """The state of a training: model, average, optimizer and where the schedule stands."""
+    """The state of a training: model, average, optimizer and where the schedule stands.
+
+    Images of several kinds train one model, which has a form for each of them (`Model.for_kind`).
+    """
 
     def __init__(
         self,
-        images_NHWC: NDArray[np.uint8],
+        sets: Sequence[Images],
         output: Path,
         options: Options,
         design: Design,
         start: Network | None = None,
     ) -> None:
-        """start: a frozen network whose encoder is to get a refinement; then nothing else is trained."""
+        """sets: images (N,H,W,C), for each kind.
+
+        start: a frozen network whose encoder is to get a refinement; then nothing else is trained.
+        """
         self.options, self.design, self.start = options, design, start
         self.checkpoint = checkpoint_path(output, design)
         self.qualities = design.within(options.qualities)
@@ -118,24 +76,31 @@ class Trainer:
         )
         if self.device.type == "cuda" and not torch.cuda.is_available():
             raise InputError("no CUDA device is available; use --device cpu")
-        split = len(images_NHWC) - options.holdout
-        self.train_images, self.held_images = images_NHWC[:split], images_NHWC[split:]
-        self.x_train = torch.tensor(self.train_images.transpose(0, 3, 1, 2)).to(self.device)
-        kind = cast("tuple[int, int, int]", images_NHWC.shape[1:])
+        self.generator = torch.Generator().manual_seed(options.seed)
+        self.parts = cut_into_parts(sets, options.holdout, options.batch, self.generator, self.device)
+        self._chances = torch.tensor([len(part.train_images) / part.batch for part in self.parts])
         torch.manual_seed(options.seed)
-        self.model = (Model(kind, design) if start is None else thaw(start, design)).to(self.device)
+        first = self.parts[0]
+        model = Model(first.kind, design) if start is None else thaw(start, design)
+        if start is None and design.begins_as_transform:
+            begin_as_transform(model, first.train_images)
+        self.model = model.to(self.device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval()
+        self.models, self.averages = self._family(self.model), self._family(self.average)
         self.optimizer = self._make_optimizer()
         self.main_until = REFINED_FROM if design.widths.refined else 1.0
         if start is not None:
             self.main_until = 0.0
-        self.generator = torch.Generator().manual_seed(options.seed)
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
         self.refined_from_step = 0
         self.quantized = start is not None
-        self.order = torch.randperm(len(self.x_train), generator=self.generator)
-        self.position = 0
+        self._evaluated = max(64, EVALUATED_VALUES // sets[0][0].size)
+        """Images that are measured for a report."""
+
+    def _family(self, model: Model) -> list[Model]:
+        """A model's forms, for each part."""
+        return [model, *(model.for_kind(part.kind) for part in self.parts[1:])]
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         """AdamW; gains move slowly, as latents can take up any scale, and only weights decay."""
@@ -149,7 +114,7 @@ class Trainer:
             {"params": others, "weight_decay": 0.0, "scale": 1.0},
             {"params": list(self.model.levels.parameters()), "weight_decay": 0.0, "scale": 0.2},
         ]
-        return torch.optim.AdamW(groups, lr=self.options.learning_rate, betas=(0.9, 0.98), fused=True)
+        return torch.optim.AdamW(groups, lr=self.design.learning_rate, betas=(0.9, 0.98), fused=True)
 
     @property
     def share(self) -> float:
@@ -158,12 +123,12 @@ class Trainer:
         if options.minutes is not None:
             return self.seconds / (60 * options.minutes)
         assert options.epochs is not None
-        return self.step * options.batch / (options.epochs * len(self.x_train))
+        return self.epochs / options.epochs
 
     @property
     def epochs(self) -> float:
         """How often each training image was seen so far."""
-        return self.step * self.options.batch / len(self.x_train)
+        return self.step / float(self._chances.sum())
 
     def run(self, report: Callable[[Progress], None], stop: Callable[[], bool] = lambda: False) -> None:
         """Train to the end of the schedule, from wherever it stands.
@@ -202,14 +167,14 @@ class Trainer:
         if not self.quantized and share >= QUANTIZED_FROM:
             self._calibrate()
         warm_up = min(1.0, (self.step - self.refined_from_step + 1) / WARM_UP_STEPS)
-        highest = self.options.learning_rate * (REFINEMENT_RATE if self.model.refines else 1.0)
+        highest = self.design.learning_rate * (REFINEMENT_RATE if self.model.refines else 1.0)
         rate = highest * warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        x = self._batch()
+        number, x = self._batch()
         quality = self._qualities(len(x))
         lambda_B = self.model.lambdas[quality]
-        outcome = self.model(x, quality, quantized=self.quantized)
+        outcome = self.models[number](x, quality, quantized=self.quantized)
         error_B = ((outcome.x_hat - x) * visible(x) * PIXEL_SCALE).square().flatten(1).sum(dim=1)
         loss = ((outcome.bits_B + lambda_B * error_B) / lambda_B.sqrt()).mean()
         self.optimizer.zero_grad(set_to_none=True)
@@ -227,14 +192,12 @@ class Trainer:
             value = float(loss.detach())
             self.loss = value if math.isnan(self.loss) else self.loss + 0.1 * (value - self.loss)
 
-    def _batch(self) -> torch.Tensor:
-        """The next images (B,C,H,W) as the networks see them; a new order each epoch."""
-        if self.position + self.options.batch > len(self.order):
-            self.order = torch.randperm(len(self.x_train), generator=self.generator)
-            self.position = 0
-        chosen = self.order[self.position : self.position + self.options.batch]
-        self.position += self.options.batch
-        return self.x_train[chosen.to(self.device)].float() / 64
+    def _batch(self) -> tuple[int, torch.Tensor]:
+        """The next images (B,C,H,W) as the networks see them, and the number of their part."""
+        number = 0
+        if len(self.parts) > 1:
+            number = int(torch.multinomial(self._chances, 1, generator=self.generator))
+        return number, self.parts[number].draw(self.generator)
 
     def _qualities(self, count: int) -> torch.Tensor:
         low, high = self.qualities
@@ -242,27 +205,36 @@ class Trainer:
 
     def _calibrate(self) -> None:
         """Fix the activations' exponents from the averaged model's ranges, and quantize from here on."""
-        self.average.observe(True)
+        self._observe(self.averages, ("g_a", "g_s", "prior"), quantized=False)
+        for model in self.models:
+            model.take_formats(self.average)
+        self.quantized = True
+
+    def _observe(self, family: list[Model], names: Sequence[str], *, quantized: bool) -> None:
+        """Fix exponents of some networks from the ranges that a model's forms show, all of them together."""
+        for name in names:
+            observed: dict[str, Any] = {}
+            for model in family:
+                getattr(model, name).observed = observed
         with torch.no_grad():
             for _ in range(CALIBRATED_BATCHES):
-                self.average(x := self._batch(), self._qualities(len(x)), quantized=False)
-        self.average.observe(False)
-        for part in ("g_a", "g_s", "prior"):
-            getattr(self.model, part).exponents = dict(getattr(self.average, part).exponents)
-        self.quantized = True
+                number, x = self._batch()
+                family[number](x, self._qualities(len(x)), quantized=quantized)
+        for name in names:
+            getattr(family[0], name).settle()
+            for model in family[1:]:
+                getattr(model, name).observed = None
+        for model in family[1:]:
+            model.take_formats(family[0])
 
     def _begin_refinement(self) -> None:
         """From here on the refinement alone learns, beside the averages of all that was trained before."""
         self.model.load_state_dict(self.average.state_dict())
         self._refine()
-        refinement = self.model.g_r
-        assert refinement is not None
-        refinement.observed = {}
-        with torch.no_grad():
-            for _ in range(CALIBRATED_BATCHES):
-                self.model(x := self._batch(), self._qualities(len(x)), quantized=True)
-        refinement.settle()
+        self._observe(self.models, ("g_r",), quantized=True)
         self.average.load_state_dict(self.model.state_dict())
+        for model in (*self.models, *self.averages):
+            model.take_formats(self.model)
         self.model.refresh_exponents()
         self.refined_from_step = self.step
 
@@ -270,7 +242,8 @@ class Trainer:
         """Let the refinement take part, and train nothing else."""
         refinement = self.model.g_r
         assert refinement is not None
-        self.model.refines = self.average.refines = True
+        for model in (*self.models, *self.averages):
+            model.refines = True
         self.model.requires_grad_(False)
         refinement.requires_grad_(True)
         weights = [parameter for name, parameter in refinement.named_parameters() if name.endswith("weight")]
@@ -279,31 +252,54 @@ class Trainer:
             {"params": weights, "weight_decay": 0.01, "scale": 1.0},
             {"params": biases, "weight_decay": 0.0, "scale": 1.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.options.learning_rate, betas=(0.9, 0.98), fused=True)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.design.learning_rate, betas=(0.9, 0.98), fused=True)
 
     @property
-    def sample(self) -> NDArray[np.uint8]:
-        """Held-out images, or where none are, training images: what is measured on (N,H,W,C)."""
-        return self.held_images if len(self.held_images) else self.train_images[:5000]
+    def sample(self) -> Images:
+        """Held-out images of the first kind."""
+        return self.parts[0].sample
 
-    def measure(self, quality: int, count: int) -> tuple[float, float]:
-        """Ideal bytes per image and PSNR of the averaged model on `count` images of the sample."""
-        images = self.sample[:count]
+    def measure(self, quality: int, count: int, *, with_ssim: bool = False) -> Measured:
+        """The averaged model on up to `count` held-out images, of all kinds in proportion."""
+        total = sum(len(part.sample) for part in self.parts)
         bits = squares = 0.0
+        images = values = 0
+        similar: list[tuple[int, float]] = []
+        for part, model in zip(self.parts, self.averages, strict=True):
+            chosen = part.sample[: -(-min(count, total) * len(part.sample) // total)]
+            decoded, some_bits = self._decoded(model, chosen, quality)
+            seen = with_hidden_of(decoded, chosen)
+            bits, squares = bits + some_bits, squares + float(np.square(seen.astype(np.int64) - chosen).sum())
+            images, values = images + len(chosen), values + chosen.size
+            value = ssim(chosen, seen) if with_ssim else None
+            if value is not None:
+                similar.append((len(chosen), value))
+        weight = sum(count for count, _ in similar)
+        return Measured(
+            quality=quality,
+            bytes_per_image=bits / 8 / images,
+            psnr=psnr_of_mse(squares / values / 255**2),
+            ssim=sum(count * value for count, value in similar) / weight if weight else None,
+        )
+
+    def _decoded(self, model: Model, images_NHWC: Images, quality: int) -> tuple[Images, float]:
+        """Images (N,H,W,C) as they are decoded, and their bits together."""
+        parts: list[Images] = []
+        bits = 0.0
         with torch.no_grad():
-            for i in range(0, len(images), 250):
-                x = to_pixels(images[i : i + 250], torch.float32).to(self.device)
+            for i in range(0, len(images_NHWC), MEASURED_TOGETHER):
+                x = to_pixels(images_NHWC[i : i + MEASURED_TOGETHER], torch.float32).to(self.device)
                 quality_B = torch.full((len(x),), quality, device=self.device)
-                outcome = self.average(x, quality_B, quantized=self.quantized)
+                outcome = model(x, quality_B, quantized=self.quantized)
                 pixels = torch.clamp(torch.floor(outcome.x_hat * 64 + 0.5), 0, 255)
+                parts.append(pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy())
                 bits += float(outcome.bits_B.sum())
-                squares += float(((pixels - x * 64) * visible(x) / 255).square().double().sum())
-        return bits / 8 / len(images), psnr_of_mse(squares / images.size)
+        return np.concatenate(parts), bits
 
     def _report(self, report: Callable[[Progress], None]) -> None:
         low, high = self.qualities
         span = high - low
-        chosen = sorted({low + round(span * share) for share in (0.1, 0.3, 0.5, 0.65, 0.8, 0.95)})
+        chosen = sorted({low + round(span * share) for share in (0.1, 0.5, 0.95)})
         progress = Progress(
             network=self.design.name,
             share=min(self.share, 1.0),
@@ -312,14 +308,18 @@ class Trainer:
             seconds=self.seconds,
             loss=self.loss,
             quantized=self.quantized,
-            points=[(quality, *self.measure(quality, EVALUATED_IMAGES)) for quality in chosen],
+            points=[self.measure(quality, self._evaluated, with_ssim=True) for quality in chosen],
         )
         report(progress)
 
     def _signature(self) -> dict[str, Any]:
         """What a checkpoint has to agree with to be resumed."""
         options = {name: getattr(self.options, name) for name in ("holdout", "seed", "batch")}
-        trained = {"qualities": self.qualities, "images": list(self.train_images.shape)}
+        trained = {
+            "qualities": list(self.design.within(self.options.qualities)),
+            "images": [list(part.train_images.shape) for part in self.parts],
+            "target_psnr": self.options.target_psnr,
+        }
         start = None if self.start is None else hash_of(self.start)
         return options | trained | self.model.config() | {"start": start}
 
@@ -333,8 +333,8 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "torch_rng": torch.get_rng_state(),
-            "order": self.order,
-            "position": self.position,
+            "parts": [part.state() for part in self.parts],
+            "qualities": self.qualities,
             "step": self.step,
             "seconds": self.seconds,
             "loss": self.loss,
@@ -368,6 +368,12 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_rng"])
-        self.order, self.position = state["order"], state["position"]
+        for part, where in zip(self.parts, state["parts"], strict=True):
+            part.load_state(where)
+        self.qualities = tuple(state["qualities"])
+        for model in self.models[1:]:
+            model.take_formats(self.model)
+        for model in self.averages[1:]:
+            model.take_formats(self.average)
         self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
         self.quantized = state["quantized"]

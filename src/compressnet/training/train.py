@@ -17,7 +17,7 @@ from compressnet.errors import InputError
 from compressnet.files import atomic_write
 from compressnet.training.design import DESIGNS, Design
 from compressnet.training.join import join
-from compressnet.training.loop import Options, Progress, TrainingInterrupted, checkpoint_path
+from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.refine import refined_bundle
 from compressnet.training.thaw import design_of
 from compressnet.training.workers import Job, Report, run_jobs
@@ -48,7 +48,7 @@ def train(
     """
     _require_trainable(images_NHWC, options)
     designs = [design for design in options.designs if _has_qualities(design, options)]
-    jobs = [Job(images_NHWC=images_NHWC, output=output, options=options, design=design) for design in designs]
+    jobs = [Job(sets=[images_NHWC], output=output, options=options, design=design) for design in designs]
     trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))
     return _finish(join(trainers, output.name.removesuffix(".codec")), output, designs)
 
@@ -74,7 +74,7 @@ def refine(
         raise InputError(f"the codec {bundle.name!r} has no network for images of {'x'.join(map(str, kind))}")
     designs = [design_of(network, f"refined-{i}") for i, network in enumerate(chosen)]
     jobs = [
-        Job(images_NHWC=images_NHWC, output=output, options=options, design=design, start=network)
+        Job(sets=[images_NHWC], output=output, options=options, design=design, start=network)
         for design, network in zip(designs, chosen, strict=True)
     ]
     trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from compressnet.bundle import Network
 from compressnet.errors import CompressnetError
 from compressnet.training.design import Design
-from compressnet.training.loop import Options, Progress, Trainer, TrainingInterrupted, checkpoint_path
+from compressnet.training.loop import Trainer
+from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
 
 Report = Callable[[Progress], None]
 
@@ -27,7 +28,8 @@ Report = Callable[[Progress], None]
 class Job:
     """A network to train, or to refine."""
 
-    images_NHWC: NDArray[np.uint8]
+    sets: Sequence[NDArray[np.uint8]]
+    """Images (N,H,W,C), for each kind."""
     output: Path
     options: Options
     design: Design
@@ -36,7 +38,7 @@ class Job:
 
     def trainer(self, *, resume: bool) -> Trainer:
         """The job's state; with `resume` that of its checkpoint."""
-        trainer = Trainer(self.images_NHWC, self.output, self.options, self.design, self.start)
+        trainer = Trainer(self.sets, self.output, self.options, self.design, self.start)
         if resume:
             trainer.load_checkpoint()
         return trainer

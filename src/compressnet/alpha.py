@@ -1,0 +1,69 @@
+"""Colour that nobody sees: that of pixels whose alpha is 0, in images of 2 (grey, alpha) or 4 (RGB, alpha) channels.
+
+It is not coded. The encoder fills it in from around, so that no edge costs bits where none is seen; the decoder
+clears it.
+
+Axes: N images, H rows, W columns, C channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+
+
+def has_alpha(channels: int) -> bool:
+    """Whether images of so many channels have alpha as their last one."""
+    return channels in (2, 4)
+
+
+def clear_hidden(images_NHWC: Images) -> Images:
+    """The images with colour 0 where alpha is 0; the same array where there is none to clear."""
+    if not has_alpha(images_NHWC.shape[-1]):
+        return images_NHWC
+    return np.where(images_NHWC[..., -1:] > 0, images_NHWC, 0).astype(np.uint8)
+
+
+def with_hidden_of(images_NHWC: Images, originals_NHWC: Images) -> Images:
+    """The images with the originals' colour where the originals' alpha is 0: only what is seen is left to compare."""
+    if not has_alpha(images_NHWC.shape[-1]):
+        return images_NHWC
+    taken = np.where(originals_NHWC[..., -1:] > 0, images_NHWC, originals_NHWC)
+    taken[..., -1] = images_NHWC[..., -1]
+    return taken
+
+
+def fill_hidden(images_NHWC: Images) -> Images:
+    """The images with colour where alpha is 0 that continues what is around, ring by ring.
+
+    A pixel of the next ring takes the mean of its known neighbours, of up to 8, rounded half up. Integers throughout:
+    the same on every machine.
+    """
+    if not has_alpha(images_NHWC.shape[-1]):
+        return images_NHWC
+    known_NHW = images_NHWC[..., -1] > 0
+    rows = np.flatnonzero(~known_NHW.all(axis=(1, 2)) & known_NHW.any(axis=(1, 2)))
+    filled = clear_hidden(images_NHWC)
+    if len(rows):
+        filled[rows, ..., :-1] = _continued(filled[rows, ..., :-1], known_NHW[rows])
+    return filled
+
+
+def _continued(colour_NHWC: Images, known_NHW: NDArray[np.bool_]) -> Images:
+    """Colour, 0 where it is not known, continued over all of each image; each image has some that is known."""
+    _, height, width, channels = colour_NHWC.shape
+    bordered = ((0, 0), (1, 1), (1, 1))
+    # the number of known neighbours goes along as one more channel
+    values = np.concatenate([colour_NHWC, known_NHW[..., None]], axis=3).astype(np.uint16)
+    canvas = np.pad(values, (*bordered, (0, 0)))
+    inside = canvas[:, 1:-1, 1:-1]
+    while not inside[..., -1].all():
+        column = canvas[:, :-2] + canvas[:, 1:-1] + canvas[:, 2:]
+        sums = column[:, :, :-2] + column[:, :, 1:-1] + column[:, :, 2:]
+        count = sums[..., -1]
+        new = (inside[..., -1] == 0) & (count > 0)
+        inside[new, :channels] = (sums[new, :channels] + count[new, None] // 2) // count[new, None]
+        inside[new, -1] = 1
+    return inside[..., :channels].astype(np.uint8)
