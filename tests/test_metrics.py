@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from compressnet.metrics import compare, mse_per_image, psnr_of_mse, psnr_spread, ssim
+from compressnet.metrics import compare, mse_per_image, psnr_of_mse, psnr_spread, ssim, without_hidden_colour
 
 
 def noisy(images: np.ndarray) -> np.ndarray:
@@ -76,3 +76,50 @@ def test_spread_ranks_images_by_their_error() -> None:
     assert spread.median == pytest.approx(20 * np.log10(255 / 50))
     assert [image for image, _ in spread.worst] == list(range(149, 139, -1))
     assert psnr_spread(images, images).minimum is None
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colour_under_alpha_0_does_not_count(channels: int) -> None:
+    generator = np.random.default_rng(2)
+    images = generator.integers(1, 256, (3, 16, 16, channels), dtype=np.uint8)
+    images[:, :, :12, -1] = 0
+    decoded = images.copy()
+    decoded[:, :, :12, :-1] = generator.integers(0, 256, (3, 16, 12, channels - 1))
+    assert mse_per_image(images, decoded).tolist() == [0, 0, 0]
+    assert compare(images, decoded).psnr is None
+    assert ssim(images, decoded) == pytest.approx(1)
+    assert psnr_spread(images, decoded).minimum is None
+
+
+def test_visible_colour_and_alpha_count_over_all_values() -> None:
+    images = np.zeros((2, 2, 2, 4), np.uint8)
+    images[0, 0, 0] = (10, 20, 30, 255)
+    decoded = images.copy()
+    decoded[0, 0, 0, 1] += 255 - 20
+    decoded[1, 1, 1] = (90, 90, 90, 51)  # of a pixel that was transparent, only the alpha is an error
+    assert mse_per_image(images, decoded) == pytest.approx([(235 / 255) ** 2 / 16, 0.2**2 / 16])
+
+
+def test_it_is_the_alpha_of_the_original_that_hides() -> None:
+    images = np.full((1, 1, 1, 2), 255, np.uint8)
+    decoded = np.zeros_like(images)
+    assert mse_per_image(images, decoded).tolist() == [1]
+
+
+def test_grey_images_of_width_4_have_no_alpha() -> None:
+    images = np.zeros((1, 4, 4), np.uint8)
+    assert mse_per_image(images, np.full_like(images, 255)).tolist() == [1]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_hidden_colour_is_taken_out(channels: int) -> None:
+    images = np.random.default_rng(3).integers(0, 2, (5, 4, 4, channels), dtype=np.uint8)
+    before = images.copy()
+    cleaned = without_hidden_colour(images)
+    assert np.array_equal(images, before)
+    if channels in (1, 3):
+        assert np.array_equal(cleaned, images)
+    else:
+        hidden = images[..., -1] == 0
+        assert not cleaned[hidden].any()
+        assert np.array_equal(cleaned[~hidden], images[~hidden])

@@ -1,5 +1,8 @@
 """MSE, PSNR and SSIM of uint8 images, as the project reports them.
 
+Colour that nobody sees does not count: where images have alpha (2 or 4 channels), the colour of pixels whose original
+alpha is 0 is taken as equal. Means are still over all values.
+
 Axes: N images, H rows, W columns, C channels.
 """
 
@@ -17,6 +20,8 @@ SSIM_SIGMA_PX = 1.5
 SSIM_C1 = (0.01 * 255) ** 2
 SSIM_C2 = (0.03 * 255) ** 2
 WORST_IMAGES = 10
+ALPHA_CHANNELS = (2, 4)
+"""Images of so many channels have alpha, in the last one."""
 _BATCH_IMAGES = 500
 
 
@@ -52,14 +57,29 @@ def psnr_of_mse(mse: float) -> float:
     return -10 * math.log10(mse) if mse > 0 else math.inf
 
 
+def without_hidden_colour(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images (...,C) with the colour of fully transparent pixels set to 0; without alpha they stay as they are."""
+    if images.shape[-1] not in ALPHA_CHANNELS:
+        return images
+    cleaned = images.copy()
+    cleaned[..., :-1][images[..., -1] == 0] = 0
+    return cleaned
+
+
+def _hidden(images: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """Where the colour of images (N,H,W[,C]) is hidden: (N,H,W); None without alpha."""
+    return images[..., -1] == 0 if images.ndim == 4 and images.shape[3] in ALPHA_CHANNELS else None
+
+
 def mse_per_image(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean squared error of each image, pixels in [0,1]: (N,)."""
-    parts = [
-        np.square(images[i : i + _BATCH_IMAGES].astype(np.int32) - decoded[i : i + _BATCH_IMAGES])
-        .reshape(len(images[i : i + _BATCH_IMAGES]), -1)
-        .mean(axis=1)
-        for i in range(0, len(images), _BATCH_IMAGES)
-    ]
+    """Mean squared error of each image (N,H,W) or (N,H,W,C), pixels in [0,1], hidden colour left out: (N,)."""
+    parts: list[NDArray[np.float64]] = []
+    for i in range(0, len(images), _BATCH_IMAGES):
+        batch = images[i : i + _BATCH_IMAGES]
+        errors = batch.astype(np.int32) - decoded[i : i + _BATCH_IMAGES]
+        if (hidden := _hidden(batch)) is not None:
+            errors[..., :-1][hidden] = 0
+        parts.append(np.square(errors).reshape(len(batch), -1).mean(axis=1))
     return np.concatenate(parts) / 255**2
 
 
@@ -114,7 +134,7 @@ def ssim(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity" (2004), as
     scikit-image's structural_similarity computes it with gaussian_weights=True, use_sample_covariance=False,
-    sigma=1.5, data_range=255: Gaussian window of 11x11, K1 0.01, K2 0.03.
+    sigma=1.5, data_range=255: Gaussian window of 11x11, K1 0.01, K2 0.03. Hidden colour is 0 in both.
     """
     height, width = images.shape[1:3]
     if min(height, width) < SSIM_WINDOW_PX:
@@ -126,7 +146,8 @@ def ssim(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
         return rows @ x @ columns
 
     for i in range(0, len(images), _BATCH_IMAGES):
-        x, y = (_planes(batch[i : i + _BATCH_IMAGES]) for batch in (images, decoded))
+        hidden = _hidden(images[i : i + _BATCH_IMAGES])
+        x, y = (_planes(batch[i : i + _BATCH_IMAGES], hidden) for batch in (images, decoded))
         mean_x, mean_y = blur(x), blur(y)
         var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
         covariance = blur(x * y) - mean_x * mean_y
@@ -137,8 +158,11 @@ def ssim(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
     return sum(sums) / (len(images) * channels)
 
 
-def _planes(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N,H,W) or (N,H,W,C) to float64 planes (N*C,H,W)."""
+def _planes(images: NDArray[np.uint8], hidden_NHW: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """(N,H,W) or (N,H,W,C) to float64 planes (N*C,H,W), hidden colour 0."""
+    if hidden_NHW is not None:
+        images = images.copy()
+        images[..., :-1][hidden_NHW] = 0
     if images.ndim == 4:
         images = images.transpose(0, 3, 1, 2).reshape(-1, *images.shape[1:3])
     return images.astype(np.float64)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from compressnet.bench.klt import encode_klt
 from compressnet.errors import InputError, MissingExtraError
+from compressnet.metrics import ALPHA_CHANNELS
 from compressnet.network import Images
 
 Mode = Literal["single", "mosaic"]
@@ -66,13 +67,18 @@ def unmosaic(picture: Images, shape: tuple[int, ...]) -> Images:
     return np.ascontiguousarray(tiles.reshape(-1, height, width, channels)[:count])
 
 
-def _save(picture: Images, file_format: str, setting: Setting) -> bytes:
+def save_picture(picture_HWC: Images, file_format: str, setting: Setting) -> bytes:
+    """A picture of 1 to 4 channels as a file of Pillow's format of that name. Raises InputError for JPEG with alpha."""
+    if file_format == "JPEG" and picture_HWC.shape[2] in ALPHA_CHANNELS:
+        raise InputError("JPEG has no alpha; leave jpeg out of --rivals for these images")
     stream = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(stream, file_format, **setting)
+    pixels = picture_HWC[..., 0] if picture_HWC.shape[2] == 1 else picture_HWC
+    Image.fromarray(pixels).save(stream, file_format, **setting)
     return stream.getvalue()
 
 
-def _open(data: bytes, channels: int) -> Images:
+def open_picture(data: bytes, channels: int) -> Images:
+    """The pixels (H,W,C) of a file, whatever channels it has chosen to keep."""
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
     with Image.open(io.BytesIO(data)) as picture:
         pixels = np.asarray(picture.convert(mode))
@@ -83,11 +89,14 @@ def _picture_rival(name: str, file_format: str, mode: Mode, settings: Sequence[S
     def encode(images_NHWC: Images, setting: Setting) -> Coded:
         channels = images_NHWC.shape[3]
         if mode == "mosaic":
-            data = _save(mosaic(images_NHWC), file_format, setting)
-            return Coded(total_bytes=len(data), decode=lambda: unmosaic(_open(data, channels), images_NHWC.shape))
-        files = [_save(image, file_format, setting) for image in images_NHWC]
+            data = save_picture(mosaic(images_NHWC), file_format, setting)
+            return Coded(
+                total_bytes=len(data), decode=lambda: unmosaic(open_picture(data, channels), images_NHWC.shape)
+            )
+        files = [save_picture(image, file_format, setting) for image in images_NHWC]
         return Coded(
-            total_bytes=sum(map(len, files)), decode=lambda: np.stack([_open(file, channels) for file in files])
+            total_bytes=sum(map(len, files)),
+            decode=lambda: np.stack([open_picture(file, channels) for file in files]),
         )
 
     return Rival(name=name, mode=mode, lossless=lossless, settings=tuple(settings), encode=encode)
