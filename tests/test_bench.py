@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from compressnet.alpha import clear_hidden
 from compressnet.bench.curves import bd_rate, bd_rates, curves_of, draw
 from compressnet.bench.klt import encode_klt
 from compressnet.bench.measure import Bench, Point, run_bench
@@ -20,7 +21,7 @@ from compressnet.bench.report import write_bench
 from compressnet.bench.rivals import RIVALS, Coded, Rival, find_rivals, mosaic, unmosaic
 from compressnet.codec import Codec
 from compressnet.errors import InputError
-from compressnet.metrics import mse_per_image, psnr_of_mse, without_hidden_colour
+from compressnet.metrics import mse_per_image, psnr_of_mse
 from drawings import sprites
 
 
@@ -42,7 +43,7 @@ def test_lossless_rivals_lose_nothing(rival: Rival, channels: int, mnist: np.nda
     find_rivals([rival.name])
     images = np.repeat(mnist[:200, ..., None], channels, axis=3)
     coded = rival.encode(images, rival.settings[0])
-    assert np.array_equal(without_hidden_colour(coded.decode()), images)
+    assert np.array_equal(clear_hidden(coded.decode()), images)
     assert 0 < coded.total_bytes < images.nbytes
 
 
@@ -65,7 +66,7 @@ def test_lossy_rivals_get_better_with_bytes(rival: Rival, mnist: np.ndarray) -> 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "avif", "jxl", "jpeg2000", "klt"])
 def test_alpha_comes_through_all_lossy_rivals_but_jpeg(name: str, channels: int) -> None:
     find_rivals([name])
-    images = without_hidden_colour(sprites(30, channels=channels))
+    images = clear_hidden(sprites(30, channels=channels))
     for rival in RIVALS[name]:
         if rival.lossless:
             continue

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from compressnet.metrics import compare, mse_per_image, psnr_of_mse, psnr_spread, ssim, without_hidden_colour
+from compressnet.alpha import clear_hidden
+from compressnet.metrics import compare, mse_per_image, psnr_of_mse, psnr_spread, ssim
 
 
 def noisy(images: np.ndarray) -> np.ndarray:
@@ -115,7 +116,7 @@ def test_grey_images_of_width_4_have_no_alpha() -> None:
 def test_hidden_colour_is_taken_out(channels: int) -> None:
     images = np.random.default_rng(3).integers(0, 2, (5, 4, 4, channels), dtype=np.uint8)
     before = images.copy()
-    cleaned = without_hidden_colour(images)
+    cleaned = clear_hidden(images)
     assert np.array_equal(images, before)
     if channels in (1, 3):
         assert np.array_equal(cleaned, images)

@@ -28,9 +28,9 @@ from compressnet.training.distributions import mixture_bits
 from compressnet.training.freeze import freeze
 from compressnet.training.join import find_switch
 from compressnet.training.loop import Trainer
-from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.model import Model
 from compressnet.training.move import moved
+from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.quantize import biases_through, quantize_through, weight_exponents, weights_through
 from compressnet.training.thaw import design_of, thaw
 from compressnet.training.train import log_path, refine, train

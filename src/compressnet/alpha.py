@@ -53,11 +53,10 @@ def fill_hidden(images_NHWC: Images) -> Images:
 
 def _continued(colour_NHWC: Images, known_NHW: NDArray[np.bool_]) -> Images:
     """Colour, 0 where it is not known, continued over all of each image; each image has some that is known."""
-    _, height, width, channels = colour_NHWC.shape
-    bordered = ((0, 0), (1, 1), (1, 1))
+    channels = colour_NHWC.shape[3]
     # the number of known neighbours goes along as one more channel
     values = np.concatenate([colour_NHWC, known_NHW[..., None]], axis=3).astype(np.uint16)
-    canvas = np.pad(values, (*bordered, (0, 0)))
+    canvas = np.pad(values, ((0, 0), (1, 1), (1, 1), (0, 0)))
     inside = canvas[:, 1:-1, 1:-1]
     while not inside[..., -1].all():
         column = canvas[:, :-2] + canvas[:, 1:-1] + canvas[:, 2:]

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.alpha import has_alpha
+
 SSIM_WINDOW_PX = 11
 SSIM_SIGMA_PX = 1.5
 SSIM_C1 = (0.01 * 255) ** 2
 SSIM_C2 = (0.03 * 255) ** 2
 WORST_IMAGES = 10
-ALPHA_CHANNELS = (2, 4)
-"""Images of so many channels have alpha, in the last one."""
 _BATCH_IMAGES = 500
 
 
@@ -57,18 +57,9 @@ def psnr_of_mse(mse: float) -> float:
     return -10 * math.log10(mse) if mse > 0 else math.inf
 
 
-def without_hidden_colour(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images (...,C) with the colour of fully transparent pixels set to 0; without alpha they stay as they are."""
-    if images.shape[-1] not in ALPHA_CHANNELS:
-        return images
-    cleaned = images.copy()
-    cleaned[..., :-1][images[..., -1] == 0] = 0
-    return cleaned
-
-
 def _hidden(images: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     """Where the colour of images (N,H,W[,C]) is hidden: (N,H,W); None without alpha."""
-    return images[..., -1] == 0 if images.ndim == 4 and images.shape[3] in ALPHA_CHANNELS else None
+    return images[..., -1] == 0 if images.ndim == 4 and has_alpha(images.shape[3]) else None
 
 
 def mse_per_image(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet import api
+from compressnet.alpha import clear_hidden
 from compressnet.bench.rivals import Rival, find_rivals, pixels_of
 from compressnet.codec import Codec
 from compressnet.container import Container, FileSource
-from compressnet.metrics import compare, mse_per_image, without_hidden_colour
+from compressnet.metrics import compare, mse_per_image
 from compressnet.network import Images
 
 EFFORTS = (1, 5, 9)
@@ -193,13 +194,13 @@ def _measure_own(images_NHWC: Images, first_NHWC: Images, codec: Codec, quality:
 
 
 def _measure_rival(rival: Rival, images_NHWC: Images, setting: dict[str, Any], text: str) -> Point:
-    images_NHWC = without_hidden_colour(images_NHWC)
+    images_NHWC = clear_hidden(images_NHWC)
     start = time.perf_counter()
     coded = rival.encode(images_NHWC, setting)
     middle = time.perf_counter()
     decoded = coded.decode()
     end = time.perf_counter()
-    if rival.lossless and not np.array_equal(without_hidden_colour(decoded), images_NHWC):
+    if rival.lossless and not np.array_equal(clear_hidden(decoded), images_NHWC):
         raise ValueError("decoded images differ from the originals, though the setting is lossless")
     figures = compare(images_NHWC, decoded)
     return Point(

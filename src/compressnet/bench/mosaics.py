@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from compressnet.alpha import clear_hidden, has_alpha
 from compressnet.bench.rivals import Setting, mosaic, open_picture, save_picture, unmosaic
 from compressnet.errors import InputError
 from compressnet.images import evenly_spread
-from compressnet.metrics import ALPHA_CHANNELS, mse_per_image, psnr_of_mse, without_hidden_colour
+from compressnet.metrics import mse_per_image, psnr_of_mse
 from compressnet.network import Images
 
 SAMPLE_PX = 1 << 22
@@ -71,7 +72,7 @@ def _avif_variants(channels: int) -> Sequence[Setting]:
 
 
 def _webp_variants(channels: int) -> Sequence[Setting]:
-    return [{"alpha_quality": quality} for quality in (30, 60, 90)] if channels in ALPHA_CHANNELS else [{}]
+    return [{"alpha_quality": quality} for quality in (30, 60, 90)] if has_alpha(channels) else [{}]
 
 
 _AVIF = PictureCodec(
@@ -155,7 +156,7 @@ def _make_group(images: Images) -> Group:
     if images.ndim not in (3, 4) or images.dtype != np.uint8:
         raise InputError(f"images are {images.dtype} {images.shape}; they have to be uint8 (N,H,W) or (N,H,W,C)")
     images_NHWC = images[..., None] if images.ndim == 3 else images
-    cleaned_NHWC = np.ascontiguousarray(without_hidden_colour(images_NHWC))
+    cleaned_NHWC = np.ascontiguousarray(clear_hidden(images_NHWC))
     rows_N = cleaned_NHWC.reshape(len(images), -1).view(f"V{cleaned_NHWC[0].size}")[:, 0]
     _, first, copies = np.unique(rows_N, return_index=True, return_counts=True)
     order = np.argsort(first)

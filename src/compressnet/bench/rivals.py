@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from compressnet.alpha import has_alpha
 from compressnet.bench.klt import encode_klt
 from compressnet.errors import InputError, MissingExtraError
-from compressnet.metrics import ALPHA_CHANNELS
 from compressnet.network import Images
 
 Mode = Literal["single", "mosaic"]
@@ -69,7 +69,7 @@ def unmosaic(picture: Images, shape: tuple[int, ...]) -> Images:
 
 def save_picture(picture_HWC: Images, file_format: str, setting: Setting) -> bytes:
     """A picture of 1 to 4 channels as a file of Pillow's format of that name. Raises InputError for JPEG with alpha."""
-    if file_format == "JPEG" and picture_HWC.shape[2] in ALPHA_CHANNELS:
+    if file_format == "JPEG" and has_alpha(picture_HWC.shape[2]):
         raise InputError("JPEG has no alpha; leave jpeg out of --rivals for these images")
     stream = io.BytesIO()
     pixels = picture_HWC[..., 0] if picture_HWC.shape[2] == 1 else picture_HWC

@@ -72,4 +72,55 @@ OVERVIEW = Design(
 DETAIL = replace(OVERVIEW, widths=Widths(vector=0, grid=16, slices=4, hidden_slice=48, analysis_blocks=2, linear=True))
 """The same qualities. As many symbols as pixels, and an entropy model that sees neighbourhoods."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """How long to train, and how large the networks are: for a collection of 20,000 images of 32x32, about."""
+
+    minutes: float
+    fine: int
+    coarse: int
+    hidden: int
+
+
+PRESETS = {
+    "fast": Preset(minutes=3, fine=12, coarse=24, hidden=32),
+    "balanced": Preset(minutes=20, fine=16, coarse=32, hidden=48),
+    "best": Preset(minutes=120, fine=24, coarse=48, hidden=64),
+}
+GRID_CHANNELS = {1: 16, 2: 28, 3: 40, 4: 48}
+"""Symbols for each 4x4 pixels, by the images' channels."""
+FEW_PIXELS = 1 << 21
+"""In collections of fewer pixels the codec is a large part, and the networks are smaller: about 2,000 of 32x32."""
+
+
+def pictures(preset: Preset, channels: int, collection_px: int, *, several_kinds: bool) -> Design:
+    """One network for all qualities and all sizes of a collection, which begins as a transform codec.
+
+    channels: what the networks see; collection_px: pixels of the collection in all.
+    """
+    scale = 1.0 if collection_px >= FEW_PIXELS else 0.75
+    widths = Widths(
+        vector=0,
+        grid=GRID_CHANNELS[channels],
+        slices=4,
+        fine=round(preset.fine * scale),
+        coarse=round(preset.coarse * scale),
+        hidden_slice=round(preset.hidden * scale),
+        analysis_blocks=2,
+        linear=True,
+        channels=channels,
+        positions=not several_kinds,
+    )
+    return Design(
+        name="pictures",
+        widths=widths,
+        qualities=(0, 99),
+        log_lambda=(math.log(5.0), 8.3, 0.0),
+        origin=0,
+        learning_rate=1e-3,
+        begins_as_transform=True,
+    )
+
+
 DESIGNS: dict[str, tuple[Design, ...]] = {"overview": (VECTOR, OVERVIEW), "detail": (VECTOR, DETAIL)}

@@ -57,7 +57,7 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
 
 def frozen_family(trainer: Trainer) -> list[Network]:
-    """The integer networks of a trained model, for each kind of image; they have all weights and alphabets in common."""
+    """The integer networks of a trained model, for each kind of image; weights and alphabets are the same in all."""
     average = copy.deepcopy(trainer.average).cpu()
     models = [average, *(average.for_kind(part.kind) for part in trainer.parts[1:])]
     for model in models[1:]:

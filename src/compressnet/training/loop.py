@@ -43,6 +43,9 @@ REFINEMENT_RATE = 0.5
 CALIBRATED_BATCHES = 40
 AVERAGE_DECAY = 0.999
 EXPONENTS_EVERY_STEPS = 50
+CLOSE_IN_FROM = 0.08
+"""Share of the schedule from which on only qualities near the wanted PSNR are trained."""
+QUALITIES_BELOW, QUALITIES_ABOVE = 14, 6
 EVALUATED_VALUES = 400_000
 """Pixels times channels of the held-out images that are measured for a report, about."""
 MEASURED_TOGETHER = 128
@@ -296,7 +299,25 @@ class Trainer:
                 bits += float(outcome.bits_B.sum())
         return np.concatenate(parts), bits
 
+    def _close_in(self) -> None:
+        """Let the qualities that are trained close in on those that give about the PSNR that is wanted.
+
+        PSNR at a quality rises while a training goes on, so there is more room below.
+        """
+        target = self.options.target_psnr
+        if target is None or self.share < CLOSE_IN_FROM:
+            return
+        lowest, highest = self.design.within(self.options.qualities)
+        first, last = lowest, highest
+        while first < last:
+            middle = (first + last) // 2
+            enough = self.measure(middle, self._evaluated // 2).psnr >= target
+            first, last = (first, middle) if enough else (middle + 1, last)
+        low = max(lowest, min(first - QUALITIES_BELOW, highest - QUALITIES_BELOW))
+        self.qualities = low, min(highest, first + QUALITIES_ABOVE)
+
     def _report(self, report: Callable[[Progress], None]) -> None:
+        self._close_in()
         low, high = self.qualities
         span = high - low
         chosen = sorted({low + round(span * share) for share in (0.1, 0.5, 0.95)})

@@ -31,7 +31,7 @@ class Options:
 
 
 class Measured(NamedTuple):
-    """What a quality gives: bytes an image (ideal code length), PSNR in dB, and SSIM, None where images are too small."""
+    """What a quality gives: bytes an image (ideal), PSNR in dB, and SSIM, None where images are too small for it."""
 
     quality: int
     bytes_per_image: float
@@ -61,5 +61,3 @@ class TrainingInterrupted(Exception):  # noqa: N818 - not an error
 def checkpoint_path(output: Path, design: Design) -> Path:
     """Where the checkpoint of a network lies while it is trained."""
     return output.with_name(f"{output.name}.{design.name}.checkpoint")
-
-

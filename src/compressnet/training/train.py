@@ -6,7 +6,8 @@ images (N,H,W,C) -> a Trainer for each design -> checkpoints -> join -> NAME.cod
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,29 @@ from numpy.typing import NDArray
 from compressnet.bundle import Bundle, to_bytes
 from compressnet.errors import InputError
 from compressnet.files import atomic_write
-from compressnet.training.design import DESIGNS, Design
+from compressnet.training.channels import network_channels
+from compressnet.training.design import DESIGNS, PRESETS, Design, Preset, pictures
+from compressnet.training.gather import Gathered, gather
 from compressnet.training.join import join
 from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.refine import refined_bundle
 from compressnet.training.thaw import design_of
 from compressnet.training.workers import Job, Report, run_jobs
 
-__all__ = ["DESIGNS", "Options", "Progress", "TrainingInterrupted", "log_path", "refine", "train"]
+__all__ = [
+    "DESIGNS",
+    "PRESETS",
+    "Gathered",
+    "Options",
+    "Progress",
+    "TrainingInterrupted",
+    "gather",
+    "log_path",
+    "refine",
+    "train",
+    "train_collection",
+    "train_gathered",
+]
 
 Images = NDArray[np.uint8]
 
@@ -51,6 +67,41 @@ def train(
     jobs = [Job(sets=[images_NHWC], output=output, options=options, design=design) for design in designs]
     trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))
     return _finish(join(trainers, output.name.removesuffix(".codec")), output, designs)
+
+
+def train_collection(
+    batches: Iterable[Images],
+    output: Path,
+    options: Options,
+    preset: Preset,
+    *,
+    resume: bool = False,
+    report: Report = lambda _: None,
+) -> Bundle:
+    """Train one network for all sizes and modes of a collection and write the codec to `output`, with a log beside it.
+
+    batches: arrays uint8 (n,H,W) or (n,H,W,C). options: its designs are not used; its hold-out is at most a tenth.
+    Raises as `train`.
+    """
+    return train_gathered(gather(batches, options.seed), output, options, preset, resume=resume, report=report)
+
+
+def train_gathered(
+    gathered: Gathered,
+    output: Path,
+    options: Options,
+    preset: Preset,
+    *,
+    resume: bool = False,
+    report: Report = lambda _: None,
+) -> Bundle:
+    """`train_collection` of what was gathered."""
+    channels = network_channels({images.shape[3] for images in gathered.sets})
+    design = pictures(preset, channels, gathered.pixels, several_kinds=len(gathered.sets) > 1)
+    options = replace(options, designs=(design,), holdout=min(options.holdout, gathered.distinct // 10))
+    job = Job(sets=gathered.sets, output=output, options=options, design=design)
+    trainers = run_jobs([job], resume=resume, report=_logged(output, report))
+    return _finish(join(trainers, output.name.removesuffix(".codec")), output, [design])
 
 
 def refine(

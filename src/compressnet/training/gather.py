@@ -1,0 +1,96 @@
+"""From a collection to what a training takes: distinct images, by kind, those to hold out chosen by a seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.alpha import fill_hidden
+from compressnet.errors import InputError
+from compressnet.training.architecture import SMALLEST_SIDE_PX
+
+Images = NDArray[np.uint8]
+Shape = tuple[int, int, int]
+
+LARGEST_SIDE_PX = 64
+FEWEST_IMAGES = 400
+"""Fewer distinct images than these in all are not trained on: the codec would outweigh what it saves."""
+FEWEST_OF_KIND = 4
+TRAINED_BYTES = 1 << 30
+"""Pixels times channels that are kept in memory; of larger collections a part is trained on."""
+KINDS_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What a codec is trained on."""
+
+    sets: list[Images]
+    """Distinct images (N,H,W,C) of each kind, the most pixels first, in an order that the seed sets."""
+    left_out: list[tuple[Shape, int, str]]
+    """Kinds that are not trained on: (H,W,C), images, why."""
+    images: int
+    """Of the collection, duplicates included."""
+
+    @property
+    def distinct(self) -> int:
+        """Images to train on and to hold out."""
+        return sum(map(len, self.sets))
+
+    @property
+    def pixels(self) -> int:
+        """Of all these images."""
+        return sum(images.shape[0] * images.shape[1] * images.shape[2] for images in self.sets)
+
+
+def gather(batches: Iterable[Images], seed: int) -> Gathered:
+    """Distinct images of arrays (n,H,W) or (n,H,W,C), of sides from 8 to 64 pixels.
+
+    Raises InputError where fewer than FEWEST_IMAGES can be trained on.
+    """
+    kept: dict[Shape, list[Images]] = {}
+    counts: dict[Shape, int] = {}
+    seen: set[bytes] = set()
+    total = held_bytes = 0
+    for array in batches:
+        total += len(array)
+        images = array.reshape(*array.shape[:3], -1)
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+        digests = [
+            hashlib.blake2b(image.tobytes() + bytes(str(shape), "ascii"), digest_size=16).digest() for image in images
+        ]
+        new = [i for i, digest in enumerate(digests) if digest not in seen and digests.index(digest) == i]
+        seen.update(digests)
+        counts[shape] = counts.get(shape, 0) + len(images)
+        if new and held_bytes < TRAINED_BYTES and _why_not(shape) is None:
+            chosen = images[new]
+            kept.setdefault(shape, []).append(chosen)
+            held_bytes += chosen.nbytes
+    sets = {shape: np.concatenate(parts) for shape, parts in kept.items()}
+    ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
+    chosen_shapes = [shape for shape in ranked if len(sets[shape]) >= FEWEST_OF_KIND][:KINDS_LIMIT]
+    left_out = [
+        (shape, count, _why_not(shape) or f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many")
+        for shape, count in sorted(counts.items())
+        if shape not in chosen_shapes
+    ]
+    generator = np.random.default_rng(seed)
+    shuffled = [fill_hidden(sets[shape][generator.permutation(len(sets[shape]))]) for shape in chosen_shapes]
+    gathered = Gathered(sets=shuffled, left_out=left_out, images=total)
+    if gathered.distinct < FEWEST_IMAGES:
+        raise InputError(
+            f"{gathered.distinct} distinct images of sides from {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels: too few to "
+            f"train on, at least {FEWEST_IMAGES} are needed; use a codec that ships (--codec), or pack, which needs none"
+        )
+    return gathered
+
+
+def _why_not(shape: Shape) -> str | None:
+    """Why a kind of image is not trained on; None where it is."""
+    if min(shape[:2]) < SMALLEST_SIDE_PX or max(shape[:2]) > LARGEST_SIDE_PX:
+        return f"sides from {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels are trained on"
+    return None
