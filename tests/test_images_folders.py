@@ -13,6 +13,7 @@ from compressnet.images import open_collection, write_collection
 from picture_files import grey, png, put_folder, same, singles
 
 IMAGES = [np.full((8 + i, 9, 3), i, np.uint8) for i in range(3)]
+IMAGES_OF_ONE = [image[None] for image in IMAGES]
 
 
 def test_pictures_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
@@ -72,9 +73,6 @@ def test_folders_and_names_come_back(tmp_path: Path) -> None:
     assert (
         tmp_path / "out" / "labels.csv"
     ).read_text() == "name,label\ncat/1.png,cat\ncat/1-1.png,cat\ndog/2.png,dog\n"
-
-
-IMAGES_OF_ONE = [image[None] for image in IMAGES]
 
 
 def test_files_go_into_a_folder_that_is_there_and_leave_the_others(tmp_path: Path) -> None:
