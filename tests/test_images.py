@@ -200,6 +200,8 @@ def idx(images: np.ndarray) -> bytes:
         (npy(GREY[:0]), "holds no images"),
         (npy(GREY)[:-5], "cannot be read"),
         (gzip.compress(npy(GREY)[:-5]), "cut off, 5 of 140 bytes are missing"),
+        (npy(GREY).replace(b"(", b"\x7f"), "cannot be read"),
+        (npy(GREY).replace(b"(7,", b"(-7"), "cannot be read"),
         (npy(np.empty((7, 5, 4), "O")), "Python objects, which are never loaded"),
         (npz(a=GREY, b=GREY), "call the one with the images 'images'"),
         (npz(a=GREY)[:-30], "cannot be read"),

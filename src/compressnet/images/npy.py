@@ -89,13 +89,21 @@ def read_npy(stream: Readable, name: str) -> NDArray[Any]:
 
 
 def _read_header(stream: Readable, name: str) -> NpyHeader:
-    with warnings.catch_warnings(action="ignore"):  # on what Python thinks of a damaged header
-        version = np.lib.format.read_magic(as_binary(stream))
-        if version not in ((1, 0), (2, 0)):
-            raise InputError(f"{name}: .npy of version {version}; save it again with plain uint8 values")
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read(as_binary(stream))
-    if dtype.hasobject or any(side < 0 for side in shape):
+    file = as_binary(stream)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            version = np.lib.format.read_magic(file)
+            if version not in ((1, 0), (2, 0)):
+                raise InputError(f"{name}: .npy of version {version}; save it again with plain uint8 values")
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran_order, dtype = read(file)
+    except InputError:
+        raise
+    except Exception as error:  # NumPy runs the text through Python's parser, which raises nearly anything
+        raise InputError(f"{name}: cannot be read ({error}); is the file damaged or cut off?") from error
+    if any(side < 0 for side in shape):
+        raise InputError(f"{name}: cannot be read; the array's shape is {shape}")
+    if dtype.hasobject:
         raise InputError(f"{name}: holds Python objects, which are never loaded; save plain numbers or texts")
     return NpyHeader(shape=shape, fortran_order=fortran_order, dtype=dtype)
 
