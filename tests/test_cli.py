@@ -68,7 +68,9 @@ def read(path: Path) -> np.ndarray:
     return open_collection(path).load()
 
 
-@pytest.mark.parametrize("ending", ["b.npy", "b.npz", "b-idx3-ubyte", "b-idx3-ubyte.gz", "folder"])
+@pytest.mark.parametrize(
+    "ending", ["b.npy", "b.npz", "b-idx3-ubyte", "b-idx3-ubyte.gz", "b.zip", "b.tar", "b.parquet", "folder"]
+)
 def test_round_trip(archive: Path, tmp_path: Path, grey: dict[str, np.ndarray], ending: str) -> None:
     result = run("decompress", archive, "-o", tmp_path / ending)
     assert "23 images" in result.stdout
@@ -82,6 +84,21 @@ def test_labels_come_back(archive: Path, tmp_path: Path) -> None:
     run("decompress", archive, "-o", tmp_path / "b.npz", "--select", "20:")
     with np.load(tmp_path / "b.npz") as arrays:
         assert arrays["labels"].tolist() == ["name 20", "name 21", "name 22"]
+
+
+def test_labels_come_from_folders_and_by_name(tmp_path: Path, grey: dict[str, np.ndarray]) -> None:
+    for name, image in zip(("cat/a.png", "cat/b.png", "dog/a.png"), grey["images"], strict=False):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "in" / name)
+    run("compress", tmp_path / "in", "-o", tmp_path / "a.cnet", "--codec", GREY)
+    with compressnet.open(tmp_path / "a.cnet") as opened:
+        assert opened.labels is not None
+        assert opened.labels.tolist() == ["cat", "cat", "dog"]
+    (tmp_path / "x.csv").write_text("name,label\ndog/a.png,3\ncat/a.png,1\ncat/b.png,2\n")
+    run("compress", tmp_path / "in", "-o", tmp_path / "a.cnet", "-f", "--codec", GREY, "--labels", tmp_path / "x.csv")
+    with compressnet.open(tmp_path / "a.cnet") as opened:
+        assert opened.labels is not None
+        assert opened.labels.tolist() == [1, 2, 3]
 
 
 def test_compress_says_what_it_wrote(images: Path, tmp_path: Path) -> None:
@@ -228,10 +245,10 @@ def test_inputs_that_cannot_be_used_end_with_1(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     target = tmp_path / "a.cnet"
-    assert "pictures: an empty folder" in refused(1, "compress", folder, "-o", target)
+    assert "pictures: no pictures in it" in refused(1, "compress", folder, "-o", target)
     Image.new("L", (28, 28)).save(folder / "a.png")
     Image.new("L", (28, 27)).save(folder / "b.png")
-    assert "b.png" in refused(1, "compress", folder, "-o", target)
+    assert "images of two sizes" in refused(1, "compress", folder, "-o", target)
     (folder / "b.png").unlink()
     Image.fromarray(np.zeros((28, 28), np.uint16)).save(folder / "c.png")
     assert "c.png: 16-bit" in refused(1, "compress", folder, "-o", target)

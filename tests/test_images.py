@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import gzip
 import io
+import tempfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from compressnet.errors import InputError
 from compressnet.images import (
     collection_from_bytes,
     open_collection,
-    read_labels,
     require_free,
     write_collection,
 )
+from compressnet.images.collection import in_batches
+from picture_files import mixed_images, same, singles
 
 GREY = np.random.default_rng(0).integers(0, 256, (7, 5, 4), np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (7, 5, 4, 3), np.uint8)
-ENDINGS = ["a.npy", "a.npz", "a-ubyte", "a-ubyte.gz", "folder"]
+ARRAYS = ["a.npy", "a.npz", "a-ubyte", "a-ubyte.gz"]
+PICTURES = ["folder", "a.zip", "a.tar", "a.parquet"]
+ENDINGS = [*ARRAYS, *PICTURES]
 
 
 def write(target: Path, images: np.ndarray, labels: np.ndarray | None = None, *, overwrite: bool = False) -> None:
     parts = [images[i : i + 3] for i in range(0, len(images), 3)]
-    write_collection(target, parts, images.shape, labels, overwrite=overwrite)
+    write_collection(target, parts, count=len(images), labels=labels, overwrite=overwrite)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -45,27 +49,84 @@ def test_what_is_written_is_read(tmp_path: Path, ending: str, images: np.ndarray
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
-def test_folders_of_other_modes(tmp_path: Path, channels: int) -> None:
+@pytest.mark.parametrize("ending", PICTURES)
+def test_pictures_of_other_modes(tmp_path: Path, channels: int, ending: str) -> None:
     images = np.random.default_rng(2).integers(0, 256, (3, 5, 4, channels), np.uint8)
-    write(tmp_path / "pngs", images)
-    assert np.array_equal(open_collection(tmp_path / "pngs").load().reshape(images.shape), images)
+    write(tmp_path / ending, images)
+    assert np.array_equal(open_collection(tmp_path / ending).load().reshape(images.shape), images)
 
 
-@pytest.mark.parametrize("count", [1, 3, 7, 100])
-def test_samples_are_spread_over_the_collection(tmp_path: Path, count: int) -> None:
-    write(tmp_path / "a.npy", GREY)
-    sample = open_collection(tmp_path / "a.npy").sample(count)
-    assert len(sample) == min(count, 7)
-    assert np.array_equal(sample[0], GREY[0])
-    if count > 1:
-        assert np.array_equal(sample[-1], GREY[6])
+@st.composite
+def named(draw: st.DrawFn, count: int) -> list[str] | None:
+    """Names of pictures, in folders too, all different as PNGs and in the order of a folder; or none."""
+    part = st.text("abcXYZ 012ä日_-", min_size=1, max_size=8).map(lambda text: f"x{text}x")
+    path = st.lists(part, min_size=1, max_size=3).map("/".join)
+    stems = draw(st.none() | st.lists(path, min_size=count, max_size=count, unique_by=lambda text: text.casefold()))
+    return (
+        None if stems is None else [f"{stem}.png" for stem in sorted(stems, key=lambda text: f"{text}.png".split("/"))]
+    )
 
 
-def test_npz_keeps_labels(tmp_path: Path) -> None:
-    write(tmp_path / "a.npz", GREY, np.arange(7))
-    with np.load(tmp_path / "a.npz") as arrays:
-        assert arrays["labels"].tolist() == list(range(7))
-    assert np.array_equal(open_collection(tmp_path / "a.npz").load(), GREY)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), ending=st.sampled_from(PICTURES), images=mixed_images())
+def test_mixed_collections_come_back(data: st.DataObject, ending: str, images: list[np.ndarray]) -> None:
+    count = len(images)
+    names = data.draw(named(count))
+    integers = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=count, max_size=count).map(np.array)
+    text = st.text("abc ,;\"'ä日", max_size=9).map(lambda text: f"l{text}")
+    labels = data.draw(st.none() | integers | st.lists(text, min_size=count, max_size=count).map(np.array))
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / ending
+        write_collection(target, in_batches(images), count=count, names=names, labels=labels)
+        collection = open_collection(target)
+        assert collection.count == count
+        assert collection.names == (names or [f"{i:05d}.png" for i in range(count)])
+        assert same(singles(collection), images)
+        assert same(singles(collection), images)  # as often as one likes
+        kept = collection.labels
+        if labels is not None:
+            assert kept is not None
+            assert kept.tolist() == labels.tolist()
+        elif names is None:
+            assert kept is None
+
+
+@pytest.mark.parametrize("ending", ARRAYS)
+def test_arrays_take_one_size_and_say_what_takes_more(tmp_path: Path, ending: str) -> None:
+    parts = [GREY, COLOUR]
+    with pytest.raises(InputError, match=rf"{ending}: images of 4x5 .* write a folder, \.zip, \.tar or \.parquet"):
+        write_collection(tmp_path / ending, parts, count=14)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("count", [6, 8])
+def test_another_number_of_images_than_promised(tmp_path: Path, ending: str, count: int) -> None:
+    with pytest.raises(InputError, match=rf"{ending}: (more than 6 images of 6|only 7 images of 8)"):
+        write_collection(tmp_path / ending, [GREY], count=count)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_names_and_labels_have_to_match(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(InputError, match=f"{ending}: 2 names for 7 images"):
+        write_collection(tmp_path / ending, [GREY], count=7, names=["a", "b"])
+    with pytest.raises(InputError, match=f"{ending}: 2 labels for 7 images"):
+        write_collection(tmp_path / ending, [GREY], count=7, labels=np.arange(2))
+
+
+@pytest.mark.parametrize("ending", ["a.tar.gz", "a.tgz", "a.png", "a.jpg", "a.7z"])
+def test_endings_that_are_not_written(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(InputError, match=f"{ending}: not written in this format; give .zip"):
+        write(tmp_path / ending, GREY)
+
+
+@pytest.mark.parametrize("ending", ["a.npz", "a.zip", "a.tar", "a-ubyte.gz", "a.parquet"])
+def test_equal_images_give_equal_files(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "other").mkdir()
+    for folder in (tmp_path, tmp_path / "other"):
+        write(folder / ending, GREY, np.arange(7))
+    assert (tmp_path / ending).read_bytes() == (tmp_path / "other" / ending).read_bytes()
 
 
 def test_mnists_test_images_ship() -> None:
@@ -96,51 +157,21 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
         raise InputError("broken")
 
     with pytest.raises(InputError, match="broken"):
-        write_collection(tmp_path / ending, broken(), GREY.shape, None, overwrite=False)  # type: ignore[arg-type]
+        write_collection(tmp_path / ending, broken(), count=7)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
-def save(path: Path, image: Image.Image) -> None:
-    image.save(path)
-
-
-def put(path: Path, kind: str) -> Path:
-    """A bad collection of a kind; the path that the message has to name."""
-    if kind == "empty folder":
-        return path
-    if kind == "text named png":
-        (path / "a.png").write_text("no picture")
-    elif kind == "a file that is no picture":
-        (path / "notes.md").write_text("hello")
-    elif kind == "16 bits":
-        Image.fromarray(np.zeros((5, 4), np.uint16)).save(path / "a.png")
-    elif kind == "two sizes":
-        Image.new("L", (4, 5)).save(path / "a.png")
-        Image.new("L", (5, 5)).save(path / "b.png")
-        return path / "b.png"
-    elif kind == "cut off":
-        stream = io.BytesIO()
-        Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)).save(stream, format="png")
-        (path / "a.png").write_bytes(stream.getvalue()[:2000])
-    return next(path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("empty folder", "an empty folder"),
-        ("text named png", "not a picture"),
-        ("a file that is no picture", "not an image file"),
-        ("16 bits", "16-bit"),
-        ("two sizes", "5x5 pixels"),
-        ("cut off", "cannot be read as a picture"),
-    ],
-)
-def test_folders_that_cannot_be_read_name_the_file(tmp_path: Path, kind: str, message: str) -> None:
-    named = put(tmp_path, kind)
-    with pytest.raises(InputError, match=message) as caught:
-        open_collection(tmp_path).load()
-    assert str(caught.value).startswith(str(named))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_are_read_out_of_gzip_and_pipes(tmp_path: Path, order: Literal["C", "F"]) -> None:
+    data = npy(np.asarray(COLOUR, order=order))
+    (tmp_path / "a.npy.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "a.npy").write_bytes(data)
+    for collection in (
+        open_collection(tmp_path / "a.npy.gz"),
+        open_collection(tmp_path / "a.npy"),
+        collection_from_bytes(data, "standard input"),
+    ):
+        assert np.array_equal(collection.load(), COLOUR)
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -168,6 +199,10 @@ def idx(images: np.ndarray) -> bytes:
         (npy(GREY[0]), "no collection of images"),
         (npy(GREY[:0]), "holds no images"),
         (npy(GREY)[:-5], "cannot be read"),
+        (gzip.compress(npy(GREY)[:-5]), "cut off, 5 of 140 bytes are missing"),
+        (npy(GREY).replace(b"(", b"\x7f"), "cannot be read"),
+        (npy(GREY).replace(b"(7,", b"(-7"), "cannot be read"),
+        (npy(np.empty((7, 5, 4), "O")), "Python objects, which are never loaded"),
         (npz(a=GREY, b=GREY), "call the one with the images 'images'"),
         (npz(a=GREY)[:-30], "cannot be read"),
         (idx(GREY)[:-1], "cut off; 7 images promised, 6 there"),
@@ -205,28 +240,3 @@ def test_arbitrary_bytes_are_a_collection_or_one_error(data: bytes, prefix: byte
 def test_paths_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         open_collection(tmp_path / "none")
-    with pytest.raises(InputError, match="no such file"):
-        read_labels(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"3\n1\n4\n", [3, 1, 4]),
-        (b"cat\ndog\n7\n", ["cat", "dog", "7"]),
-        (npy(np.array([3, 1, 4])), [3, 1, 4]),
-        (idx(np.array([3, 1, 4], np.uint8)), [3, 1, 4]),
-        (gzip.compress(idx(np.array([3, 1, 4], np.uint8))), [3, 1, 4]),
-    ],
-)
-def test_labels_of_every_kind(tmp_path: Path, data: bytes, expected: list[object]) -> None:
-    path = tmp_path / "labels"
-    path.write_bytes(data)
-    assert read_labels(path).tolist() == expected
-
-
-def test_labels_that_cannot_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "labels"
-    path.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(InputError, match="labels: cannot be read"):
-        read_labels(path)

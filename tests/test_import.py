@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-HEAVY = ("torch", "onnx", "onnxruntime", "PIL", "typer", "rich", "constriction", "skimage")
+HEAVY = ("torch", "onnx", "onnxruntime", "PIL", "pyarrow", "typer", "rich", "constriction", "skimage")
 
 BLOCK_TORCH = """
 import sys

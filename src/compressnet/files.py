@@ -25,7 +25,7 @@ def atomic_open(path: Path) -> Generator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~current_umask())
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -49,7 +49,7 @@ def atomic_write(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
-def _umask() -> int:
+def current_umask() -> int:
     """The process's umask; reading it takes setting it."""
     mask = os.umask(0)
     os.umask(mask)

@@ -73,8 +73,8 @@ def compress(
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
     if output != STREAM:
         require_target_free(Path(output), force=force)
-    chosen_labels = None if labels is None else read_labels(labels)
     collection = open_input(source)
+    chosen_labels = collection.labels if labels is None else read_labels(labels, collection.names)
     loaded = api.load(codec, backend.value, threads)
     if target is not None:
         sample = collection.sample(sample_sizes(effort)[1])
@@ -109,7 +109,8 @@ def decompress(
             "-o",
             "--output",
             metavar="OUT",
-            help=".npy, .npz, *-ubyte(.gz), else a folder of PNGs; - for .npy on stdout.",
+            help="PNGs in a .zip, .tar, .parquet or folder; images of one size also .npz, .npy, *-ubyte(.gz); "
+            "- for .npy on stdout.",
         ),
     ],
     select: Annotated[str | None, typer.Option(metavar="A:B", help="Only images A to B-1.")] = None,
@@ -126,17 +127,22 @@ def decompress(
         require_target_free(Path(output), force=force)
     with open_archive(source, codec, backend, threads) as archive:
         chosen = _parse_select(select, len(archive))
-        shape = (chosen.stop - chosen.start, *archive.shape[1:])
+        count = chosen.stop - chosen.start
         labels = archive.labels
-        with progress_bar("decompress", shape[0], quiet=quiet) as report:
+        with progress_bar("decompress", count, quiet=quiet) as report:
             batches = _selected(archive, chosen, report)
             if output == STREAM:
-                write_npy(sys.stdout.buffer, batches, shape)
+                write_npy(sys.stdout.buffer, batches, count)
                 return
-            labels = None if labels is None else labels[chosen]
-            write_collection(Path(output), batches, shape, labels, overwrite=force)
+            write_collection(
+                Path(output),
+                batches,
+                count=count,
+                labels=None if labels is None else labels[chosen],
+                overwrite=force,
+            )
     if not quiet:
-        console.print(f"{output}: {shape[0]} images")
+        console.print(f"{output}: {count} images")
 
 
 def _parse_select(text: str | None, images: int) -> slice:

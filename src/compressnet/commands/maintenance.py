@@ -94,7 +94,7 @@ def append(
             codec=codec,
             quality=quality,
             effort=effort,
-            labels=None if labels is None else read_labels(labels),
+            labels=None if labels is None else read_labels(labels, collection.names),
             threads=threads,
             report=report,
         )

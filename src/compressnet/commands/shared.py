@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from compressnet.archive import Archive
     from compressnet.codec import Codec
+    from compressnet.images import Collection
     from compressnet.targets import Target
 
 FAILED, USAGE, CORRUPT, NO_CODEC, INTERRUPTED = 1, 2, 3, 4, 130
@@ -58,12 +59,19 @@ BackendOption = Annotated[BackendChoice, typer.Option("--backend", help="What ru
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; by default all processors.")]
 ForceOption = Annotated[bool, typer.Option("-f", "--force", help="Overwrite what is there.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
-LabelsOption = Annotated[Path | None, typer.Option("--labels", help="IDX, .npy, or one label a line.")]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="IDX, .npy, one label a line, or .csv: name,label.")
+]
 ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first images.")]
 InputArgument = Annotated[
-    str, typer.Argument(metavar="INPUT", help="IDX(.gz), .npy, .npz, a folder of images, or 'mnist'.")
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="A folder, .zip or .tar(.gz|.xz|.bz2) of pictures, .parquet, .npz, .npy or IDX(.gz), 'mnist', "
+        "or - for IDX or .npy on stdin.",
+    ),
 ]
 
 
@@ -139,8 +147,8 @@ def require_target_free(path: Path, *, force: bool) -> None:
     require_free(path, overwrite=force)
 
 
-def open_input(source: str) -> Any:
-    """The collection of INPUT, - being standard input. Raises InputError."""
+def open_input(source: str) -> Collection:
+    """The collection of INPUT, - being standard input (IDX or .npy). Raises InputError, MissingExtraError."""
     from compressnet.api import read_stdin
     from compressnet.images import collection_from_bytes, open_collection
 

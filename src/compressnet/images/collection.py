@@ -1,0 +1,111 @@
+"""`Collection`: images of any sizes that can be read from the start, any number of times."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.errors import InputError
+
+Images = NDArray[np.uint8]
+
+BATCH_IMAGES = 2048
+BATCH_BYTES = 1 << 26
+"""Arrays of large images have fewer of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """Images in order, with names and labels where the source has them."""
+
+    name: str
+    count: int
+    batches: Callable[[], Iterator[Images]]
+    """Arrays uint8 (n,H,W) or (n,H,W,C), in order. The shape of the images may change from array to array."""
+    names: Sequence[str] | None = None
+    """A relative path with `/` for each image."""
+    labels: NDArray[Any] | None = None
+    """int64 or texts, one for each image."""
+
+    def load(self, limit: int | None = None) -> Images:
+        """All images, or the first `limit`, as one array (N,H,W[,C]). Raises InputError where sizes differ."""
+        wanted = self.count if limit is None else min(limit, self.count)
+        parts: list[Images] = []
+        taken = 0
+        for batch in self._same_shape():
+            parts.append(batch[: wanted - taken])
+            taken += len(parts[-1])
+            # Without a limit the source is read to its end, which is where damage shows.
+            if limit is not None and taken == wanted:
+                break
+        return np.concatenate(parts)
+
+    def sample(self, count: int) -> Images:
+        """Up to `count` images, evenly spread over the collection, as one array. Raises InputError as `load` does."""
+        positions = evenly_spread(self.count, count)
+        parts: list[Images] = []
+        start = 0
+        for batch in self._same_shape():
+            chosen = positions[(positions >= start) & (positions < start + len(batch))]
+            parts.append(batch[chosen - start])
+            start += len(batch)
+        return np.concatenate(parts)
+
+    def _same_shape(self) -> Iterator[Images]:
+        return one_shape(self.batches(), self.name, "one size and mode is needed here; crop or scale them first")
+
+
+def one_shape(batches: Iterable[Images], what: str, way_out: str) -> Iterator[Images]:
+    """The same arrays. Raises InputError at the first one whose images have another shape than those before."""
+    first: tuple[int, ...] | None = None
+    for batch in batches:
+        shape = batch.shape[1:]
+        first = first or shape
+        if shape != first:
+            raise InputError(f"{what}: images of {shape_text(first)} and of {shape_text(shape)}; {way_out}")
+        yield batch
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """(H,W) or (H,W,C) in words, the width first as people write it."""
+    channels = shape[2] if len(shape) == 3 else 1
+    return f"{shape[1]}x{shape[0]} pixels with {channels} channel{'s' * (channels > 1)}"
+
+
+def evenly_spread(total: int, count: int) -> NDArray[np.int64]:
+    """Up to `count` positions among `total`, first and last included, rising."""
+    return np.unique(np.linspace(0, total - 1, count).astype(np.int64))
+
+
+def survey(collection: Collection, report: Callable[[int], None] = lambda _: None) -> dict[tuple[int, ...], int]:
+    """How many images there are of each shape (H,W[,C]), in order of first appearance; reads all of them.
+
+    report: takes the number of images read so far. Raises InputError.
+    """
+    counts: Counter[tuple[int, ...]] = Counter()
+    for batch in collection.batches():
+        counts[batch.shape[1:]] += len(batch)
+        report(counts.total())
+    return dict(counts)
+
+
+def batch_images(image_bytes: int) -> int:
+    """How many images of this many bytes go into one array."""
+    return max(1, min(BATCH_IMAGES, BATCH_BYTES // max(1, image_bytes)))
+
+
+def in_batches(images: Iterable[Images]) -> Iterator[Images]:
+    """Single images (H,W) or (H,W,C) as arrays (n,H,W[,C]): neighbours of one shape go together."""
+    group: list[Images] = []
+    for image in images:
+        if group and (image.shape != group[0].shape or len(group) >= batch_images(image.nbytes)):
+            yield np.stack(group)
+            group = []
+        group.append(image)
+    if group:
+        yield np.stack(group)

@@ -1,0 +1,80 @@
+"""From a path, or bytes of a pipe, to a collection: what is there is told by its first bytes, not by its name."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.resources
+import io
+import os
+from pathlib import Path
+
+from compressnet.errors import InputError
+from compressnet.images.collection import Collection
+from compressnet.images.folders import files_below, folder_collection
+from compressnet.images.idx import idx_collection
+from compressnet.images.names import is_picture
+from compressnet.images.npy import NPY_MAGIC, mapped_collection, npy_collection
+from compressnet.images.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
+from compressnet.images.reading import as_binary, gunzipped, reading
+from compressnet.images.tars import is_tar, open_unpacked, tar_collection
+from compressnet.images.zips import ZIP_MAGICS, zip_collection
+
+_READABLE = "a folder, .zip or .tar of pictures, .parquet, IDX, .npy and .npz can be read"
+
+
+def sample(name: str) -> Path:
+    """A file of the samples that ship with the package."""
+    return Path(str(importlib.resources.files("compressnet") / "samples" / name))
+
+
+def open_collection(source: str | os.PathLike[str]) -> Collection:
+    """The images at a path; `mnist` is the 10,000 test images of MNIST that ship with the package.
+
+    Raises InputError, naming the file, for what cannot be read or holds no images of 8 bits, MissingExtraError.
+    """
+    if str(source) == "mnist":
+        path = sample("mnist-t10k-images-idx3-ubyte.gz")
+        return idx_collection("mnist", lambda: as_binary(gzip.open(path, "rb")))
+    path = Path(source)
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder")
+    with reading(str(path)), path.open("rb") as stream:
+        plain = stream.read(4)
+    if plain in ZIP_MAGICS:
+        return zip_collection(path)
+    if plain == PARQUET_MAGIC:
+        return parquet_collection(str(path), [path])
+    with reading(str(path)), open_unpacked(path) as stream:
+        header = stream.read(512)
+    if header.startswith(NPY_MAGIC):
+        return (
+            mapped_collection(path)
+            if plain == NPY_MAGIC[:4]
+            else npy_collection(str(path), lambda: open_unpacked(path))
+        )
+    if is_tar(header):
+        return tar_collection(path)
+    if header.startswith(b"\0\0") or not header.startswith(plain):
+        return idx_collection(str(path), lambda: open_unpacked(path))
+    raise InputError(f"{path}: not a collection of images; {_READABLE}")
+
+
+def _open_folder(folder: Path) -> Collection:
+    """Pictures, or Parquet files in the order of their names. Raises InputError, MissingExtraError."""
+    paths = files_below(folder)
+    tables = sorted(path for path in paths if path.lower().endswith(PARQUET_SUFFIX) and not path.startswith("."))
+    if not tables:
+        return folder_collection(folder, paths)
+    if any(map(is_picture, paths)):
+        raise InputError(f"{folder}: has both pictures and {tables[0]}; give one of them, or separate them")
+    return parquet_collection(str(folder), [folder / table for table in tables])
+
+
+def collection_from_bytes(data: bytes, name: str) -> Collection:
+    """An IDX or .npy file in memory, gzipped or not, as it comes from a pipe. Raises InputError."""
+    plain = gunzipped(data, name)
+    if plain.startswith(NPY_MAGIC):
+        return npy_collection(name, lambda: io.BytesIO(plain))
+    return idx_collection(name, lambda: io.BytesIO(plain))

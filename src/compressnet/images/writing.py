@@ -1,0 +1,111 @@
+"""Writing collections: the format goes by the target's ending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from compressnet.errors import InputError
+from compressnet.files import writing
+from compressnet.images.collection import Images
+from compressnet.images.folders import write_folder
+from compressnet.images.idx import write_idx, write_idx_gzip
+from compressnet.images.names import PICTURE_SUFFIXES, written_names
+from compressnet.images.npy import write_npy
+from compressnet.images.npz import write_npz
+from compressnet.images.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
+from compressnet.images.pictures import pictures_and_labels
+from compressnet.images.tars import write_tar
+from compressnet.images.zips import write_zip
+
+_PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".gz", ".xz", ".bz2", ".rar", ".7z")
+
+
+def write_collection(
+    target: Path,
+    batches: Iterable[Images],
+    *,
+    count: int,
+    names: Sequence[str] | None = None,
+    labels: NDArray[Any] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write `count` images, arrays (n,H,W[,C]), in the format of the target's ending, whole or not at all.
+
+    `.npy`; `.npz`, with arrays `labels` and `names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape.
+    Images of any shapes go into PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as
+    Hugging Face's data sets; any other name is a folder, into which the files go also where it is there.
+    PNGs have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside them.
+
+    Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot take these images
+    or names, or where there are not `count` images, names and labels; MissingExtraError.
+    """
+    require_free(target, overwrite=overwrite)
+    require_writable_ending(target)
+    for what, values in (("names", names), ("labels", labels)):
+        if values is not None and len(values) != count:
+            raise InputError(f"{target}: {len(values)} {what} for {count} images; there has to be one for each image")
+    ending, name = target.name.lower(), str(target)
+    images = _counted(batches, count, name)
+    if ending.endswith(".npy"):
+        with writing(target) as stream:
+            write_npy(stream, images, count, name)
+    elif ending.endswith(".npz"):
+        with writing(target) as stream:
+            write_npz(stream, images, count, name, names=names, labels=labels)
+    elif ending.endswith("-ubyte"):
+        with writing(target) as stream:
+            write_idx(stream, images, count, name)
+    elif ending.endswith("-ubyte.gz"):
+        with writing(target) as stream:
+            write_idx_gzip(stream, images, count, name)
+    else:
+        _write_pictures(target, images, written_names(names, count, name), labels)
+
+
+def _write_pictures(target: Path, images: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None) -> None:
+    ending = target.suffix.lower()
+    if ending == ".zip":
+        with writing(target) as stream:
+            write_zip(stream, pictures_and_labels(images, names, labels))
+    elif ending == ".tar":
+        with writing(target) as stream:
+            write_tar(stream, images, names, labels)
+    elif ending == PARQUET_SUFFIX:
+        import_pyarrow()
+        with writing(target) as stream:
+            write_parquet(stream, images, names, labels)
+    else:
+        try:
+            write_folder(target, pictures_and_labels(images, names, labels))
+        except OSError as error:
+            raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+def require_free(target: Path, *, overwrite: bool) -> None:
+    """Raises InputError where the target exists and may not be overwritten."""
+    taken = any(target.iterdir()) if target.is_dir() else target.exists()
+    if taken and not overwrite:
+        raise InputError(f"{target}: exists already; -f overwrites it")
+
+
+def require_writable_ending(target: Path) -> None:
+    """Raises InputError for a file's ending that no folder should have and nothing here writes."""
+    ending = target.name.lower()
+    if ending.endswith((*_PACKED_SUFFIXES, *PICTURE_SUFFIXES)) and not ending.endswith("-ubyte.gz"):
+        raise InputError(f"{target}: not written in this format; give .zip, .tar, .parquet, .npz, .npy or a folder")
+
+
+def _counted(batches: Iterable[Images], count: int, name: str) -> Iterator[Images]:
+    """The same arrays. Raises InputError where they are not `count` images in all."""
+    seen = 0
+    for batch in batches:
+        seen += len(batch)
+        if seen > count:
+            break
+        yield batch
+    if seen != count:
+        raise InputError(f"{name}: {'more than' if seen > count else 'only'} {min(seen, count)} images of {count} came")
