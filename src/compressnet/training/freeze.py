@@ -28,9 +28,9 @@ from compressnet.training.model import SYMBOL_BOUND, Model
 from compressnet.training.networks import GAIN_EXPONENT
 from compressnet.training.networks import Network as TorchNetwork
 
-CHECKED_VALUES = 400_000
+CHECKED_VALUES = 100_000
 """Pixels times channels on which a frozen network is compared with its model."""
-BOUNDED_VALUES = 2_400_000
+BOUNDED_VALUES = 1_600_000
 """Pixels times channels over which the alphabets are measured."""
 PROBE_IMAGES = 4
 
@@ -90,8 +90,8 @@ def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int64], quali
         for row, quality in enumerate(qualities):
             for i in range(0, len(images_NHWC), 500):
                 x = to_pixels(images_NHWC[i : i + 500], torch.float32)
-                outcome = model(x, torch.full((len(x),), quality), quantized=True)
-                largest_D = outcome.k_BD.abs().amax(dim=0).numpy()
+                k_BD = model.symbols_of(x, torch.full((len(x),), quality), quantized=True)
+                largest_D = k_BD.abs().amax(dim=0).numpy()
                 measured[row] = np.maximum(measured[row], np.maximum.reduceat(largest_D, starts))
     spread = [np.interp(np.arange(QUALITIES), qualities, column) for column in measured.T]
     bounds = np.ceil(np.stack(spread, axis=1)).astype(np.int64)

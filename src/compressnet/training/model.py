@@ -151,6 +151,14 @@ class Model(nn.Module):
         present = [name for name, symbols in (("vector", self.widths.vector), ("grid", self.widths.grid)) if symbols]
         return torch.cat([registers[name].flatten(1) for name in present], dim=1)
 
+    def symbols_of(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
+        """Images (B,C,H,W) to symbols (B,D)."""
+        tables = self.levels.tables(quantized=quantized)
+        y_BD = self.encode(x, quality_B, tables, quantized=quantized)
+        return self.round(y_BD * self.levels.per_symbol(tables[0], quality_B), quality_B, tables, quantized=quantized)[
+            0
+        ]
+
     def round(self, scaled_BD: Tensor, quality_B: Tensor, tables: Gains, *, quantized: bool) -> tuple[Tensor, Tensor]:
         """Latents in units of symbols to symbols and what these are dequantized to, (B,D) each."""
         k_BD = torch.clamp(round_through(scaled_BD), -self.bound, self.bound)
