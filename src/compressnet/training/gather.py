@@ -83,7 +83,7 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
     gathered = Gathered(sets=shuffled, left_out=left_out, images=total)
     if gathered.distinct < FEWEST_IMAGES:
         raise InputError(
-            f"{gathered.distinct} distinct images of sides from {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels: too few "
+            f"{gathered.distinct} distinct images of {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels a side: too few "
             f"to train on, at least {FEWEST_IMAGES} are needed; take a codec that ships, or pack, which needs none"
         )
     return gathered
