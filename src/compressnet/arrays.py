@@ -125,8 +125,10 @@ def unpack_arrays(data: bytes, layouts: Sequence[Layout], what: str) -> list[NDA
         high_n = np.empty(elements, np.int64)
         start = 0
         for scale, count in enumerate(np.bincount(scale_n).tolist()):
-            high_n[order[start : start + count]] = decoder.decode_alike(count, _weights(tables, scale)) - HIGH_LIMIT
-            start += count
+            if count:
+                alike = order[start : start + count]
+                high_n[alike] = decoder.decode_alike(count, _weights(tables, scale)) - HIGH_LIMIT
+                start += count
         residuals_n = joined(high_n, _unpack_bits(reader, bits_n), bits_n)
     except CorruptError as error:
         raise CorruptError(f"{what} is damaged: {error}") from error

@@ -118,9 +118,7 @@ def fit(residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits) -> Leve
     return min(candidates, key=lambda pair: pair[0])[1]
 
 
-def _fit(
-    residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits, by_column: bool
-) -> tuple[float, Levels]:
+def _fit(residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits, by_column: bool) -> tuple[float, Levels]:
     """Bits, about, and levels; with levels for columns and places, or only for rows."""
     axes = sides.indices()
     sizes = (sides.rows, sides.columns, sides.places)
@@ -162,9 +160,7 @@ def _raised(found: Levels, residuals_n: Integers, sides: Sides, levels: int) -> 
     )
 
 
-def _refined(
-    found: Levels, residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits
-) -> tuple[float, Levels]:
+def _refined(found: Levels, residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits) -> tuple[float, Levels]:
     """Each row moved to the level near its own at which it costs the fewest bits."""
     starts = np.arange(0, sides.elements, sides.per_row)
     costs, rows = [], []
