@@ -97,43 +97,50 @@ def pack_arrays(arrays: Sequence[NDArray[np.integer]]) -> bytes:
 
 def unpack_arrays(data: bytes, layouts: Sequence[Layout], what: str) -> list[NDArray[Any]]:
     """The arrays of these layouts. Raises CorruptError for bytes that `pack_arrays` did not make of such ones."""
-    elements = sum(math.prod(layout.shape) for layout in layouts)
     if any(not 1 <= len(layout.shape) <= AXES_LIMIT for layout in layouts):
         raise CorruptError(f"{what} has an array without axes, or with more than {AXES_LIMIT}")
-    if elements > min(PACKED_ELEMENTS_LIMIT, FREE_ELEMENTS + ELEMENTS_PER_BYTE * len(data)):
-        raise CorruptError(f"{what} claims {elements} numbers in {len(data)} bytes")
-    reader = Reader(data, what)
+    check_claim(sum(math.prod(layout.shape) for layout in layouts), len(data), what)
+    try:
+        return _read_arrays(Reader(data, "it"), layouts)
+    except CorruptError as error:
+        raise CorruptError(f"{what} is damaged: {error}") from error
+
+
+def check_claim(elements: int, count_bytes: int, what: str) -> None:
+    """Raises CorruptError where so many numbers are beyond the limit, or cannot be in so few bytes."""
+    if elements > min(PACKED_ELEMENTS_LIMIT, FREE_ELEMENTS + ELEMENTS_PER_BYTE * count_bytes):
+        raise CorruptError(f"{what} claims {elements} numbers in {count_bytes} bytes")
+
+
+def _read_arrays(reader: Reader, layouts: Sequence[Layout]) -> list[NDArray[Any]]:
     scales = reader.take(SEQUENCES)
     if max(scales) >= SCALES:
-        raise CorruptError(f"{what} has scales beyond the last, {SCALES - 1}")
+        raise CorruptError(f"it has a scale beyond the last, {SCALES - 1}")
     tables = make_tables()
     decoder = PayloadDecoder(reader.take(reader.varint(CODEC_BYTES_LIMIT)))
     counts = np.array([sides_of(layout.shape).counts for layout in layouts], np.int64).reshape(-1, SEQUENCES - 1)
-    try:
-        sequences = [
-            np.cumsum(decoder.decode_alike(count, _weights(tables, scale)) - HIGH_LIMIT, dtype=np.int64)
-            for count, scale in zip((len(layouts), *counts.sum(axis=0).tolist()), scales, strict=True)
-        ]
-        predictors = sequences[0].tolist()
-        if not all(0 <= predictor < FIRST_ORDERS * LAST_ORDERS for predictor in predictors):
-            raise CorruptError("it has an unknown predictor")
-        ends = np.cumsum(counts, axis=0)[:-1]
-        parts = [np.split(sequence, end) for sequence, end in zip(sequences[1:], ends.T, strict=True)]
-        levels = [Levels(rows=r, columns=c, places=p) for r, c, p in zip(*parts, strict=True)]
-        bits_n, scale_n = _bits_and_scales(layouts, levels)
-        order = np.argsort(scale_n, kind="stable")
-        high_n = np.empty(elements, np.int64)
-        start = 0
-        for scale, count in enumerate(np.bincount(scale_n).tolist()):
-            if count:
-                alike = order[start : start + count]
-                high_n[alike] = decoder.decode_alike(count, _weights(tables, scale)) - HIGH_LIMIT
-                start += count
-        residuals_n = joined(high_n, _unpack_bits(reader, bits_n), bits_n)
-    except CorruptError as error:
-        raise CorruptError(f"{what} is damaged: {error}") from error
+    sequences = [
+        np.cumsum(decoder.decode_alike(count, _weights(tables, scale)) - HIGH_LIMIT, dtype=np.int64)
+        for count, scale in zip((len(layouts), *counts.sum(axis=0).tolist()), scales, strict=True)
+    ]
+    predictors = sequences[0].tolist()
+    if not all(0 <= predictor < FIRST_ORDERS * LAST_ORDERS for predictor in predictors):
+        raise CorruptError("it has an unknown predictor")
+    ends = np.cumsum(counts, axis=0)[:-1]
+    parts = [np.split(sequence, end) for sequence, end in zip(sequences[1:], ends.T, strict=True)]
+    levels = [Levels(rows=rows, columns=columns, places=places) for rows, columns, places in zip(*parts, strict=True)]
+    bits_n, scale_n = _bits_and_scales(layouts, levels[: len(layouts)])
+    order = np.argsort(scale_n, kind="stable")
+    high_n = np.empty(len(order), np.int64)
+    start = 0
+    for scale, count in enumerate(np.bincount(scale_n).tolist()):
+        if count:
+            alike = order[start : start + count]
+            high_n[alike] = decoder.decode_alike(count, _weights(tables, scale)) - HIGH_LIMIT
+            start += count
+    residuals_n = joined(high_n, _unpack_bits(reader, bits_n), bits_n)
     ends = np.cumsum([math.prod(layout.shape) for layout in layouts])[:-1]
-    residuals = np.split(residuals_n, ends) if layouts else []
+    residuals = np.split(residuals_n, ends)[: len(layouts)]
     return [_summed(*parts) for parts in zip(residuals, predictors, layouts, strict=True)]
 
 

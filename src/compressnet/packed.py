@@ -17,12 +17,12 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.arrays import ELEMENTS_PER_BYTE, FREE_ELEMENTS, Layout, pack_arrays, unpack_arrays
+from compressnet.arrays import Layout, check_claim, pack_arrays, unpack_arrays
 from compressnet.bundle import DEQUANTIZED, Bundle, Network, Tensors, from_parts, tensor_dtype, to_parts
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.exact import NumpyBackend
@@ -41,7 +41,8 @@ HASHES = ("frequencies", "pixels")
 HASHES_SHAPE = (2, 32)
 TABLES = ("cdf", "reciprocal", "weight")
 GAIN, INVERSE_GAIN, SCALE_OFFSET = f"decoder.{DEQUANTIZED}.table", "prior.inverse_gain", "prior.scale_offset"
-PACKED_PARTS = ("decoder", "prior", "tables")
+TREES = ("prior", "tables")
+PACKED_PARTS = ("decoder", *TREES)
 
 
 def pack_bundle(bundle: Bundle) -> bytes:
@@ -54,10 +55,10 @@ def pack_bundle(bundle: Bundle) -> bytes:
     entries, tensors = to_parts(networks)
     by_network = [_named(tensors, i) for i in range(len(networks))]
     stored: Tensors = {}
-    for i, (entry, known) in enumerate(zip(entries, by_network, strict=True)):
+    for i, known in enumerate(by_network):
         shapes = {name: _shape_or_owner(name, array, by_network[:i]) for name, array in known.items()}
         stored |= {f"{i}.{name}": _stored(name, known) for name in known if isinstance(shapes[name], list)}
-        entry |= _to_tree(entry["decoder"], shapes)
+        entries[i] = _with_shapes(entries[i], shapes)
     document = {
         "about": bundle.about,
         "default_quality": bundle.default_quality,
@@ -78,33 +79,38 @@ def unpack_bundle(data: bytes, source: str) -> Bundle:
 
     Raises CorruptError for bytes that are no packed codec, or one that would not run exactly.
     """
-    reader = Reader(data, source)
-    structure = _inflate(reader.take(reader.varint(CODEC_BYTES_LIMIT)), source)
+    what = f"{source}: the packed codec"
+    reader = Reader(data, what)
+    structure = _inflate(reader.take(reader.varint(CODEC_BYTES_LIMIT)), what)
     try:
         document = json.loads(structure)
         entries: list[Any] = document["networks"]
         if len(entries) > PACKED_NETWORKS_LIMIT:
-            raise CorruptError(f"{source}: {len(entries)} networks, the limit is {PACKED_NETWORKS_LIMIT}")
-        trees = [dict(sorted(_from_tree(entry))) for entry in entries]
-        layouts, owners = _layouts(trees)
-    except CorruptError as error:
-        raise CorruptError(f"{source}: {error}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise CorruptError(f"{source}: the codec's structure cannot be read ({error!r})") from error
-    elements = sum(math.prod(layouts[owner].shape) for owner in owners.values())
-    if elements > min(PACKED_ELEMENTS_LIMIT, FREE_ELEMENTS + ELEMENTS_PER_BYTE * len(data)):
-        raise CorruptError(f"{source}: the codec claims {elements} numbers in {len(data)} bytes")
+            raise CorruptError(f"{what} has {len(entries)} networks, the limit is {PACKED_NETWORKS_LIMIT}")
+        trees = [dict(sorted(_shapes(entry))) for entry in entries]
+        layouts, owners = _layouts(trees, what)
+    except (
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+        json.JSONDecodeError,
+        UnicodeError,
+    ) as error:
+        raise CorruptError(f"{what} has a structure that cannot be read ({error!r})") from error
+    check_claim(sum(math.prod(layouts[owner].shape) for owner in owners.values()), len(data), what)
     tensors: Tensors = {}
     for i in range(len(entries)):
         for name in HASHES:
             hashes = np.frombuffer(reader.take(math.prod(HASHES_SHAPE)), np.uint8)
             tensors[f"{i}.probe.{name}"] = hashes.reshape(HASHES_SHAPE)
-    arrays = unpack_arrays(reader.take(reader.left), list(layouts.values()), source)
+    arrays = unpack_arrays(reader.take(reader.left), list(layouts.values()), what)
     stored = dict(zip(layouts, arrays, strict=True))
     for i, tree in enumerate(trees):
         own = {name: stored[f"{i}.{name}"] for name in tree if f"{i}.{name}" in stored}
         shared = {name: tensors[owners[f"{i}.{name}"]] for name in tree if name not in own}
-        tensors |= {f"{i}.{name}": array for name, array in _restored(own, shared, source).items()}
+        tensors |= {f"{i}.{name}": array for name, array in _restored(own, shared, what).items()}
         for name in TABLES:
             tensors.setdefault(f"{i}.tables.{name}", getattr(make_tables(), name))
     return from_parts(document, tensors, source)
@@ -150,30 +156,38 @@ def _shape_or_owner(name: str, array: NDArray[Any], earlier: list[Tensors]) -> l
     return list(array.shape)
 
 
-def _to_tree(nodes: list[Any], shapes: dict[str, list[int] | int]) -> dict[str, Any]:
-    """What a network's entry in the structure has more than in a codec file; `_from_tree` reads it."""
-    tree: dict[str, Any] = {part: {} for part in PACKED_PARTS}
-    by_node: dict[str, dict[str, Any]] = {node["out"]: {} for node in nodes}
+def _with_shapes(entry: dict[str, Any], shapes: dict[str, list[int] | int]) -> dict[str, Any]:
+    """A network's entry in the structure: the codec file's, with the shapes of all tensors; `_shapes` reads it."""
+    trees: dict[str, Any] = {part: {} for part in PACKED_PARTS}
     for name, shape in shapes.items():
-        part, _, rest = name.partition(".")
+        part, *path, array = name.split(".")
         if part == "decoder":
-            register, _, array = rest.rpartition(".")
-            by_node[register][array] = shape
-        else:
-            tree[part][rest] = shape
-    tree["decoder"] = [{**node, "arrays": by_node[node["out"]]} for node in nodes]
-    return tree
+            path = [".".join(path)]
+        tree = trees[part]
+        for step in path:
+            tree = tree.setdefault(step, {})
+        tree[array] = shape
+    nodes = [{**node, "arrays": trees["decoder"].get(node["out"], {})} for node in entry["decoder"]]
+    return {**entry, "decoder": nodes, **{part: trees[part] for part in TREES}}
 
 
-def _from_tree(entry: Any) -> Iterator[tuple[str, Any]]:
-    """The full names of an entry's tensors, each with its shape, or the network that has it."""
+def _shapes(entry: Any) -> Iterator[tuple[str, Any]]:
+    """The names of a network's tensors, each with its shape, or the network that has it."""
     for node in entry["decoder"]:
-        yield from ((f"decoder.{node['out']}.{array}", shape) for array, shape in node["arrays"].items())
-    for part in ("prior", "tables"):
-        yield from ((f"{part}.{name}", shape) for name, shape in entry[part].items())
+        yield from _flat(f"decoder.{node['out']}", node["arrays"])
+    for part in TREES:
+        yield from _flat(part, entry[part])
 
 
-def _layouts(trees: list[dict[str, Any]]) -> tuple[dict[str, Layout], dict[str, str]]:
+def _flat(prefix: str, tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}.{name}", cast("dict[str, Any]", value))
+        else:
+            yield f"{prefix}.{name}", value
+
+
+def _layouts(trees: list[dict[str, Any]], what: str) -> tuple[dict[str, Layout], dict[str, str]]:
     """What is stored, by name with the network's number; and for every tensor the name under which it is stored.
 
     Raises CorruptError, KeyError.
@@ -184,13 +198,13 @@ def _layouts(trees: list[dict[str, Any]]) -> tuple[dict[str, Layout], dict[str, 
         for name, shape in tree.items():
             if isinstance(shape, list):
                 if not all(type(side) is int and 0 <= side <= CODEC_BYTES_LIMIT for side in shape):
-                    raise CorruptError(f"tensor {i}.{name} has the shape {shape}")
+                    raise CorruptError(f"{what} has a tensor {i}.{name} of shape {shape!r}")
                 layouts[f"{i}.{name}"] = Layout(shape=tuple(shape), dtype=tensor_dtype(name))
                 owners[f"{i}.{name}"] = f"{i}.{name}"
             elif type(shape) is int and 0 <= shape < i:
                 owners[f"{i}.{name}"] = owners[f"{shape}.{name}"]
             else:
-                raise CorruptError(f"tensor {i}.{name} has the shape {shape!r}")
+                raise CorruptError(f"{what} has a tensor {i}.{name} of shape {shape!r}")
     return layouts, owners
 
 
@@ -203,7 +217,7 @@ def _stored(name: str, known: Tensors) -> NDArray[Any]:
     return known[name]
 
 
-def _restored(own: Tensors, shared: Tensors, source: str) -> Tensors:
+def _restored(own: Tensors, shared: Tensors, what: str) -> Tensors:
     """A network's tensors: the ones of its own, of which `_stored` took something away, and shared ones."""
     known = shared | own
     for name, reason, expected in (
@@ -212,7 +226,7 @@ def _restored(own: Tensors, shared: Tensors, source: str) -> Tensors:
     ):
         if name in own:
             if reason not in known or known[reason].shape != own[name].shape:
-                raise CorruptError(f"{source}: the tensor {name} does not fit {reason}")
+                raise CorruptError(f"{what} has a tensor {name} that does not fit {reason}")
             known[name] = own[name] + expected(known[reason])
     return known
 
