@@ -190,7 +190,18 @@ def test_malformed_packed_codecs_are_refused(change: Callable[[Any], None], mess
 
 
 @pytest.mark.parametrize(
-    "structure", [b"", b"{", b"null", b"[" * 200_000, b" " * (1 << 23), b'{"networks": [[]]}', b"\xff"]
+    "structure",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[" * 200_000,
+        b" " * (1 << 23),
+        b'{"networks": [[]]}',
+        b"9" * 5000,
+        b'{"networks": [{"decoder": [], "prior": ' + b'{"a":' * 900 + b"1" + b"}" * 902,
+        b"\xff",
+    ],
 )
 def test_structures_that_are_none_are_refused(structure: bytes) -> None:
     with pytest.raises(CorruptError, match=r"here: the packed codec (is|has)"):

@@ -99,17 +99,18 @@ def unpack_arrays(data: bytes, layouts: Sequence[Layout], what: str) -> list[NDA
     """The arrays of these layouts. Raises CorruptError for bytes that `pack_arrays` did not make of such ones."""
     if any(not 1 <= len(layout.shape) <= AXES_LIMIT for layout in layouts):
         raise CorruptError(f"{what} has an array without axes, or with more than {AXES_LIMIT}")
-    check_claim(sum(math.prod(layout.shape) for layout in layouts), len(data), what)
+    elements = sum(math.prod(layout.shape) for layout in layouts)
+    if elements > elements_limit(len(data)):
+        raise CorruptError(f"{what} claims {elements} numbers in {len(data)} bytes")
     try:
         return _read_arrays(Reader(data, "it"), layouts)
     except CorruptError as error:
         raise CorruptError(f"{what} is damaged: {error}") from error
 
 
-def check_claim(elements: int, count_bytes: int, what: str) -> None:
-    """Raises CorruptError where so many numbers are beyond the limit, or cannot be in so few bytes."""
-    if elements > min(PACKED_ELEMENTS_LIMIT, FREE_ELEMENTS + ELEMENTS_PER_BYTE * count_bytes):
-        raise CorruptError(f"{what} claims {elements} numbers in {count_bytes} bytes")
+def elements_limit(count_bytes: int) -> int:
+    """How many numbers there may be in so many bytes."""
+    return min(PACKED_ELEMENTS_LIMIT, FREE_ELEMENTS + ELEMENTS_PER_BYTE * count_bytes)
 
 
 def _read_arrays(reader: Reader, layouts: Sequence[Layout]) -> list[NDArray[Any]]:

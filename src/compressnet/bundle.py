@@ -171,7 +171,7 @@ def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:
         return make_bundle(networks, name=name, default_quality=default_quality, about=about)
     except CorruptError as error:
         raise CorruptError(f"{source}: {error}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptError(f"{source}: the codec's networks cannot be read ({error!r})") from error
 
 

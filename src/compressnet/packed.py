@@ -22,13 +22,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.arrays import Layout, check_claim, pack_arrays, unpack_arrays
+from compressnet.arrays import Layout, elements_limit, pack_arrays, unpack_arrays
 from compressnet.bundle import DEQUANTIZED, Bundle, Network, Tensors, from_parts, tensor_dtype, to_parts
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.exact import NumpyBackend
 from compressnet.limits import (
     CODEC_BYTES_LIMIT,
-    PACKED_ELEMENTS_LIMIT,
     PACKED_NETWORKS_LIMIT,
     PACKED_STRUCTURE_BYTES_LIMIT,
 )
@@ -66,12 +65,15 @@ def pack_bundle(bundle: Bundle) -> bytes:
         "networks": entries,
     }
     structure = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
-    elements = sum(array.size for known in by_network for array in known.values())
-    if max(elements - PACKED_ELEMENTS_LIMIT, len(structure) - PACKED_STRUCTURE_BYTES_LIMIT) > 0:
-        raise InputError(f"the codec {bundle.name} is too large to be embedded: {elements} numbers; leave it out")
     deflated = zlib.compress(structure, 9)
     hashes = [tensors[f"{i}.probe.{name}"].tobytes() for i in range(len(networks)) for name in HASHES]
-    return pack_varint(len(deflated)) + deflated + b"".join(hashes) + pack_arrays(list(stored.values()))
+    packed = pack_varint(len(deflated)) + deflated + b"".join(hashes) + pack_arrays(list(stored.values()))
+    elements = sum(array.size for known in by_network for array in known.values())
+    if elements > elements_limit(len(packed)) or len(structure) > PACKED_STRUCTURE_BYTES_LIMIT:
+        raise InputError(f"the codec {bundle.name} is too large to be embedded, with {elements} numbers; leave it out")
+    if len(networks) > PACKED_NETWORKS_LIMIT:
+        raise InputError(f"the codec {bundle.name} has more than {PACKED_NETWORKS_LIMIT} networks; leave it out")
+    return packed
 
 
 def unpack_bundle(data: bytes, source: str) -> Bundle:
@@ -89,17 +91,13 @@ def unpack_bundle(data: bytes, source: str) -> Bundle:
             raise CorruptError(f"{what} has {len(entries)} networks, the limit is {PACKED_NETWORKS_LIMIT}")
         trees = [dict(sorted(_shapes(entry))) for entry in entries]
         layouts, owners = _layouts(trees, what)
-    except (
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        RecursionError,
-        json.JSONDecodeError,
-        UnicodeError,
-    ) as error:
+    except CorruptError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise CorruptError(f"{what} has a structure that cannot be read ({error!r})") from error
-    check_claim(sum(math.prod(layouts[owner].shape) for owner in owners.values()), len(data), what)
+    elements = sum(math.prod(layouts[owner].shape) for owner in owners.values())
+    if elements > elements_limit(len(data)):
+        raise CorruptError(f"{what} claims {elements} numbers in {len(data)} bytes")
     tensors: Tensors = {}
     for i in range(len(entries)):
         for name in HASHES:
