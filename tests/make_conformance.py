@@ -3,8 +3,8 @@
     python tests/make_conformance.py NAME [NAME ...]
 
 Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid alone, and `tiles`
-12x12 with a convolutional entropy model and linear branches. Of each: images, an archive and a single block, and the
-pixels that they have to decode to, forever.
+12x12 with a convolutional entropy model and linear branches. Of each: images, the packed codec, an archive and a
+single block, and the pixels that they have to decode to, forever.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 
 import compressnet
 from compressnet.bundle import Bundle, make_bundle, to_bytes
+from compressnet.packed import pack_bundle
 from compressnet.training.architecture import Widths
 from compressnet.training.design import OVERVIEW
 from compressnet.training.freeze import freeze
@@ -70,6 +71,7 @@ def main(names: list[str]) -> None:
         path = FOLDER / f"{name}.codec"
         path.write_bytes(to_bytes(random_codec(name)))
         codec = compressnet.load(path)
+        (FOLDER / f"{name}.packed").write_bytes(pack_bundle(codec.bundle))
         images = blobs(23, kind, 2)
         images = images[..., 0] if kind[2] == 1 else images
         labels = list(range(23)) if name == "grey" else [f"blob {i}" for i in range(23)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
+import math
 import re
 import zlib
 from collections.abc import Callable
@@ -23,7 +24,6 @@ Pick = Callable[[np.ndarray], int]
 """Takes the frequencies (A,) of a symbol's values, gives the index of its value."""
 
 DTYPES = {"I8": "<i1", "U8": "<u1", "I16": "<i2", "U16": "<u2", "I32": "<i4", "F32": "V4"}
-NAMES = {"I8": "int8", "U8": "uint8", "I16": "int16", "U16": "uint16", "I32": "int32"}
 ONE = 1 << 24
 MASK = (1 << 64) - 1
 
@@ -126,16 +126,32 @@ def read_codec(data: bytes) -> Codec:
     metadata = header.pop("__metadata__")
     must(metadata["compressnet"] == "1", "the codec's version is 1")
     entries = json.loads(metadata["codec"])["networks"]
-    decoding = [{key: entry[key] for key in ("decoder", "kind", "qualities")} for entry in entries]
-    digest = hashlib.sha256(json.dumps(decoding, sort_keys=True, separators=(",", ":")).encode())
-    networks = [Network(entry, {}) for entry in entries]
-    for name, about in sorted(header.items()):
+    tensors = {}
+    for name, about in header.items():
         begin, end = about["data_offsets"]
         raw = data[start + begin : start + end]
+        tensors[name] = np.frombuffer(raw, DTYPES[about["dtype"]]).reshape(about["shape"])
+    return make_codec(entries, tensors)
+
+
+def make_codec(entries: list[dict[str, Any]], tensors: dict[str, np.ndarray]) -> Codec:
+    """The networks with their tensors, and the identity."""
+    nodes = ("activation", "attributes", "clamp", "in", "op", "out")
+    decoding = [
+        {
+            "decoder": [{key: node[key] for key in nodes} for node in entry["decoder"]],
+            "kind": entry["kind"],
+            "qualities": entry["qualities"],
+        }
+        for entry in entries
+    ]
+    digest = hashlib.sha256(json.dumps(decoding, sort_keys=True, separators=(",", ":")).encode())
+    networks = [Network(entry, {}) for entry in entries]
+    for name, array in sorted(tensors.items()):
         number, _, rest = name.partition(".")
-        networks[int(number)].tensors[rest] = np.frombuffer(raw, DTYPES[about["dtype"]]).reshape(about["shape"])
+        networks[int(number)].tensors[rest] = array
         if rest.startswith(("decoder.", "prior.", "tables.")):
-            digest.update(f"\n{name} {NAMES[about['dtype']]} {about['shape']}\n".encode() + raw)
+            digest.update(f"\n{name} {array.dtype.name} {list(array.shape)}\n".encode() + array.tobytes())
     return Codec(networks, digest.digest())
 
 
@@ -351,6 +367,167 @@ def decode_payload(network: Network, payload: bytes, images: int, quality: int) 
     return run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
 
 
+# §9 Packed codec
+
+
+FIXED = 1 << 128
+"""One, as a number of fixed point."""
+
+
+def standard_tables() -> dict[str, np.ndarray]:
+    """The tables' formulas in numbers of fixed point."""
+
+    def exponentials(step: int, count: int) -> list[int]:
+        """e^(i / step), i from 0 to count."""
+        root = term = FIXED
+        for k in range(1, 60):
+            term = term // (step * k)
+            root += term
+        values = [FIXED]
+        for _ in range(count):
+            values.append(values[-1] * root // FIXED)
+        return values
+
+    def logistic(one: int, step: int, count: int) -> list[int]:
+        """one / (1 + e^(-i / step)), i from -count to count."""
+        powers = exponentials(step, count)
+        rising = [(2 * one * e + FIXED + e) // (2 * (FIXED + e)) for e in powers]
+        falling = [(2 * one * FIXED + FIXED + e) // (2 * (FIXED + e)) for e in powers]
+        return falling[:0:-1] + rising
+
+    eighth = FIXED * 2
+    for _ in range(3):
+        eighth = math.isqrt(eighth * FIXED)
+    halves = [(1 << 17) * FIXED]
+    for _ in range(80):
+        halves.append(halves[-1] * FIXED // eighth)
+    return {
+        "cdf": np.minimum(logistic(1 << 16, 128, 1536), 65535).astype("<u2"),
+        "reciprocal": np.array([(value + FIXED // 2) // FIXED for value in halves], "<i4"),
+        "weight": np.clip(logistic(1 << 8, 16, 128)[:256], 1, 255).astype("u1"),
+    }
+
+
+def logistic_frequencies(tables: dict[str, np.ndarray], scale: int) -> np.ndarray:
+    """L(c): of -128 to 128."""
+    z = ((32 * np.arange(-128, 128) + 16) * int(tables["reciprocal"][scale])) >> 10
+    inner = 256 * ((tables["cdf"].astype(np.int64)[np.clip(z, -1536, 1536) + 1536] * (65536 - 257)) >> 16)
+    return np.diff([0, *inner.tolist(), 256 * (65536 - 257)]) + 256
+
+
+def dtype_of(name: str) -> str:
+    """Of a tensor by its name without the network's number (§3)."""
+    part, array = name.split(".")[0], name.split(".")[-1]
+    if part == "tables":
+        return {"cdf": "<u2", "reciprocal": "<i4", "weight": "u1"}[array]
+    small = {"table": "<i2", "bound": "<i2", "inverse_gain": "<i2", "scale_offset": "<i2"}
+    return {"weight": "i1", "shift": "i1", **small}.get(array, "<i4")
+
+
+def shapes_of(prefix: str, tree: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for key, value in tree.items():
+        found |= shapes_of(f"{prefix}.{key}", value) if isinstance(value, dict) else {f"{prefix}.{key}": value}
+    return found
+
+
+def derived_symbols(network: Network, quality: int) -> np.ndarray:
+    """The symbols (8,D) of a probe without images (§3)."""
+    bounds = network.tensors["prior.bound"][quality].tolist()
+    groups = coding_groups(network)
+    symbols = np.zeros((8, sum(map(len, groups))), np.int64)
+    for b, group in zip(bounds, groups, strict=True):
+        for p in range(8):
+            for d in group.tolist():
+                x = (p * symbols.shape[1] + d) * 0x9E3779B1 % (1 << 32)
+                x = (x ^ x >> 15) * 0x85EBCA77 % (1 << 32)
+                m = min(b, (1 << p) - 1)
+                symbols[p, d] = (x ^ x >> 13) % (2 * m + 1) - m
+    return symbols
+
+
+def read_packed(data: bytes) -> Codec:
+    reader = Reader(data)
+    entries = json.loads(zlib.decompress(reader.take(reader.varint())))["networks"]
+    tensors = {}
+    for i in range(len(entries)):
+        for name in ("frequencies", "pixels"):
+            tensors[f"{i}.probe.{name}"] = np.frombuffer(reader.take(64), "u1").reshape(2, 32)
+    named = []
+    for entry in entries:
+        shapes = shapes_of("prior", entry["prior"]) | shapes_of("tables", entry["tables"])
+        for node in entry["decoder"]:
+            shapes |= shapes_of(f"decoder.{node['out']}", node["arrays"])
+        named.append(dict(sorted(shapes.items())))
+    stored = {f"{i}.{name}": s for i, shapes in enumerate(named) for name, s in shapes.items() if isinstance(s, list)}
+    tensors |= read_numbers(reader, stored)
+    for i, shapes in enumerate(named):
+        tensors |= {f"{i}.{name}": tensors[f"{j}.{name}"] for name, j in shapes.items() if isinstance(j, int)}
+        inverse, offset = f"{i}.prior.inverse_gain", f"{i}.prior.scale_offset"
+        if inverse in stored:
+            t = np.maximum(tensors[f"{i}.decoder.dequantized.table"].astype(np.int64), 1)
+            tensors[inverse] = (tensors[inverse] + ((1 << 14) + (t >> 1)) // t).astype("<i2")
+        if offset in stored:
+            g = np.maximum(tensors[inverse], 1)
+            digits = [(value**16).bit_length() for value in g.ravel().tolist()]
+            tensors[offset] = (tensors[offset] + ((np.array(digits) - 112) >> 1).reshape(g.shape)).astype("<i2")
+        if not entries[i]["tables"]:
+            tensors |= {f"{i}.tables.{name}": table for name, table in standard_tables().items()}
+    return make_codec(entries, tensors)
+
+
+def read_numbers(reader: Reader, stored: dict[str, list[int]]) -> dict[str, np.ndarray]:
+    """The stored tensors, from their names with the network's number and their shapes."""
+    scales = reader.take(4)
+    coder = RangeDecoder(reader.take(reader.varint()))
+    low = int.from_bytes(reader.data[reader.at :], "big")
+    low_bits = 8 * len(reader.rest())
+    tables = standard_tables()
+    frequencies = [logistic_frequencies(tables, scale) for scale in range(81)]
+    sides = []
+    for shape in stored.values():
+        n = math.prod(shape)
+        split = (-(-n // 64), 1, 1) if len(shape) == 1 else (shape[0], shape[1], math.prod(shape[2:]))
+        sides.append(split if n else (0, 1, 1))
+    lists = []
+    for counts, scale in zip(([1] * len(sides), *zip(*sides, strict=True)), scales, strict=True):
+        number, numbers = 0, []
+        for count in counts:
+            part = []
+            for _ in range(count if len(lists) < 2 or count > 1 else 0):
+                number += coder.next(frequencies[scale]) - 128
+                part.append(number)
+            numbers.append(part)
+        lists.append(numbers)
+    elements = []
+    for name, (_, columns, places), rows_of, columns_of, places_of in zip(stored, sides, *lists[1:], strict=True):
+        small = dtype_of(name.partition(".")[2])[-1] == "1"
+        for e in range(math.prod(stored[name])):
+            row = e // 64 if len(stored[name]) == 1 else e // (columns * places)
+            level = rows_of[row] + (columns_of or [0] * columns)[e // places % columns]
+            level = min(max(level + (places_of or [0] * places)[e % places], 0), 40 if small else 128)
+            k = 0 if small else max(0, (level - 29) >> 2)
+            elements.append([2 * (level - 4 * k), k, 0])
+    for scale in range(81):
+        for element in elements:
+            if element[0] == scale:
+                element[2] = coder.next(frequencies[scale]) - 128
+    residuals = []
+    for _, k, v in elements:
+        low_bits -= k
+        residuals.append((v << k) + (low >> low_bits & ((1 << k) - 1)) - ((1 << k) >> 1))
+    must(0 <= low_bits < 8 and low & ((1 << low_bits) - 1) == 0, "zeros fill the last byte")
+    tensors, at = {}, 0
+    for (name, shape), (predictor,) in zip(stored.items(), lists[0], strict=True):
+        array = np.array(residuals[at : at + math.prod(shape)], np.int64).reshape(shape)
+        at += math.prod(shape)
+        for axis, times in ((-1, predictor // 3), (0, predictor % 3)):
+            for _ in range(times):
+                array = np.cumsum(array, axis=axis)
+        tensors[name] = array.astype(dtype_of(name.partition(".")[2]))
+    return tensors
+
+
 # §1 Archive, single block
 
 
@@ -422,8 +599,9 @@ def read_front(data: bytes, first_block: int) -> tuple[list[Codec], list[tuple[i
         if kind == "CODC":
             identity = reader.take(32)
             reader.take(reader.varint()).decode()
-            must(reader.byte() == 1, "the codec is embedded")
-            codecs.append(read_codec(reader.rest()))
+            encoding = reader.byte()
+            must(encoding in (1, 2), "the codec is embedded")
+            codecs.append((read_codec if encoding == 1 else read_packed)(reader.rest()))
             must(codecs[-1].identity == identity, "the codec's identity")
         elif kind == "KIND":
             height, width, channels, flags = reader.varint(), reader.varint(), reader.byte(), reader.byte()

@@ -64,12 +64,15 @@ def test_a_codec_of_ones_own_is_embedded_by_default(tiny: Codec, tiny_images: np
         assert np.array_equal(archive[:], tiny.autoencoder(tiny_images).reshape(tiny_images.shape))
 
 
-def test_an_embedded_codec_of_another_identity_is_refused(tiny: Codec, tiny_images: np.ndarray) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_embedded_codec_of_another_identity_is_refused(tiny: Codec, packed: bool) -> None:
     from compressnet.bundle import to_bytes
     from compressnet.container import CodecEntry, ContainerWriter, KindEntry
+    from compressnet.packed import pack_bundle
 
+    embedded = pack_bundle(tiny.bundle) if packed else to_bytes(tiny.bundle, encoder=False)
     stream = io.BytesIO()
-    entry = CodecEntry(identity=bytes(32), name="tiny", embedded=to_bytes(tiny.bundle, encoder=False))
+    entry = CodecEntry(identity=bytes(32), name="tiny", embedded=embedded, packed=packed)
     height, width, channels = tiny.kinds[0]
     kind = KindEntry(height=height, width=width, channels=channels, channels_axis=True)
     ContainerWriter(stream, [entry], [kind]).finish(None)

@@ -35,6 +35,20 @@ def test_round_trip(seed: int, count: int, alphabet: int) -> None:
     assert np.array_equal(decoder.decode(weights), indices)
 
 
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.integers(0, 200), alphabet=st.integers(2, 257))
+def test_alike_symbols_are_coded_as_any_others(seed: int, count: int, alphabet: int) -> None:
+    generator = np.random.default_rng(seed)
+    weights = (random_frequencies(generator, 1, alphabet) - 1).astype(np.float64)
+    indices = generator.integers(0, alphabet, count).astype(np.int32)
+    encoder, other = PayloadEncoder(), PayloadEncoder()
+    encoder.encode_alike(indices, weights[0])
+    other.encode(indices, np.repeat(weights, count, axis=0))
+    payload = encoder.finish()
+    assert payload == other.finish()
+    assert np.array_equal(PayloadDecoder(payload).decode_alike(count, weights[0]), indices)
+
+
 def test_literal_payloads() -> None:
     """Two symbols of equal frequency: one bit each, the shortest bytes, zeros left out at the end."""
     halves = np.full((8, 2), ONE // 2 - 1, np.float64)

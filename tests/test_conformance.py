@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import compressnet
 from compressnet.codec import Codec
+from compressnet.container import Container, FileSource
 from compressnet.errors import CodecError, FormatError
 from conftest import CONFORMANCE
 
@@ -39,7 +41,11 @@ def test_the_same_images_give_the_committed_bytes(
     labels = list(range(23)) if tiny_name == "grey" else [f"blob {i}" for i in range(23)]
     written = tmp_path / "again.cnet"
     compressnet.compress(images, written, codec, block_images=10, labels=labels, embed_codec=True)
-    assert written.read_bytes() == (CONFORMANCE / f"{tiny_name}.cnet").read_bytes()
+    packed = (CONFORMANCE / f"{tiny_name}.packed").read_bytes()
+    with Container(FileSource(written)) as again, Container(FileSource(CONFORMANCE / f"{tiny_name}.cnet")) as committed:
+        assert [again.read_block(i) for i in range(3)] == [committed.read_block(i) for i in range(3)]
+        assert again.kinds == committed.kinds
+        assert again.codecs == [replace(committed.codecs[0], embedded=packed, packed=True)]
     assert codec.compress(images[:3], quality=99) == (CONFORMANCE / f"{tiny_name}.block").read_bytes()
 
 

@@ -7,7 +7,6 @@ import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.bundle import Bundle
+from compressnet.bundle import Bundle, from_bytes, make_bundle
 from compressnet.codec import Codec
 from compressnet.coder import PayloadDecoder, PayloadEncoder
+from compressnet.packed import pack_bundle
+from compressnet.tables import make_tables
+from conftest import CONFORMANCE
 from reference_decoder import (
     ONE,
     Network,
@@ -27,8 +29,11 @@ from reference_decoder import (
     crc16,
     decode_archive,
     decode_single,
+    derived_symbols,
     read_codec,
+    read_packed,
     run_network,
+    standard_tables,
 )
 
 Coded = list[tuple[int, np.ndarray]]
@@ -108,24 +113,30 @@ def around(point: bytes, steps: int, widths: list[int]) -> Coded:
     return coded
 
 
-def probe_hashes(network: Network) -> Iterator[tuple[np.ndarray, bytes, bytes]]:
-    """At the lowest and the highest quality: symbols (P,D), SHA-256 of frequencies and of pixels (section 3)."""
+Hashes = tuple[np.ndarray, bytes, bytes]
+"""Symbols (P,D), SHA-256 of frequencies and of pixels (section 3)."""
+
+
+def probe_hashes(network: Network) -> Iterator[Hashes]:
+    """At the lowest and the highest quality, of the probe's images."""
     images = network.tensors["probe.images"].transpose(0, 3, 1, 2).astype(np.int64)
-    groups = coding_groups(network)
     for quality in network.entry["qualities"]:
-        symbols = run_network(network, "encoder", images, quality)
-        bounds = network.tensors["prior.bound"][quality].astype(np.int64)
-        coded = [(group, i, b) for group, b in zip(groups, bounds, strict=True) for i in range(len(images)) if b]
-        indices = iter([int(symbols[i, d] + b) for group, i, b in coded for d in group])
-        digest = hashlib.sha256()
+        yield hashes_of(network, run_network(network, "encoder", images, quality), quality)
 
-        def pick(frequencies: np.ndarray, indices: Iterator[int] = indices, digest: Any = digest) -> int:
-            digest.update(frequencies.astype("<i4").tobytes())
-            return next(indices)
 
-        assert np.array_equal(code_symbols(network, len(images), quality, pick), symbols)
-        pixels = run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
-        yield symbols, digest.digest(), hashlib.sha256(pixels.tobytes()).digest()
+def hashes_of(network: Network, symbols: np.ndarray, quality: int) -> Hashes:
+    bounds = network.tensors["prior.bound"][quality].astype(np.int64)
+    coded = [(g, i, b) for g, b in zip(coding_groups(network), bounds, strict=True) for i in range(len(symbols)) if b]
+    indices = iter([int(symbols[i, d] + b) for group, i, b in coded for d in group])
+    digest = hashlib.sha256()
+
+    def pick(frequencies: np.ndarray) -> int:
+        digest.update(frequencies.astype("<i4").tobytes())
+        return next(indices)
+
+    assert np.array_equal(code_symbols(network, len(symbols), quality, pick), symbols)
+    pixels = run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
+    return symbols, digest.digest(), hashlib.sha256(pixels.tobytes()).digest()
 
 
 def test_the_reference_decoder_stands_alone() -> None:
@@ -187,6 +198,41 @@ def test_identity_and_probe(tiny_path: Path, tiny_bundle: Bundle) -> None:
     check_identity_and_probe(tiny_path.read_bytes(), tiny_bundle)
 
 
+def test_packed_codecs(tiny_path: Path, tiny_bundle: Bundle) -> None:
+    """Of the reference decoder: the same tensors as from the codec file, and the hashes of derived symbols."""
+    packed = read_packed(tiny_path.with_suffix(".packed").read_bytes())
+    assert packed.identity == tiny_bundle.identity
+    (network,), (whole,) = packed.networks, read_codec(tiny_path.read_bytes()).networks
+    parts = ("decoder.", "prior.", "tables.")
+    assert all(
+        np.array_equal(network.tensors[name], whole.tensors[name]) for name in whole.tensors if name.startswith(parts)
+    )
+    for i, quality in enumerate(network.entry["qualities"]):
+        _, frequencies, pixels = hashes_of(network, derived_symbols(network, quality), quality)
+        assert frequencies == network.tensors["probe.frequencies"][i].tobytes()
+        assert pixels == network.tensors["probe.pixels"][i].tobytes()
+
+
+def test_archives_with_packed_codecs(tiny: Codec, tiny_arrays: dict[str, np.ndarray]) -> None:
+    stream = io.BytesIO()
+    compressnet.compress(tiny_arrays["images"], stream, tiny, embed_codec=True)
+    assert np.array_equal(decode_archive(stream.getvalue()).images, tiny_arrays["decoded"])
+
+
+def test_networks_of_a_packed_codec_that_share_tensors() -> None:
+    tiles = from_bytes((CONFORMANCE / "tiles.codec").read_bytes(), "tiles").networks[0]
+    bundle = make_bundle((tiles, tiles), name="two", default_quality=60, about="")
+    packed = read_packed(pack_bundle(bundle))
+    assert packed.identity == bundle.identity
+
+
+def test_standard_tables() -> None:
+    tables = standard_tables()
+    for name, table in tables.items():
+        assert np.array_equal(table, getattr(make_tables(), name))
+    assert len(tables) == 3
+
+
 def test_identity_and_probe_of_the_shipped_codec(shipped: Codec) -> None:
     check_identity_and_probe(Path(shipped.source).read_bytes(), shipped.bundle)
 
@@ -198,9 +244,6 @@ def test_the_shipped_codec_between_its_anchors(shipped: Codec, mnist: np.ndarray
     images = mnist[quality : quality + 3]
     expected = shipped.autoencoder(images, quality)
     assert np.array_equal(decode_single(shipped.compress(images, quality), codec), expected)
-    file = io.BytesIO()
-    compressnet.compress(images, file, shipped, quality, block_images=2, embed_codec=True)
-    assert np.array_equal(decode_archive(file.getvalue()).images, expected)
 
 
 def test_crc16_of_the_usual_text() -> None:

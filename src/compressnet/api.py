@@ -23,6 +23,7 @@ from compressnet.exact import Backend, NumpyBackend
 from compressnet.files import writing
 from compressnet.limits import CODEC_BYTES_LIMIT
 from compressnet.network import Images
+from compressnet.packed import pack_bundle, unpack_bundle
 from compressnet.search import Gradient
 
 BackendName = Literal["onnx", "numpy"]
@@ -144,7 +145,7 @@ def compress(
         codec = load(codec, backend, threads)
     if embed_codec is None:
         embed_codec = _shipped_bundle(codec.bundle.identity) is None
-    embedded = bundles.to_bytes(codec.bundle, encoder=False) if embed_codec else None
+    embedded = pack_bundle(codec.bundle) if embed_codec else None
     chosen_quality = codec.default_quality if quality is None else quality
     chosen_labels = None if labels is None else as_labels(labels)
     arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
@@ -225,7 +226,8 @@ def _resolve(
             )
         return given
     if entry.embedded is not None:
-        bundle = bundles.from_bytes(entry.embedded, f"{name}: embedded codec")
+        read = unpack_bundle if entry.packed else bundles.from_bytes
+        bundle = read(entry.embedded, f"{name}: embedded codec")
         if bundle.identity != entry.identity:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()}")
         return _make_codec(bundle, backend, threads, f"{name}: embedded codec")

@@ -31,6 +31,7 @@ from compressnet.exact import OPS, QUALITIES, Node, Op, Program, prove
 from compressnet.limits import CHANNELS_LIMIT, NODES_LIMIT, SIDE_LIMIT_PX, SYMBOLS_LIMIT
 from compressnet.masked import MaskedPrior
 from compressnet.prior import DenseLayer, Prior
+from compressnet.probe import Probe, derived_symbols
 from compressnet.tables import Tables
 
 VERSION = "1"
@@ -43,6 +44,7 @@ _MASKED_ARRAYS = ("order", "group_symbols", "group_units")
 _CONTEXT_ARRAYS = ("grid", "slice_channels")
 _SLICE_ARRAYS = ("weight", "bias", "phase", "row", "column", "shift")
 _TABLE_ARRAYS = ("cdf", "reciprocal", "weight")
+_PROBE_HASHES = ("frequencies", "pixels")
 _REGISTER = re.compile(r"[A-Za-z0-9._]+")
 _NODE_DTYPES = {
     "weight": "int8",
@@ -79,20 +81,6 @@ Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """Images with what they become at the lowest and the highest quality; a backend has to reproduce it."""
-
-    images: NDArray[np.uint8]
-    """(P,H,W,C)."""
-    symbols: NDArray[np.int16]
-    """(2,P,D)."""
-    frequencies: NDArray[np.uint8]
-    """(2,32): SHA-256 of the frequencies of every symbol, int32 little-endian, group by group."""
-    pixels: NDArray[np.uint8]
-    """(2,32): SHA-256 of the decoded images' bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """What codes one kind of image over a range of qualities."""
 
@@ -109,9 +97,7 @@ class Network:
 
     def symbol_bounds(self, quality: int) -> NDArray[np.int64]:
         """How far each symbol may go at a quality: (D,)."""
-        bound_D = np.zeros(len(self.prior.order), np.int64)
-        bound_D[self.prior.order] = np.repeat(self.prior.bound[quality], self.prior.group_symbols)
-        return bound_D
+        return self.prior.symbol_bounds(quality)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +114,7 @@ class Bundle:
 
 def to_bytes(bundle: Bundle, *, encoder: bool = True) -> bytes:
     """The codec file; without its encoder it is what an archive embeds."""
-    networks, tensors = _to_parts(bundle.networks)
+    networks, tensors = to_parts(bundle.networks)
     if not encoder:
         networks = [{key: value for key, value in network.items() if key != "encoder"} for network in networks]
         tensors = {name: array for name, array in tensors.items() if _part(name) != "encoder"}
@@ -164,6 +150,17 @@ def from_bytes(data: bytes, source: str) -> Bundle:
         raise FormatError(f"{source}: not a compressnet codec of version {VERSION}")
     try:
         document = json.loads(metadata["codec"])
+    except (ValueError, KeyError, RecursionError) as error:
+        raise CorruptError(f"{source}: the codec's networks cannot be read ({error!r})") from error
+    return from_parts(document, tensors, source)
+
+
+def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:
+    """A bundle from its JSON document and the tensors of all its networks, proved; `source` names it in errors.
+
+    Raises CorruptError for a codec that is damaged or would not run exactly.
+    """
+    try:
         networks = tuple(_network(i, entry, tensors) for i, entry in enumerate(document["networks"]))
         name, about = str(document["name"]), str(document["about"])
         default_quality = _whole(document["default_quality"])
@@ -174,7 +171,7 @@ def from_bytes(data: bytes, source: str) -> Bundle:
         return make_bundle(networks, name=name, default_quality=default_quality, about=about)
     except CorruptError as error:
         raise CorruptError(f"{source}: {error}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptError(f"{source}: the codec's networks cannot be read ({error!r})") from error
 
 
@@ -191,7 +188,7 @@ def make_bundle(networks: tuple[Network, ...], *, name: str, default_quality: in
 
 def _identity(networks: tuple[Network, ...]) -> bytes:
     """SHA-256 of the canonical bytes of what decoding needs: docs/FORMAT.md."""
-    entries, tensors = _to_parts(networks)
+    entries, tensors = to_parts(networks)
     structure = [{key: entry[key] for key in ("kind", "qualities", "decoder")} for entry in entries]
     digest = hashlib.sha256(json.dumps(structure, separators=(",", ":"), sort_keys=True).encode())
     for name in sorted(tensors):
@@ -213,7 +210,8 @@ def _metadata(data: bytes) -> dict[str, str]:
     return header.get("__metadata__", {})
 
 
-def _to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tensors]:
+def to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tensors]:
+    """The networks' entries in the JSON document, and all their tensors by name; `from_parts` reads them."""
     entries: list[dict[str, Any]] = []
     tensors: Tensors = {}
     for i, network in enumerate(networks):
@@ -230,8 +228,10 @@ def _to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tens
             tensors[f"{i}.tables.{name}"] = getattr(prior.tables, name)
         if network.lambdas is not None:
             tensors[f"{i}.encoder.lambda"] = network.lambdas
-        for name in ("images", "symbols", "frequencies", "pixels"):
-            tensors[f"{i}.probe.{name}"] = getattr(network.probe, name)
+        probe = network.probe
+        tensors |= {f"{i}.probe.{name}": getattr(probe, name) for name in _PROBE_HASHES}
+        if probe.images is not None:
+            tensors |= {f"{i}.probe.images": probe.images, f"{i}.probe.symbols": probe.symbols}
         entries.append(entry)
     # safetensors writes an array's memory as it lies, whatever its strides
     return entries, {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -271,6 +271,14 @@ def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise CorruptError(f"{value!r} stands where a whole number should")
     return value
+
+
+def tensor_dtype(name: str) -> np.dtype[Any]:
+    """The dtype of a tensor by its name without the network's number. Raises KeyError where no tensor is called so."""
+    array = name.rpartition(".")[2]
+    if name.startswith("prior.") and name.count(".") > 1:
+        return np.dtype(_LAYER_DTYPES.get(array, "int32"))
+    return np.dtype(_DTYPES[name] if name in _DTYPES else _NODE_DTYPES[array])
 
 
 def _tensor(i: int, name: str, tensors: Tensors) -> NDArray[Any]:
@@ -336,13 +344,9 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
     if prove(decoder, (channels, height, width)) != (0, 255):
         raise CorruptError("a decoder's pixels are not clamped to 0..255")
     prior.prove(symbols)
-    names = ("images", "symbols", "frequencies", "pixels")
-    probe = Probe(**{name: _tensor(i, f"probe.{name}", tensors) for name in names})
-    if len(probe.images) == 0 or probe.images.shape[1:] != (height, width, channels):
-        raise CorruptError("the probe's images are not of the network's kind")
-    hashes = (probe.frequencies.shape, probe.pixels.shape)
-    if probe.symbols.shape != (2, len(probe.images), symbols) or hashes != ((2, 32), (2, 32)):
-        raise CorruptError("the probe does not fit the network")
+    probe = _probe(i, (height, width, channels), (low, high), prior, tensors)
+    if encoder is not None and probe.images is None:
+        raise CorruptError("the probe has no images, which an encoder needs")
     return Network(
         kind=(height, width, channels),
         qualities=(low, high),
@@ -352,6 +356,21 @@ def _network(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
         probe=probe,
         lambdas=lambdas,
     )
+
+
+def _probe(i: int, kind: Kind, qualities: tuple[int, int], prior: Prior, tensors: Tensors) -> Probe:
+    hashes = {name: _tensor(i, f"probe.{name}", tensors) for name in _PROBE_HASHES}
+    if f"{i}.probe.images" in tensors:
+        images, symbols = (_tensor(i, f"probe.{name}", tensors) for name in ("images", "symbols"))
+        if len(images) == 0 or images.shape[1:] != kind:
+            raise CorruptError("the probe's images are not of the network's kind")
+    else:
+        images, symbols = None, derived_symbols(prior, qualities)
+    probe = Probe(images=images, symbols=symbols, **hashes)
+    expected = (2, len(symbols[0]) if images is None else len(images), len(prior.order))
+    if probe.symbols.shape != expected or {array.shape for array in hashes.values()} != {(2, 32)}:
+        raise CorruptError("the probe does not fit the network")
+    return probe
 
 
 def _prior(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Prior:

@@ -31,6 +31,12 @@ class PayloadEncoder:
         """Append indices (n,) into alphabets of A symbols; weights (n,A) are the frequencies minus 1."""
         self._coder.encode(np.ascontiguousarray(indices), self._model, weights)
 
+    def encode_alike(self, indices: NDArray[np.int32], weights_A: NDArray[np.float64]) -> None:
+        """Append indices (n,) that all have the same frequencies; weights_A (A,) are these minus 1."""
+        if len(indices):
+            model = stream.model.Categorical(weights_A, perfect=False)
+            self._coder.encode(np.ascontiguousarray(indices), model)
+
     def finish(self) -> bytes:
         """The shortest bytes that decode to what was appended."""
         words = self._coder.get_compressed()
@@ -69,3 +75,15 @@ class PayloadDecoder:
             return self._coder.decode(self._model, weights)
         except AssertionError as error:
             raise CorruptError("the payload does not fit the codec's frequencies") from error
+
+    def decode_alike(self, count: int, weights_A: NDArray[np.float64]) -> NDArray[np.int32]:
+        """The next `count` indices, all with the same frequencies; weights_A (A,) are these minus 1.
+
+        Raises CorruptError where the payload cannot come from these frequencies.
+        """
+        if count == 0:
+            return np.zeros(0, np.int32)
+        try:
+            return self._coder.decode(stream.model.Categorical(weights_A, perfect=False), count)
+        except AssertionError as error:
+            raise CorruptError("the payload does not fit its frequencies") from error

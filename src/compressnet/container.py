@@ -47,7 +47,7 @@ VERSION = 1
 HEAD, CODC, KIND, BLOK, LABL, INDX, TAIL = b"HEAD", b"CODC", b"KIND", b"BLOK", b"labl", b"INDX", b"TAIL"
 KNOWN = (HEAD, CODC, KIND, BLOK, LABL, INDX, TAIL)
 TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
-NOT_EMBEDDED, EMBEDDED_AS_FILE = 0, 1
+NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED = 0, 1, 2
 CHANNELS_AXIS = 1
 ORDER_OF_BLOCKS = 0
 LABELS_INTEGER, LABELS_TEXT = 0, 1
@@ -62,6 +62,8 @@ class CodecEntry:
     identity: bytes
     name: str
     embedded: bytes | None
+    packed: bool = True
+    """Whether `compressnet.packed` made what is embedded; else it is a codec file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,8 @@ class BlockEntry:
 def pack_codec(entry: CodecEntry) -> bytes:
     """A CODC chunk's payload."""
     name = entry.name.encode()
-    encoding = NOT_EMBEDDED if entry.embedded is None else EMBEDDED_AS_FILE
+    embedded_as = EMBEDDED_PACKED if entry.packed else EMBEDDED_AS_FILE
+    encoding = NOT_EMBEDDED if entry.embedded is None else embedded_as
     return entry.identity + pack_varint(len(name)) + name + bytes([encoding]) + (entry.embedded or b"")
 
 
@@ -102,11 +105,11 @@ def unpack_codec(data: bytes, what: str) -> CodecEntry:
     identity = reader.take(32)
     name = _text(reader.take(reader.varint(NAME_BYTES_LIMIT)), what)
     encoding = reader.uint(1)
-    if encoding not in (NOT_EMBEDDED, EMBEDDED_AS_FILE):
+    if encoding not in (NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED):
         raise CorruptError(f"{what} embeds a codec in the encoding {encoding}, unknown to this version")
-    embedded = reader.take(reader.left) if encoding == EMBEDDED_AS_FILE else None
+    embedded = None if encoding == NOT_EMBEDDED else reader.take(reader.left)
     reader.end()
-    return CodecEntry(identity=identity, name=name, embedded=embedded)
+    return CodecEntry(identity=identity, name=name, embedded=embedded, packed=encoding != EMBEDDED_AS_FILE)
 
 
 def pack_kind(entry: KindEntry) -> bytes:

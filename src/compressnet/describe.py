@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from compressnet import api, bundle
+from compressnet import api
 from compressnet.container import SIGNATURE, VERSION, Container, FileSource
+from compressnet.packed import pack_bundle
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def _describe_codec(name: str) -> dict[str, Any]:
         "name": codec.name,
         "identity": codec.identity.hex(),
         "codec_bytes": path.stat().st_size,
-        "embedded_bytes": len(bundle.to_bytes(codec, encoder=False)),
+        "embedded_bytes": len(pack_bundle(codec)),
         "default_quality": codec.default_quality,
         "about": codec.about,
         "networks": [

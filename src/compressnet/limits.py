@@ -18,3 +18,8 @@ NODES_LIMIT = 1 << 12
 LABEL_BYTES_LIMIT = 1 << 16
 KINDS_LIMIT = 1 << 16
 NAME_BYTES_LIMIT = 1 << 10
+PACKED_ELEMENTS_LIMIT = 1 << 24
+"""Numbers in a packed codec."""
+PACKED_STRUCTURE_BYTES_LIMIT = 1 << 22
+"""The JSON of a packed codec."""
+PACKED_NETWORKS_LIMIT = 255

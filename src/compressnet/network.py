@@ -166,7 +166,8 @@ class CodecNetwork:
         probe = self.network.probe
         for i, quality in enumerate(self.network.qualities):
             symbols = probe.symbols[i].astype(np.int32)
-            if self.has_encoder and not np.array_equal(self.encode(probe.images, quality), symbols):
+            images = probe.images if self.has_encoder else None
+            if images is not None and not np.array_equal(self.encode(images, quality), symbols):
                 raise CodecRefusedError(f"symbols of the probe differ at quality {quality}")
             if self.frequencies_sha256(symbols, quality) != probe.frequencies[i].tobytes():
                 raise CodecRefusedError(f"frequencies of the probe differ at quality {quality}")

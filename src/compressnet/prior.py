@@ -66,6 +66,12 @@ class Prior(ABC):
     def prove_layers(self) -> None:
         """Check the layers' shapes and prove that float32 computes them exactly. Raises CorruptError."""
 
+    def symbol_bounds(self, quality: int) -> NDArray[np.int64]:
+        """How far each symbol may go at a quality: (D,)."""
+        bound_D = np.zeros(len(self.order), np.int64)
+        bound_D[self.order] = np.repeat(self.bound[quality], self.group_symbols)
+        return bound_D
+
     def prove(self, symbols: int) -> None:
         """Check shapes and prove that float32 computes the entropy model exactly. Raises CorruptError."""
         if sorted(self.order.tolist()) != list(range(symbols)) or int(self.group_symbols.sum()) != symbols:

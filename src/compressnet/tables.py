@@ -76,7 +76,11 @@ class Tables:
 
 
 def make_tables() -> Tables:
-    """The tables that new codecs are trained for."""
+    """The standard tables, which new codecs are trained for.
+
+    The same integers on every machine: no value lies within 0.0003 of where its rounding turns, and floats err by less
+    than a millionth of that.
+    """
     steps = np.arange(-CDF_LIMIT, CDF_LIMIT + 1) / CDF_STEPS
     cdf = np.minimum(np.floor(CDF_ONE / (1 + np.exp(-steps)) + 0.5), CDF_ONE - 1)
     scales = np.exp2((np.arange(SCALES) - SCALE_CENTRE) / 8)

@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from compressnet import api, bundle
+from compressnet import api
 from compressnet.backends.onnx import run_model
 from compressnet.codec import Codec, kind_of
 from compressnet.export import make_models
 from compressnet.metrics import Quality, Spread, compare, psnr_spread
 from compressnet.network import Images
+from compressnet.packed import pack_bundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ def evaluate(
         effort=effort,
         archive_bytes=archive_bytes,
         ideal_bytes_per_image=ideal_bytes / len(images),
-        codec_bytes=len(bundle.to_bytes(codec.bundle, encoder=False)),
+        codec_bytes=len(pack_bundle(codec.bundle)),
         rows=rows,
         spread=psnr_spread(images, decoded),
     )
