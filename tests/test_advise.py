@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.bench.advise import Advice, advise
-from compressnet.bench.mosaics import PICTURE_CODECS, Group, make_groups
+from compressnet.bench.mosaics import PICTURE_CODECS
 from compressnet.errors import InputError
 from drawings import sprites
 
@@ -129,11 +129,3 @@ def test_a_psnr_that_cannot_be_matched_is_refused(psnr_db: float) -> None:
 def test_bytes_that_cannot_be_are_refused() -> None:
     with pytest.raises(InputError, match="0 bytes of payload and 5 of codec"):
         advice(0, 5)
-
-
-def test_identical_images_are_given_once() -> None:
-    once, twice = (make_groups([np.concatenate([sprites(12)] * n)]) for n in (1, 3))
-    assert isinstance(once[0], Group)
-    assert np.array_equal(once[0].images_NHWC, twice[0].images_NHWC)
-    assert twice[0].copies_N.tolist() == [3] * 12
-    assert twice[0].values == 3 * once[0].values

@@ -41,7 +41,7 @@ class Matched:
     interpolated: bool
     """Whether no setting gives this PSNR, so that the bytes lie between those of the two that are named."""
     measured_share: float
-    """How much of the distinct images was measured; the bytes are scaled from those."""
+    """How much of the images was measured; the bytes are scaled from those."""
 
     @property
     def note(self) -> str:
@@ -106,14 +106,14 @@ def match_groups(
     if not candidates:
         return None
     point, setting, lossless = min(candidates, key=lambda candidate: candidate[0].total_bytes)
-    distinct = sum(len(group.copies_N) for group in groups)
+    total = sum(len(group.images_NHWC) for group in groups)
     return Matched(
         name=codec.name,
         total_bytes=round(point.total_bytes),
         psnr=None if math.isinf(point.psnr) else point.psnr,
         setting=_text(setting) if lossless else f"{_qualities(point)}, {_text(setting)}",
         interpolated=point.below != point.above,
-        measured_share=sum(len(group.copies_N) for group in chosen) / distinct,
+        measured_share=sum(len(group.images_NHWC) for group in chosen) / total,
     )
 
 

@@ -1,7 +1,7 @@
-"""Picture codecs in their best light: one mosaic of the distinct images for each shape, with settings to choose among.
+"""Picture codecs in their best light: the collection as one mosaic for each shape, with settings to choose among.
 
-Rivals get what helps them: identical images are given once, colour under alpha 0 is black, and large collections may be
-measured on a sample, whose bytes are scaled.
+Colour under alpha 0 is black. The mosaic holds all images, as they are: that a picture codec finds few of the equal
+ones is part of what is measured. Large collections may be measured on a sample, whose bytes are scaled.
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from compressnet.alpha import clear_hidden, has_alpha
 from compressnet.bench.rivals import Setting, mosaic, open_picture, save_picture, unmosaic
 from compressnet.errors import InputError
-from compressnet.images import evenly_spread
 from compressnet.metrics import mse_per_image, psnr_of_mse
 from compressnet.network import Images
 
 SAMPLE_PX = 1 << 22
 """Collections are measured on about so many pixels: 4096 images of 32x32."""
+RUN_IMAGES = 32
+"""Neighbours that are taken together into a sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +122,9 @@ class Group:
     """Images of one shape, as rivals get them."""
 
     images_NHWC: Images
-    """Distinct ones, without hidden colour; of a large collection, some."""
-    copies_N: NDArray[np.int64]
-    """How often each stands in the collection."""
+    """Without hidden colour; of a large collection, some."""
     scale: float
-    """Distinct images of this shape in the collection for one of these."""
+    """Images of this shape in the collection for one of these."""
     values: int
     """Values of all images of this shape in the collection."""
 
@@ -145,7 +143,7 @@ class Measured:
 
 
 def make_groups(images_by_shape: Sequence[Images]) -> list[Group]:
-    """Arrays (N,H,W) or (N,H,W,C), each of one shape, without what they hold twice. Raises InputError if empty."""
+    """Arrays (N,H,W) or (N,H,W,C), each of one shape. Raises InputError if empty."""
     groups = [_make_group(images) for images in images_by_shape if len(images)]
     if not groups:
         raise InputError("there are no images to measure; give one array (N,H,W) or (N,H,W,C) for each shape")
@@ -157,30 +155,26 @@ def _make_group(images: Images) -> Group:
         raise InputError(f"images are {images.dtype} {images.shape}; they have to be uint8 (N,H,W) or (N,H,W,C)")
     images_NHWC = images[..., None] if images.ndim == 3 else images
     cleaned_NHWC = np.ascontiguousarray(clear_hidden(images_NHWC))
-    rows_N = cleaned_NHWC.reshape(len(images), -1).view(f"V{cleaned_NHWC[0].size}")[:, 0]
-    _, first, copies = np.unique(rows_N, return_index=True, return_counts=True)
-    order = np.argsort(first)
-    return Group(
-        images_NHWC=cleaned_NHWC[first[order]], copies_N=copies[order].astype(np.int64), scale=1.0, values=images.size
-    )
+    return Group(images_NHWC=cleaned_NHWC, scale=1.0, values=images.size)
 
 
 def sampled(groups: Sequence[Group], sample_px: int) -> list[Group]:
-    """The same groups with evenly spread images of about `sample_px` pixels in all, one of each shape at least."""
+    """The same groups with images of about `sample_px` pixels in all, one of each shape at least.
+
+    Taken are evenly spread runs of neighbours, which often resemble one another.
+    """
     pixels = sum(group.images_NHWC[..., 0].size for group in groups)
     if pixels <= sample_px:
         return list(groups)
     parts: list[Group] = []
     for group in groups:
-        count = max(1, round(len(group.copies_N) * sample_px / pixels))
-        kept = evenly_spread(len(group.copies_N), count)
+        total = len(group.images_NHWC)
+        count = max(1, round(total * sample_px / pixels))
+        runs = max(1, count // RUN_IMAGES)
+        starts = np.linspace(0, total - count // runs, runs).astype(np.int64)
+        kept = np.unique((starts[:, None] + np.arange(count // runs)).ravel())
         parts.append(
-            Group(
-                images_NHWC=group.images_NHWC[kept],
-                copies_N=group.copies_N[kept],
-                scale=group.scale * len(group.copies_N) / len(kept),
-                values=group.values,
-            )
+            Group(images_NHWC=group.images_NHWC[kept], scale=group.scale * total / len(kept), values=group.values)
         )
     return parts
 
@@ -194,5 +188,5 @@ def measure(groups: Sequence[Group], codec: PictureCodec, setting: Setting) -> M
         decoded_NHWC = unmosaic(open_picture(data, shape[3]), shape)
         mse_N = mse_per_image(group.images_NHWC, decoded_NHWC)
         total_bytes += len(data) * group.scale
-        squares += float(np.average(mse_N, weights=group.copies_N)) * group.values
+        squares += float(np.mean(mse_N)) * group.values
     return Measured(total_bytes=total_bytes, mse=squares / sum(group.values for group in groups))

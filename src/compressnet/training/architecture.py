@@ -70,7 +70,7 @@ class Widths:
     hidden_slice: int = 32
     """Hidden units of the convolutional entropy model, in each of its two layers, for each slice."""
     weight_limit: int = 127
-    """Largest magnitude of a weight as an integer: smaller ones make smaller codecs."""
+    """Largest magnitude of most of the decoding part's weights as integers: a smaller one makes a smaller codec."""
     fine_blocks: int = 1
     coarse_blocks: int = 1
     analysis_blocks: int = 1

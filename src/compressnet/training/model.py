@@ -40,6 +40,16 @@ SYMBOL_BOUND = 63
 DITHER = 0.25
 """While the refinement learns, latents move up to this far, in symbols, before they are rounded."""
 
+COARSE_LAYERS = (
+    "g_s.weighted.local",
+    "g_s.weighted.coarse",
+    "g_s.weighted.up",
+    "g_s.weighted.fine",
+    "prior.layer1",
+    "prior.layer2",
+)
+"""What is embedded and can do with fewer bits a weight (`Widths.weight_limit`): neither what gives pixels nor scales."""
+
 Gains = tuple[Tensor, Tensor, Tensor]
 """What `Levels.tables` gives."""
 
@@ -85,8 +95,8 @@ class Model(nn.Module):
             for name in ("vector", "grid"):
                 if name in self.g_r.weighted:
                     torch.nn.init.zeros_(self.g_r.weighted[name].weight)  # pyright: ignore[reportArgumentType]
-        for module in self.modules():
-            if isinstance(module, (Weighted, Neighbourhood)):
+        for name, module in self.named_modules():
+            if isinstance(module, (Weighted, Neighbourhood)) and name.startswith(COARSE_LAYERS):
                 module.limit = widths.weight_limit
 
     def _make_prior(self) -> MaskedPrior | ContextPrior:

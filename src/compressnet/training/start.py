@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compressnet.training.architecture import TILE_PX
+from compressnet.training.context import ContextPrior
 from compressnet.training.layers import Weighted
 from compressnet.training.model import Model
 
 SAMPLE_IMAGES = 4000
+NARROW, WIDE = 0.15, 0.7
+"""Scales of the logistic distributions to begin with, of a coefficient's standard deviation."""
 LATENT_SCALE = math.sqrt(60) / 2 / (255 / 64 * math.sqrt(6 / math.log(2)))
 """High-rate theory asks for a step of sqrt(6 / (ln 2 * lambda)) with pixels in 0..1; a model's gains start with
 1 / step = 2 * sqrt(lambda / 60) (`compressnet.training.model.starting_gains`) and pixels in 0..255/64."""
@@ -35,7 +38,7 @@ def begin_as_transform(model: Model, images_NHWC: NDArray[np.uint8]) -> None:
     x = F.pad(x, (0, columns, 0, rows), mode="replicate")
     tiles_TV = F.pixel_unshuffle(x, TILE_PX).permute(0, 2, 3, 1).flatten(0, 2).double()
     mean_V = tiles_TV.mean(dim=0)
-    _, vectors = torch.linalg.eigh(torch.cov(tiles_TV.T))
+    variances, vectors = torch.linalg.eigh(torch.cov(tiles_TV.T))
     basis_GV = vectors.flip(1).T[: widths.grid]
     missing = widths.grid - len(basis_GV)
     basis_GV = F.pad(basis_GV, (0, 0, 0, missing)) if missing > 0 else basis_GV
@@ -49,6 +52,20 @@ def begin_as_transform(model: Model, images_NHWC: NDArray[np.uint8]) -> None:
         tiled.bias[:] = mean_V.float()
         for network, name in ((model.g_a, "grid_curved"), (model.g_s, "pixels")):
             _layer(network, name).weight.mul_(0.1)
+        if isinstance(model.prior, ContextPrior):
+            _begin_entropy_model(model.prior, variances.flip(0)[: widths.grid].clamp_min(1e-6).sqrt() * LATENT_SCALE)
+
+
+def _begin_entropy_model(prior: ContextPrior, deviation_G: torch.Tensor) -> None:
+    """Let every channel's distributions begin with the scales of its coefficients: a narrow one and a wide one."""
+    start = 0
+    for layer, size in zip(prior.layer3, prior.sizes, strict=True):
+        bias: torch.Tensor = layer.bias  # pyright: ignore
+        log2_G = torch.log2(F.pad(deviation_G, (0, prior.grid[0] - len(deviation_G)), value=1e-3)[start : start + size])
+        for kind, factor in ((1, NARROW), (3, WIDE)):
+            bias[0, kind * size : (kind + 1) * size] = log2_G + math.log2(factor)
+        layer.weight.mul_(0.3)  # pyright: ignore
+        start += size
 
 
 def _layer(network: nn.Module, name: str) -> Weighted:
