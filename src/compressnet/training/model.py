@@ -48,7 +48,7 @@ COARSE_LAYERS = (
     "prior.layer1",
     "prior.layer2",
 )
-"""What is embedded and can do with fewer bits a weight (`Widths.weight_limit`): neither what gives pixels nor scales."""
+"""What is embedded and can do with fewer bits a weight (`Widths.weight_limit`): not what gives pixels or scales."""
 
 Gains = tuple[Tensor, Tensor, Tensor]
 """What `Levels.tables` gives."""
