@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import compressnet
 from compressnet.archive import Archive
 from compressnet.codec import Codec
-from compressnet.container import BytesSource, Container
+from compressnet.container import Container
 from compressnet.errors import CodecError, CorruptError, InputError
+from compressnet.sources import BytesSource
 
 
 @pytest.fixture(scope="module")

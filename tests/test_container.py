@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 
 import numpy as np
 import pytest
@@ -11,18 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.block import Block
-from compressnet.container import (
-    SIGNATURE,
-    BytesSource,
-    CodecEntry,
-    Container,
-    ContainerWriter,
-    KindEntry,
-    as_labels,
-    pack_labels,
-    unpack_labels,
-)
+from compressnet.container import SIGNATURE, CodecEntry, Container, KindEntry
+from compressnet.container_writer import ContainerWriter
 from compressnet.errors import CorruptError, FormatError, InputError
+from compressnet.sources import BytesSource
 from compressnet.wire import pack_chunk, pack_varint
 
 CODEC = CodecEntry(identity=bytes(range(32)), name="tiny", embedded=None)
@@ -72,7 +63,7 @@ def test_reading_gives_what_was_written() -> None:
     assert container.kinds == [KIND]
     assert [container.read_block(i) for i in range(3)] == BLOCKS
     assert container.read_labels().tolist() == LABELS.tolist()
-    assert [container.block_of(i) for i in range(8)] == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert container.blocks_of(np.arange(8)).tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
     kinds = [kind for kind, _, _ in container.walk()]
     assert kinds == [b"HEAD", b"CODC", b"KIND", b"BLOK", b"BLOK", b"BLOK", b"labl", b"INDX", b"TAIL"]
 
@@ -144,7 +135,8 @@ def test_arbitrary_indexes_with_good_checksums(payload: bytes) -> None:
         container = open_bytes(forged)
     except FormatError:
         return
-    assert container.images == sum(block.images for block in container.blocks)
+    assert container.stored_images == sum(block.images for block in container.blocks)
+    assert (container.places_of(np.arange(container.images)) < container.stored_images).all()
 
 
 def test_blocks_that_need_what_is_not_there_are_refused() -> None:
@@ -170,33 +162,6 @@ def test_kinds_out_of_bounds_are_refused(kind: KindEntry) -> None:
     ContainerWriter(stream, [CODEC], [kind]).finish(None)
     with pytest.raises(CorruptError, match=r"file\.cnet: chunk KIND"):
         open_bytes(stream.getvalue())
-
-
-@given(labels=st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=20))
-def test_integer_labels_round_trip(labels: list[int]) -> None:
-    packed = pack_labels(as_labels(np.array(labels, np.int64)))
-    assert unpack_labels(packed, len(labels), "here").tolist() == labels
-
-
-@given(labels=st.lists(st.text(st.characters(exclude_characters="\n\0", exclude_categories=["Cs"])), min_size=1))
-def test_text_labels_round_trip(labels: list[str]) -> None:
-    packed = pack_labels(as_labels(np.array(labels, np.str_)))
-    assert unpack_labels(packed, len(labels), "here").tolist() == labels
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"\x00", b"\x00nonsense", b"\x02" + zlib.compress(b""), b"\x00" + zlib.compress(bytes(1 << 20)), b"\x01"],
-)
-def test_labels_that_do_not_fit_are_refused(data: bytes) -> None:
-    with pytest.raises(CorruptError, match="here"):
-        unpack_labels(data, 3, "here")
-
-
-@pytest.mark.parametrize("labels", [[1.5, 2.5], [[1, 2]], ["a\nb"], [None]])
-def test_labels_of_other_types_are_refused(labels: list[object]) -> None:
-    with pytest.raises(InputError, match="labels have to be"):
-        as_labels(labels)
 
 
 def test_labels_of_another_number_are_refused() -> None:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ class Collection:
     count: int
     batches: Callable[[], Iterator[Images]]
     """Arrays uint8 (n,H,W) or (n,H,W,C), in order."""
+    names: Sequence[str] | None = None
 
     def load(self, limit: int | None = None) -> Images:
         """All images, or the first `limit`, as one array (N,H,W[,C]). Raises InputError where sizes differ."""

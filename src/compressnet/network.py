@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet import search
+from compressnet.alpha import without_hidden_colour
 from compressnet.bundle import Network
 from compressnet.coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CodecError, CodecRefusedError, InputError
@@ -53,8 +54,12 @@ class CodecNetwork:
             raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
         return self._encoder(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)), quality)
 
+    def decode_images(self, symbols_ND: Symbols, quality: int) -> Images:
+        """Symbols (N,D) to images (N,H,W,C), colour 0 where alpha is 0."""
+        return without_hidden_colour(self.decode(symbols_ND, quality))
+
     def decode(self, symbols_ND: Symbols, quality: int) -> Images:
-        """Symbols (N,D) to images (N,H,W,C)."""
+        """Symbols (N,D) to what the decoder makes of them, (N,H,W,C)."""
         pixels_NCHW = self._decoder(symbols_ND, quality)
         return np.ascontiguousarray(pixels_NCHW.transpose(0, 2, 3, 1).astype(np.uint8))
 
@@ -79,7 +84,7 @@ class CodecNetwork:
 
     def costs(self, images_NHWC: Images, symbols_ND: Symbols, quality: int, weight: float) -> NDArray[np.float64]:
         """Bits + weight * squared error (pixels in [0,1]) of each image, (N,), from integer frequencies and pixels."""
-        errors = self.decode(symbols_ND, quality).astype(np.int64) - images_NHWC
+        errors = self.decode_images(symbols_ND, quality).astype(np.int64) - images_NHWC
         squared_N = np.square(errors).reshape(len(errors), -1).sum(axis=1) / 255**2
         return self.bits_per_image(symbols_ND, quality) + weight * squared_N
 

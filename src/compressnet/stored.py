@@ -200,9 +200,7 @@ def _unpack_values(data: bytes, packing: int, count: int, what: str) -> Images:
         raw = data
     else:
         filters = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY_BYTES}]
-        unpacker = (
-            zlib.decompressobj() if packing == ZLIB else lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
-        )
+        unpacker = zlib.decompressobj() if packing == ZLIB else lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
         try:
             raw = unpacker.decompress(data, count + 1)
         except (zlib.error, lzma.LZMAError) as error:
