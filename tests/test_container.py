@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.block import Block
+from compressnet.columns import as_labels, pack_labels, pack_names
 from compressnet.container import SIGNATURE, CodecEntry, Container, KindEntry
 from compressnet.container_writer import ContainerWriter
 from compressnet.errors import CorruptError, FormatError, InputError
+from compressnet.index import pack_index, unpack_index
 from compressnet.sources import BytesSource
 from compressnet.wire import pack_chunk, pack_varint
 
@@ -146,6 +149,56 @@ def test_blocks_that_need_what_is_not_there_are_refused() -> None:
     writer.finish(None)
     with pytest.raises(CorruptError, match="block 0 needs kind 1 and codec 0, the archive has fewer"):
         open_bytes(stream.getvalue()).read_block(0)
+
+
+def test_kinds_and_codecs_may_come_between_blocks() -> None:
+    kinds = [KIND, replace(KIND, height=9), replace(KIND, channels_axis=True)]
+    stream = io.BytesIO()
+    writer = ContainerWriter(stream)
+    blocks = []
+    for kind in (0, 1, 0, 2):
+        method = 1 if kind == 1 else 0
+        codec = writer.codec_number(CODEC) if method else 0
+        number = writer.kind_number(kinds[kind])
+        blocks.append(Block(method=method, quality=60, kind=number, codec=codec, images=2, payload=b"x"))
+        writer.add(blocks[-1])
+    writer.finish(None, list("abcde"), np.array([7, 0, 0, 3, 2], np.uint32))
+    container = open_bytes(stream.getvalue())
+    names = [name.decode() for name, _, _ in container.walk()]
+    assert " ".join(names) == "HEAD KIND BLOK CODC KIND BLOK BLOK KIND BLOK name INDX TAIL"
+    assert container.kinds == kinds
+    assert container.codecs == [CODEC]
+    assert [container.read_block(i) for i in range(4)] == blocks
+    assert (container.images, container.stored_images) == (5, 8)
+    assert container.places_of(np.arange(5)).tolist() == [7, 0, 0, 3, 2]
+    assert container.blocks_of(np.array([7, 0, 3])).tolist() == [3, 0, 1]
+    assert container.kinds_of(np.arange(4)).tolist() == [0, 1, 0, 2]
+    assert container.read_names() == list("abcde")
+    assert container.read_labels() is None
+    damaged = bytearray(stream.getvalue())
+    damaged[damaged.rindex(b"KIND") + 8] ^= 1
+    with pytest.raises(CorruptError, match="chunk KIND is damaged"):
+        open_bytes(bytes(damaged))
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ((b"name", b"labl"), "chunk labl is there twice, or in the wrong place"),
+        ((b"name", b"name"), "chunk name is there twice"),
+        ((b"labl", b"NEXT"), "chunk NEXT is unknown"),
+    ],
+)
+def test_chunks_before_the_index_out_of_order(extra: tuple[bytes, ...], message: str) -> None:
+    data = archive(None)
+    index = data.rindex(b"INDX")
+    payloads = {b"labl": pack_labels(as_labels(list(range(8)))), b"name": pack_names(list("abcdefgh")), b"NEXT": b""}
+    chunks = b"".join(pack_chunk(kind, payloads[kind]) for kind in extra)
+    old = unpack_index(open_bytes(data)._chunk(index, b"INDX", "")[0], len(data), "")
+    new = pack_chunk(b"INDX", pack_index(replace(old, extra_bytes=len(chunks))))
+    tail = pack_chunk(b"TAIL", (index + len(chunks)).to_bytes(8, "big"))
+    with pytest.raises(CorruptError, match=message):
+        open_bytes(data[:index] + chunks + new + tail).read_labels()
 
 
 @pytest.mark.parametrize(
