@@ -60,5 +60,5 @@ def test_steps_are_as_coarse_as_may_be() -> None:
 
 @pytest.mark.parametrize("options", [{"max_error": -1}, {"max_error": 256}, {"min_psnr": -1.0}, {"min_psnr": np.inf}])
 def test_impossible_bounds_are_refused(options: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="are possible|give a number"):
+    with pytest.raises(InputError, match=r"are possible|give a number"):
         Bounds(**options)  # pyright: ignore

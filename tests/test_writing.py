@@ -75,7 +75,7 @@ def test_every_image_comes_back_in_its_place(
     archive.check()
 
 
-def test_equal_images_take_next_to_nothing(grey: Codec, tiny_images: np.ndarray) -> None:
+def test_equal_images_take_next_to_nothing(grey: Codec) -> None:
     image = noise(1, (8, 12))
     once = packed(image, grey, embed_codec=False)[0]
     written, archive, _ = packed(np.repeat(image, 1000, axis=0), grey, embed_codec=False)
@@ -137,7 +137,7 @@ def test_images_without_a_network_are_stored_and_told_of(grey: Codec) -> None:
 
 
 def test_no_image_that_fits_is_an_error_unless_asked_for(grey: Codec) -> None:
-    with pytest.raises(InputError, match="images of 16x16x3.*train one for these images"):
+    with pytest.raises(InputError, match=r"images of 16x16x3.*train one for these images"):
         packed([noise(3, (16, 16, 3)), noise(3, (5, 5))], grey)
     written, archive, data = packed(noise(300, (16, 16, 3)), grey, store_unknown=True)
     assert written.stored == 300
