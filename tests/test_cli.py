@@ -113,6 +113,10 @@ def test_a_mixed_archive_becomes_a_folder(tmp_path: Path) -> None:
     with np.load(CONFORMANCE / "mixed.npz") as arrays:
         for file, image in zip(sorted((tmp_path / "folder").iterdir()), arrays.values(), strict=True):
             assert np.array_equal(np.asarray(Image.open(file)), image)
+    for ending in ("a.npy", "a.npz", "a-ubyte"):
+        refused(1, "decompress", CONFORMANCE / "mixed.cnet", "-o", tmp_path / ending)
+        assert not (tmp_path / ending).exists()
+    refused(1, "decompress", CONFORMANCE / "mixed.cnet", "-o", "-")
     assert "21 images, all well" in run("verify", CONFORMANCE / "mixed.cnet").stdout
 
 

@@ -221,8 +221,9 @@ def test_append_to_a_mixed_archive(grey: Codec, tmp_path: Path) -> None:
         decoded = grey.autoencoder(new[0], 30)[0]
         assert same(list(found), [*images, decoded, decoded, new[1][0], decoded])
         assert (found.names or [])[44:] == ["0 44", *"abcd"]
-    with pytest.raises(InputError, match="the new images: has no names"):
-        compressnet.append(path, new, codec=grey)
+    compressnet.append(path, new[1], codec=grey)
+    with compressnet.open(path) as found:
+        assert (found.names or [])[47:] == ["c", "d", "49"]
 
 
 def test_append_to_an_archive_without_a_codec(grey: Codec, tmp_path: Path) -> None:
@@ -230,6 +231,7 @@ def test_append_to_an_archive_without_a_codec(grey: Codec, tmp_path: Path) -> No
     packed(path, grey, images, store_unknown=True)
     with pytest.raises(InputError, match=r"a\.cnet: has 0 codecs; .*--codec"):
         compressnet.append(path, images)
-    compressnet.append(path, np.zeros((2, 8, 12), np.uint8), codec=grey)
+    compressnet.append(path, np.zeros((2, 8, 12), np.uint8), codec=grey, names=["a", "b"])
     with compressnet.open(path) as found:
+        assert list(found.names or []) == ["0", "1", "2", "a", "b"]
         assert [image.shape for image in found] == [(5, 5)] * 3 + [(8, 12)] * 2

@@ -284,6 +284,8 @@ def write_collection(
     Raises InputError where the target exists and `overwrite` is not set, or cannot be written.
     """
     require_free(target, overwrite=overwrite)
+    if len(shape) == 1 and target.name.endswith((".npy", ".npz", "-ubyte", "-ubyte.gz")):
+        raise InputError(f"{target}: images of several sizes do not go into one array; write a folder")
     try:
         if target.name.endswith(".npz"):
             images = np.concatenate(list(batches))
@@ -309,7 +311,9 @@ def require_free(target: Path, *, overwrite: bool) -> None:
 
 
 def write_npy(stream: BinaryIO, batches: Iterable[Images], shape: tuple[int, ...]) -> None:
-    """A .npy file to a stream, batch by batch."""
+    """A .npy file to a stream, batch by batch. Raises InputError for images of several shapes."""
+    if len(shape) == 1:
+        raise InputError("images of several sizes do not go into one array; write a folder")
     header: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
     for batch in batches:

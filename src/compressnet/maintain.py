@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,15 +34,13 @@ from compressnet.writing import Router, Settings
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
-T = TypeVar("T")
-NEW = "the new images"
 
 
 def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lambda _: None) -> Written:
     """Write the images of several archives, one after the other, into a new one; `report` is told the images done.
 
-    Raises InputError where only some archives have labels or names, or labels differ in type; CodecError where the
-    archives were made with different codecs.
+    Images of an archive without names are named by their numbers where others have names. Raises InputError where only
+    some archives have labels, or these differ in type; CodecError where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
         parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
@@ -51,7 +49,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
         for part in parts:
             _require_same_codec(parts, part)
         labels = _joined_labels([(part.name, part.read_labels()) for part in parts])
-        names = _joined_names([(part.name, part.read_names()) for part in parts])
+        names = _joined_names([(part.read_names(), part.images) for part in parts])
         entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
         codecs = {entry.identity: entry for entry in entries}
         with writing(Path(output)) as stream:
@@ -76,10 +74,12 @@ def append(
 ) -> Written:
     """Add images to the end of an archive, which is replaced when all went well.
 
-    images, labels, names: as for `compressnet.compress`; labels and names are needed where the archive has some, and
-    only there. codec: the one that the archive was made with, where it does not ship with the package; what an archive
-    embeds cannot encode. quality: by default that of the archive's last lossy block.
-    What is written tells of the new images, but for `images` and `archive_bytes`. Raises InputError, CodecError.
+    images, labels, names: as for `compressnet.compress`; labels are needed where the archive has some, and only there;
+    images without names are named by their numbers where others have names.
+    codec: the one that the archive was made with, where it does not ship with the package; what an archive embeds
+    cannot encode. quality: by default that of the archive's last lossy block.
+    What is written tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no network
+    for are stored, but an error where the archive has one shape and none of them fits. Raises InputError, CodecError.
     """
     check_effort(effort)
     with Container(FileSource(Path(path))) as old:
@@ -89,13 +89,13 @@ def append(
             effort=effort,
             block_images=block_images,
             bounds=Bounds(),
-            store_unknown=False,
+            store_unknown=len(old.kinds) > 1 or not old.codecs,
         )
         arrays: Iterable[Images] = [images] if isinstance(images, np.ndarray) else images
         shapes = {kind.shape for kind in old.kinds}
         new_labels = None if labels is None else as_labels(labels)
-        both_labels = _joined_labels([(str(path), old.read_labels()), (NEW, new_labels)])
-        both_names = _joined_names([(str(path), old.read_names()), (NEW, None if names is None else as_names(names))])
+        both_labels = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
+        new_names = None if names is None else as_names(names)
         with writing(Path(path)) as stream:
             writer = ContainerWriter(stream)
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
@@ -105,6 +105,7 @@ def append(
             if not router.images:
                 raise InputError("there are no images to add")
             places = np.concatenate([places, router.finish()])
+            both_names = _joined_names([(old.read_names(), old.images), (new_names, router.images)])
             writer.finish(both_labels, both_names, places)
         return replace(router.written(), images=len(places))
 
@@ -150,25 +151,25 @@ def _require_same_codec(parts: Sequence[Container], other: Container) -> None:
 
 def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
     """All labels one after the other. Raises InputError where some are missing or they differ in type."""
-    present = _all_or_none(parts, "labels")
+    present = [labels for _, labels in parts if labels is not None]
+    if not present:
+        return None
+    without = [name for name, labels in parts if labels is None]
+    if without:
+        raise InputError(f"{without[0]}: has no labels, others have; give labels to all of them or to none")
     if len({labels.dtype.kind for labels in present}) > 1:
         raise InputError("some labels are integers and some are texts")
-    return as_labels(np.concatenate(present)) if present else None
+    return as_labels(np.concatenate(present))
 
 
-def _joined_names(parts: Sequence[tuple[str, list[str] | None]]) -> list[str] | None:
-    """All names one after the other. Raises InputError where some are missing."""
-    present = _all_or_none(parts, "names")
-    return [name for names in present for name in names] if present else None
-
-
-def _all_or_none(parts: Sequence[tuple[str, T | None]], noun: str) -> list[T]:
-    """The columns of all parts, or none of them. Raises InputError where only some are there."""
-    present = [column for _, column in parts if column is not None]
-    without = [name for name, column in parts if column is None]
-    if present and without:
-        raise InputError(f"{without[0]}: has no {noun}, others have; give {noun} to all of them or to none")
-    return present
+def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | None:
+    """All names one after the other, of parts of so many images; images without any are named by their numbers."""
+    if all(names is None for names, _ in parts):
+        return None
+    joined: list[str] = []
+    for names, images in parts:
+        joined += [str(len(joined) + i) for i in range(images)] if names is None else names
+    return joined
 
 
 def _last_quality(container: Container, codec: Codec) -> int:
