@@ -36,6 +36,11 @@ def kind_of(images: NDArray[Any]) -> Kind:
     return (images.shape[1], images.shape[2], images.shape[3] if images.ndim == 4 else 1)
 
 
+def for_encoding(images_NHWC: Images) -> Images:
+    """What the encoder is given of images whose hidden colour (that under alpha 0) is not to be kept."""
+    return without_hidden_colour(images_NHWC)
+
+
 class Codec:
     """A trained, frozen model, ready to run. `compressnet.load` makes one.
 
@@ -179,7 +184,7 @@ class Codec:
     ) -> list[tuple[int, bytes]]:
         """Images (N,H,W,C) to (images, payload) of each block of up to `block_images`; hidden colour is not coded."""
         network = self.network(kind_of(images_NHWC), quality)
-        images_NHWC = without_hidden_colour(images_NHWC)
+        images_NHWC = for_encoding(images_NHWC)
         searched = None if effort == 1 else self.best_symbols(images_NHWC, quality, effort)
 
         def symbols_of(rows: slice) -> Symbols:

@@ -21,7 +21,7 @@ from compressnet.alpha import hidden_colour, without_hidden_colour
 from compressnet.bins import CODE, STORE, TRY, Bins, Way
 from compressnet.block import Block
 from compressnet.bounds import Bounds
-from compressnet.codec import LOCKSTEP_IMAGES, SEARCH_IMAGES, Codec, kind_of
+from compressnet.codec import LOCKSTEP_IMAGES, SEARCH_IMAGES, Codec, for_encoding, kind_of
 from compressnet.columns import Labels
 from compressnet.container import CodecEntry, KindEntry
 from compressnet.container_writer import ContainerWriter
@@ -296,6 +296,7 @@ class Router:
     def _code(self, way: Way, images_NHWC: Images) -> tuple[Symbols, Images]:
         """Symbols (N,D) of images, and what they decode to (N,H,W,C)."""
         network, effort = self._codec.network(way.kind, way.quality), self._settings.effort
+        images_NHWC = for_encoding(images_NHWC)
         searched = None if effort == 1 else self._codec.best_symbols(images_NHWC, way.quality, effort)
 
         def code(start: int) -> tuple[Symbols, Images]:
