@@ -3,8 +3,9 @@
     python tests/make_conformance.py NAME [NAME ...]
 
 Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid alone, and `tiles`
-12x12 with a convolutional entropy model and linear branches. Of each: images, the packed codec, an archive and a
-single block, and the pixels that they have to decode to, forever.
+12x12 with a convolutional entropy model and linear branches. Of each: images, the packed codec, an archive and a single
+block, and the pixels that they have to decode to, forever. `alpha` 8x8 with alpha is a codec alone; `mixed` is an
+archive made with it, of images with alpha, images that are stored, and equal ones, and what each has to decode to.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ SMALL = Widths(fine=4, coarse=8, dense=16, vector=5, grid=1, hidden_vector=4, hi
 KINDS = {
     "grey": ((8, 12, 1), SMALL),
     "rgb": ((12, 8, 3), replace(SMALL, vector=0, grid=2)),
+    "alpha": ((8, 8, 4), replace(SMALL, vector=4, grid=0, refinement_dense=0)),
     "tiles": ((12, 12, 1), replace(SMALL, vector=0, grid=3, slices=2, hidden_slice=6, linear=True)),
 }
 
@@ -63,13 +65,36 @@ def random_codec(name: str) -> Bundle:
     return make_bundle((network,), name=f"tiny-{name}", default_quality=60, about="random weights")
 
 
+def mixed_images() -> list[np.ndarray]:
+    """Arrays of images of three shapes, some of them equal, some with colour under alpha 0."""
+    seen, small = blobs(9, (8, 8, 4), 2), blobs(6, (5, 7, 3), 3)
+    seen[::2, 2:6, :, 3] = 0
+    return [seen[:5], small, seen[3:], blobs(2, (4, 4, 1), 4)[..., 0], small[:2]]
+
+
+def write_mixed() -> None:
+    """Write the mixed archive and its pixels anew."""
+    path, images = FOLDER / "mixed.cnet", mixed_images()
+    count = sum(map(len, images))
+    names = [f"folder/{i}.png" for i in range(count)]
+    codec = compressnet.load(FOLDER / "alpha.codec")
+    compressnet.compress(images, path, codec, block_images=4, labels=list(range(count)), names=names)
+    with compressnet.open(path) as archive:
+        np.savez_compressed(FOLDER / "mixed.npz", *archive)
+
+
 def main(names: list[str]) -> None:
     """Write the files of these codecs anew."""
     FOLDER.mkdir(exist_ok=True)
     for name in names:
+        if name == "mixed":
+            write_mixed()
+            continue
         kind, _ = KINDS[name]
         path = FOLDER / f"{name}.codec"
         path.write_bytes(to_bytes(random_codec(name)))
+        if name == "alpha":
+            continue
         codec = compressnet.load(path)
         (FOLDER / f"{name}.packed").write_bytes(pack_bundle(codec.bundle))
         images = blobs(23, kind, 2)

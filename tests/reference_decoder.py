@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
+import lzma
 import math
 import re
 import zlib
@@ -364,7 +365,8 @@ def frequencies_of(
 def decode_payload(network: Network, payload: bytes, images: int, quality: int) -> np.ndarray:
     """A payload to pixels uint8 (N,H,W,C)."""
     symbols = code_symbols(network, images, quality, RangeDecoder(payload).next)
-    return run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
+    pixels = run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
+    return without_hidden_colour(pixels)
 
 
 # §9 Packed codec
@@ -549,15 +551,59 @@ def read_labels(payload: bytes, images: int) -> list[int] | list[str]:
     return labels
 
 
+def without_hidden_colour(pixels: np.ndarray) -> np.ndarray:
+    """Lossy images (N,H,W,C): colour 0 where alpha is 0."""
+    if pixels.shape[3] in (2, 4):
+        pixels[..., :-1][pixels[..., -1] == 0] = 0
+    return pixels
+
+
+def unpack(packing: int, data: bytes) -> bytes:
+    """Packed bytes that end where the data does."""
+    must(packing in (0, 1, 2), "the packing is known")
+    if packing == 0:
+        return data
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 23}]
+    unpacker = zlib.decompressobj() if packing == 1 else lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+    raw = unpacker.decompress(data)
+    must(unpacker.eof and not unpacker.unused_data, "packed bytes end with the data")
+    return raw
+
+
+def decode_stored(payload: bytes, images: int, kind: tuple[int, int, int]) -> np.ndarray:
+    """A stored payload to pixels uint8 (N,H,W,C)."""
+    (height, width, channels), (packing, step, arrangement) = kind, payload[:3]
+    must(step % 2 == 1 and arrangement < 16, "step and arrangement are known")
+    levels = (255 + (step - 1) // 2) // step + 1
+    flat = np.frombuffer(unpack(packing, payload[3:]), np.uint8).astype(np.int64)
+    must(len(flat) == images * height * width * channels and bool((flat < levels).all()), "a value below L each")
+    if arrangement & 8:
+        values = flat.reshape(images, height, width, channels)
+    else:
+        values = flat.reshape(channels, images, height, width).transpose(1, 2, 3, 0).copy()
+    if arrangement & 4:
+        must(channels >= 3, "there is green")
+        values[..., 0], values[..., 2] = values[..., 0] + values[..., 1], values[..., 2] + values[..., 1]
+    k = np.zeros((images, height + 1, width + 1, channels), np.int64)
+    for y in range(height):
+        for x in range(width):
+            a, b, c = k[:, y + 1, x], k[:, y, x + 1], k[:, y, x]
+            middle = np.sort(np.stack([a, b, a + b - c]), axis=0)[1]
+            foretold = (np.zeros_like(a), a, b, middle)[arrangement & 3]
+            k[:, y + 1, x + 1] = (values[:, y, x] + foretold) % levels
+    return np.minimum(k[:, 1:, 1:] * step, 255).astype(np.uint8)
+
+
 @dataclass(frozen=True)
 class Archive:
-    images: np.ndarray
+    images: list[np.ndarray]
     labels: list[int] | list[str] | None
+    names: list[str] | None
     codecs: list[Codec]
 
 
 def decode_archive(data: bytes) -> Archive:
-    """All images of an archive with embedded codecs: uint8, (N,H,W) or (N,H,W,C)."""
+    """All images of an archive with embedded codecs: uint8, (H,W) or (H,W,C) each."""
     must(data[:8] == bytes.fromhex("89434E540D0A1A0A"), "the signature")
     kind, payload, end = read_chunk(data, len(data) - 20)
     must(kind == "TAIL" and end == len(data), "TAIL is the last 20 bytes")
@@ -565,51 +611,91 @@ def decode_archive(data: bytes) -> Archive:
     kind, payload, end = read_chunk(data, index_at)
     must(kind == "INDX" and end == len(data) - 20, "INDX ends where TAIL begins")
     index = Reader(payload)
-    images, blocks, at, label_bytes, order = (index.varint() for _ in range(5))
-    must(order == 0, "the order of the images is 0")
+    images, entries, at, extra_bytes, order = (index.varint() for _ in range(5))
+    must(order in (0, 1), "the order of the images is 0 or 1")
     codecs, shapes = read_front(data, at)
-    parts: list[np.ndarray] = []
-    for _ in range(blocks):
+    stored: list[np.ndarray] = []
+    for _ in range(entries):
         chunk_bytes, count = index.varint(), index.varint()
         kind, payload, end = read_chunk(data, at)
-        must(kind == "BLOK" and end - at == chunk_bytes, "the index agrees with the block")
+        must(end - at == chunk_bytes, "the index agrees with the chunk")
         at = end
-        block = Reader(payload)
-        method, quality, which, codec, block_images = block.byte(), *(block.varint() for _ in range(4))
-        must(method == 1 and block_images == count > 0 and quality < 100, "a lossy block, as in the index")
-        payload = block.take(block.varint())
-        height, width, channels = (*shapes[which], 1)[:3]
-        pixels = decode_payload(codecs[codec].network((height, width, channels), quality), payload, count, quality)
-        must(not block.rest(), "a block ends with its payload")
-        parts.append(pixels.reshape(count, *shapes[which]))
-    must(not index.rest() and at + label_bytes == index_at, "the index agrees with the file")
-    must(sum(map(len, parts)) == images, "the index agrees with the blocks")
-    labels = read_labels(read_chunk(data, at)[1], images) if label_bytes else None
-    return Archive(np.concatenate(parts), labels, codecs)
+        if count:
+            must(kind == "BLOK", "an entry with images is a block")
+            stored += read_block(payload, count, codecs, shapes)
+        else:
+            read_description(kind, payload, codecs, shapes)
+    places = read_places(index.rest(), images) if order else list(range(len(stored)))
+    must(len(places) == images and not index.rest(), "the index agrees with the blocks")
+    must(at + extra_bytes == index_at, "the index agrees with the file")
+    labels = names = None
+    while at < index_at:
+        kind, payload, at = read_chunk(data, at)
+        if kind == "labl":
+            labels = read_labels(payload, images)
+        elif kind == "name":
+            must(payload[0] == 1, "names are text")
+            names = [str(name) for name in read_labels(payload, images)]
+        else:
+            must(kind[0].islower(), f"the critical chunk {kind} is known")
+    return Archive([stored[place] for place in places], labels, names, codecs)
+
+
+def read_places(packed: bytes, images: int) -> list[int]:
+    """The place of each image of the collection (order 1)."""
+    steps, place, places = np.frombuffer(unpack(1, packed), "<u4").tolist(), -1, []
+    must(len(steps) == images, "a place for each image")
+    for step in steps:
+        place = (step + place + 1) % (1 << 32)
+        places.append(place)
+    return places
+
+
+def read_block(payload: bytes, count: int, codecs: list[Codec], shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+    """The images of a block."""
+    block = Reader(payload)
+    method, quality, which, codec, block_images = block.byte(), *(block.varint() for _ in range(4))
+    must(block_images == count, "a block as in the index")
+    must(method in (0, 1) and (quality < 100 if method else quality == 100), "a lossy block, or a stored one")
+    payload = block.take(block.varint())
+    must(not block.rest(), "a block ends with its payload")
+    height, width, channels = (*shapes[which], 1)[:3]
+    kind = (height, width, channels)
+    if method == 0:
+        pixels = decode_stored(payload, count, kind)
+    else:
+        pixels = decode_payload(codecs[codec].network(kind, quality), payload, count, quality)
+    return list(pixels.reshape(count, *shapes[which]))
 
 
 def read_front(data: bytes, first_block: int) -> tuple[list[Codec], list[tuple[int, ...]]]:
-    """Codecs, and the shape of each kind's images."""
+    """Codecs, and the shape of each kind's images, of those before the first block."""
     kind, payload, at = read_chunk(data, 8)
     must(kind == "HEAD" and payload == b"\x01", "the format's version is 1")
-    codecs, shapes = [], []
+    codecs: list[Codec] = []
+    shapes: list[tuple[int, ...]] = []
     while at < first_block:
         kind, payload, at = read_chunk(data, at)
-        reader = Reader(payload)
-        if kind == "CODC":
-            identity = reader.take(32)
-            reader.take(reader.varint()).decode()
-            encoding = reader.byte()
-            must(encoding in (1, 2), "the codec is embedded")
-            codecs.append((read_codec if encoding == 1 else read_packed)(reader.rest()))
-            must(codecs[-1].identity == identity, "the codec's identity")
-        elif kind == "KIND":
-            height, width, channels, flags = reader.varint(), reader.varint(), reader.byte(), reader.byte()
-            shapes.append((height, width, channels) if flags else (height, width))
-        else:
-            must(kind[0].islower(), f"the critical chunk {kind} is known")
+        read_description(kind, payload, codecs, shapes)
     must(at == first_block, "blocks begin where the index says")
     return codecs, shapes
+
+
+def read_description(kind: str, payload: bytes, codecs: list[Codec], shapes: list[tuple[int, ...]]) -> None:
+    """A chunk that is no block: one more codec or shape."""
+    reader = Reader(payload)
+    if kind == "CODC":
+        identity = reader.take(32)
+        reader.take(reader.varint()).decode()
+        encoding = reader.byte()
+        must(encoding in (1, 2), "the codec is embedded")
+        codecs.append((read_codec if encoding == 1 else read_packed)(reader.rest()))
+        must(codecs[-1].identity == identity, "the codec's identity")
+    elif kind == "KIND":
+        height, width, channels, flags = reader.varint(), reader.varint(), reader.byte(), reader.byte()
+        shapes.append((height, width, channels) if flags else (height, width))
+    else:
+        must(kind[0].islower(), f"the critical chunk {kind} is known")
 
 
 def crc16(data: bytes) -> int:

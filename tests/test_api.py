@@ -67,7 +67,8 @@ def test_a_codec_of_ones_own_is_embedded_by_default(tiny: Codec, tiny_images: np
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_embedded_codec_of_another_identity_is_refused(tiny: Codec, packed: bool) -> None:
     from compressnet.bundle import to_bytes
-    from compressnet.container import CodecEntry, ContainerWriter, KindEntry
+    from compressnet.container import CodecEntry, KindEntry
+    from compressnet.container_writer import ContainerWriter
     from compressnet.packed import pack_bundle
 
     embedded = pack_bundle(tiny.bundle) if packed else to_bytes(tiny.bundle, encoder=False)
@@ -87,7 +88,9 @@ def test_an_embedded_codec_of_another_identity_is_refused(tiny: Codec, packed: b
         (np.zeros((2, 8, 13), np.uint8), "8x13"),
         (np.zeros((2, 8, 12), np.float32), "uint8"),
         (np.zeros((2, 8), np.uint8), "shape"),
-        ([np.zeros((1, 8, 12), np.uint8), np.zeros((1, 12, 8), np.uint8)], "two sizes"),
+        ([np.zeros((1, 8, 12, 3), np.uint8), np.zeros((1, 12, 8), np.uint8)], "8x12x3"),
+        (np.zeros((2, 8, 12, 5), np.uint8), "8x12x5"),
+        ([np.zeros((1, 8, 12), np.uint8), np.zeros((1, 1, 5000), np.uint8)], "1x5000x1"),
         ([], "no images"),
     ],
 )

@@ -6,6 +6,7 @@ import io
 import pickle
 from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 import compressnet
 from compressnet.archive import Archive
 from compressnet.codec import Codec
-from compressnet.container import BytesSource, Container
+from compressnet.container import Container
 from compressnet.errors import CodecError, CorruptError, InputError
+from compressnet.sources import BytesSource
+from conftest import CONFORMANCE
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +190,39 @@ def test_another_codec_is_refused_by_identity(path: Path, shipped: Codec) -> Non
 def test_block_sizes_out_of_range(tiny: Codec, tiny_images: np.ndarray, block_images: int) -> None:
     with pytest.raises(InputError, match="images a block"):
         compressnet.compress(tiny_images, io.BytesIO(), tiny, block_images=block_images)
+
+
+@pytest.fixture(scope="module")
+def mixed_images() -> list[np.ndarray]:
+    with np.load(CONFORMANCE / "mixed.npz") as arrays:
+        return list(arrays.values())
+
+
+def test_a_mixed_archive_by_index(mixed_images: list[np.ndarray]) -> None:
+    with compressnet.open(CONFORMANCE / "mixed.cnet") as archive:
+        assert archive.shape == (21,)
+        assert archive.is_mixed
+        assert archive.shapes == [image.shape for image in mixed_images]
+        assert list(archive.names or [])[20] == "folder/20.png"
+        for i in (0, 7, -1, 18):
+            assert np.array_equal(archive[i], mixed_images[i])
+        with pytest.raises(InputError, match=r"mixed\.cnet: images of several shapes"):
+            archive.array()
+
+
+@settings(max_examples=60, deadline=None)
+@given(index=st.slices(21) | st.lists(st.integers(-21, 20), max_size=8), together=st.integers(1, 30))
+def test_images_of_one_shape_are_an_array_and_others_a_list(
+    mixed_images: list[np.ndarray], index: slice | list[int], together: int
+) -> None:
+    expected = mixed_images[index] if isinstance(index, slice) else [mixed_images[i] for i in index]
+    with compressnet.open(CONFORMANCE / "mixed.cnet", threads=1) as archive:
+        found = archive[index]
+        assert isinstance(found, np.ndarray) == (len({image.shape for image in expected}) == 1)
+        assert len(found) == len(expected)
+        assert all(map(np.array_equal, found, expected))
+        if isinstance(index, slice):
+            batches = list(archive.batches(together, index))
+            assert all(map(np.array_equal, [image for batch in batches for image in batch], expected))
+            runs = sum(a.shape != b.shape for a, b in pairwise(expected))
+            assert len(batches) <= runs + 1 + len(expected) // together

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressnet.block import Block, pack_block, require_lossy, unpack_block
+from compressnet.block import Block, block_kind, pack_block, unpack_block
 from compressnet.errors import CorruptError
 
 BLOCK = Block(method=1, quality=60, kind=0, codec=0, images=200, payload=b"\xaa\xbb")
@@ -51,9 +53,7 @@ def test_malformed_blocks_are_refused(data: bytes, message: str) -> None:
         unpack_block(data, "here")
 
 
-@pytest.mark.parametrize(("method", "name"), [(0, "stored"), (2, "lossless"), (9, "number 9")])
-def test_methods_that_are_not_read_are_refused_by_name(method: int, name: str) -> None:
-    require_lossy(BLOCK, "here")
-    block = Block(method=method, quality=100, kind=0, codec=0, images=1, payload=b"")
-    with pytest.raises(CorruptError, match=f"here was coded by the method '{name}', which this version does not read"):
-        require_lossy(block, "here")
+def test_the_kind_can_be_read_from_the_first_bytes() -> None:
+    assert block_kind(pack_block(replace(BLOCK, kind=70))[:5], "here") == 70
+    with pytest.raises(CorruptError, match="here"):
+        block_kind(b"\x01\x3c\xff\xff\xff", "here")

@@ -110,6 +110,33 @@ def test_compress_says_what_it_wrote(images: Path, tmp_path: Path) -> None:
     assert path.stat().st_size > 10 * size  # its codec is in it
 
 
+def test_compress_with_bounds(tmp_path: Path) -> None:
+    path, source = tmp_path / "a.cnet", tmp_path / "noise.npy"
+    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28)).astype(np.uint8)
+    np.save(source, images)
+    said = run("compress", source, "-o", path, "--min-psnr", 30).stdout
+    assert "30 images stored: bounds missed at any quality" in said
+    assert "the worst images:" in said
+    told = json.loads(run("compress", source, "-o", path, "-f", "--max-error", 0, "--json").stdout)
+    assert told["stored"] == told["images"] == 30
+    assert told["archive_bytes"] == path.stat().st_size
+    assert told["worst"] == []
+    run("decompress", path, "-o", tmp_path / "b.npy")
+    assert np.array_equal(np.load(tmp_path / "b.npy"), images)
+
+
+def test_a_mixed_archive_becomes_a_folder(tmp_path: Path) -> None:
+    run("decompress", CONFORMANCE / "mixed.cnet", "-o", tmp_path / "folder")
+    with np.load(CONFORMANCE / "mixed.npz") as arrays:
+        for file, image in zip(sorted((tmp_path / "folder").iterdir()), arrays.values(), strict=True):
+            assert np.array_equal(np.asarray(Image.open(file)), image)
+    for ending in ("a.npy", "a.npz", "a-ubyte"):
+        refused(1, "decompress", CONFORMANCE / "mixed.cnet", "-o", tmp_path / ending)
+        assert not (tmp_path / ending).exists()
+    refused(1, "decompress", CONFORMANCE / "mixed.cnet", "-o", "-")
+    assert "21 images, all well" in run("verify", CONFORMANCE / "mixed.cnet").stdout
+
+
 def test_nothing_is_overwritten_without_force(images: Path, archive: Path) -> None:
     before = archive.read_bytes()
     assert "exists already; -f overwrites" in refused(1, "compress", images, "-o", archive, "--codec", GREY)

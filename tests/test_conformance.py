@@ -34,6 +34,17 @@ def test_committed_files_decode_to_committed_pixels(
 
 
 @pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+def test_a_mixed_archive_decodes_to_committed_pixels(backend: str, threads: int) -> None:
+    with np.load(CONFORMANCE / "mixed.npz") as arrays:
+        expected = list(arrays.values())
+    with compressnet.open(CONFORMANCE / "mixed.cnet", None, backend, threads) as archive:
+        archive.check()
+        assert archive.shapes == [image.shape for image in expected]
+        assert all(np.array_equal(image, known) for image, known in zip(archive, expected, strict=True))
+        assert list(archive.names or []) == [f"folder/{i}.png" for i in range(len(expected))]
+
+
+@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
 def test_the_same_images_give_the_committed_bytes(
     tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], tmp_path: Path, backend: str, threads: int
 ) -> None:
@@ -67,6 +78,23 @@ def test_every_flipped_byte_is_an_error(tiny: Codec, tiny_images: np.ndarray) ->
         damaged = data[:i] + bytes([data[i] ^ 0x41]) + data[i + 1 :]
         with pytest.raises((FormatError, CodecError), match="<bytes>"):
             check(damaged, tiny)
+
+
+def mixed_archive(codec: Codec, images: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    other = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)
+    arrays = [images[:2], other, images[1:4]]
+    compressnet.compress(arrays, stream, codec, labels=range(8), names=list("abcdefgh"), embed_codec=False)
+    return stream.getvalue()
+
+
+def test_every_flipped_byte_and_cut_of_a_mixed_archive_is_an_error(tiny: Codec, tiny_images: np.ndarray) -> None:
+    data = mixed_archive(tiny, tiny_images)
+    check(data, tiny)
+    for i in range(len(data)):
+        for damaged in (data[:i] + bytes([data[i] ^ 0x41]) + data[i + 1 :], data[:i]):
+            with pytest.raises((FormatError, CodecError), match="<bytes>"):
+                check(damaged, tiny)
 
 
 def test_every_cut_is_an_error(tiny: Codec, tiny_images: np.ndarray) -> None:

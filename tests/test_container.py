@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,18 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.block import Block
-from compressnet.container import (
-    SIGNATURE,
-    BytesSource,
-    CodecEntry,
-    Container,
-    ContainerWriter,
-    KindEntry,
-    as_labels,
-    pack_labels,
-    unpack_labels,
-)
+from compressnet.columns import as_labels, pack_labels, pack_names
+from compressnet.container import SIGNATURE, CodecEntry, Container, KindEntry
+from compressnet.container_writer import ContainerWriter
 from compressnet.errors import CorruptError, FormatError, InputError
+from compressnet.index import pack_index, unpack_index
+from compressnet.sources import BytesSource
 from compressnet.wire import pack_chunk, pack_varint
 
 CODEC = CodecEntry(identity=bytes(range(32)), name="tiny", embedded=None)
@@ -72,7 +66,7 @@ def test_reading_gives_what_was_written() -> None:
     assert container.kinds == [KIND]
     assert [container.read_block(i) for i in range(3)] == BLOCKS
     assert container.read_labels().tolist() == LABELS.tolist()
-    assert [container.block_of(i) for i in range(8)] == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert container.blocks_of(np.arange(8)).tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
     kinds = [kind for kind, _, _ in container.walk()]
     assert kinds == [b"HEAD", b"CODC", b"KIND", b"BLOK", b"BLOK", b"BLOK", b"labl", b"INDX", b"TAIL"]
 
@@ -144,7 +138,8 @@ def test_arbitrary_indexes_with_good_checksums(payload: bytes) -> None:
         container = open_bytes(forged)
     except FormatError:
         return
-    assert container.images == sum(block.images for block in container.blocks)
+    assert container.stored_images == sum(block.images for block in container.blocks)
+    assert (container.places_of(np.arange(container.images)) < container.stored_images).all()
 
 
 def test_blocks_that_need_what_is_not_there_are_refused() -> None:
@@ -154,6 +149,56 @@ def test_blocks_that_need_what_is_not_there_are_refused() -> None:
     writer.finish(None)
     with pytest.raises(CorruptError, match="block 0 needs kind 1 and codec 0, the archive has fewer"):
         open_bytes(stream.getvalue()).read_block(0)
+
+
+def test_kinds_and_codecs_may_come_between_blocks() -> None:
+    kinds = [KIND, replace(KIND, height=9), replace(KIND, channels_axis=True)]
+    stream = io.BytesIO()
+    writer = ContainerWriter(stream)
+    blocks = []
+    for kind in (0, 1, 0, 2):
+        method = 1 if kind == 1 else 0
+        codec = writer.codec_number(CODEC) if method else 0
+        number = writer.kind_number(kinds[kind])
+        blocks.append(Block(method=method, quality=60, kind=number, codec=codec, images=2, payload=b"x"))
+        writer.add(blocks[-1])
+    writer.finish(None, list("abcde"), np.array([7, 0, 0, 3, 2], np.uint32))
+    container = open_bytes(stream.getvalue())
+    names = [name.decode() for name, _, _ in container.walk()]
+    assert " ".join(names) == "HEAD KIND BLOK CODC KIND BLOK BLOK KIND BLOK name INDX TAIL"
+    assert container.kinds == kinds
+    assert container.codecs == [CODEC]
+    assert [container.read_block(i) for i in range(4)] == blocks
+    assert (container.images, container.stored_images) == (5, 8)
+    assert container.places_of(np.arange(5)).tolist() == [7, 0, 0, 3, 2]
+    assert container.blocks_of(np.array([7, 0, 3])).tolist() == [3, 0, 1]
+    assert container.kinds_of(np.arange(4)).tolist() == [0, 1, 0, 2]
+    assert container.read_names() == list("abcde")
+    assert container.read_labels() is None
+    damaged = bytearray(stream.getvalue())
+    damaged[damaged.rindex(b"KIND") + 8] ^= 1
+    with pytest.raises(CorruptError, match="chunk KIND is damaged"):
+        open_bytes(bytes(damaged))
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ((b"name", b"labl"), "chunk labl is there twice, or in the wrong place"),
+        ((b"name", b"name"), "chunk name is there twice"),
+        ((b"labl", b"NEXT"), "chunk NEXT is unknown"),
+    ],
+)
+def test_chunks_before_the_index_out_of_order(extra: tuple[bytes, ...], message: str) -> None:
+    data = archive(None)
+    index = data.rindex(b"INDX")
+    payloads = {b"labl": pack_labels(as_labels(list(range(8)))), b"name": pack_names(list("abcdefgh")), b"NEXT": b""}
+    chunks = b"".join(pack_chunk(kind, payloads[kind]) for kind in extra)
+    old = unpack_index(open_bytes(data)._chunk(index, b"INDX", "")[0], len(data), "")
+    new = pack_chunk(b"INDX", pack_index(replace(old, extra_bytes=len(chunks))))
+    tail = pack_chunk(b"TAIL", (index + len(chunks)).to_bytes(8, "big"))
+    with pytest.raises(CorruptError, match=message):
+        open_bytes(data[:index] + chunks + new + tail).read_labels()
 
 
 @pytest.mark.parametrize(
@@ -170,33 +215,6 @@ def test_kinds_out_of_bounds_are_refused(kind: KindEntry) -> None:
     ContainerWriter(stream, [CODEC], [kind]).finish(None)
     with pytest.raises(CorruptError, match=r"file\.cnet: chunk KIND"):
         open_bytes(stream.getvalue())
-
-
-@given(labels=st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=20))
-def test_integer_labels_round_trip(labels: list[int]) -> None:
-    packed = pack_labels(as_labels(np.array(labels, np.int64)))
-    assert unpack_labels(packed, len(labels), "here").tolist() == labels
-
-
-@given(labels=st.lists(st.text(st.characters(exclude_characters="\n\0", exclude_categories=["Cs"])), min_size=1))
-def test_text_labels_round_trip(labels: list[str]) -> None:
-    packed = pack_labels(as_labels(np.array(labels, np.str_)))
-    assert unpack_labels(packed, len(labels), "here").tolist() == labels
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"\x00", b"\x00nonsense", b"\x02" + zlib.compress(b""), b"\x00" + zlib.compress(bytes(1 << 20)), b"\x01"],
-)
-def test_labels_that_do_not_fit_are_refused(data: bytes) -> None:
-    with pytest.raises(CorruptError, match="here"):
-        unpack_labels(data, 3, "here")
-
-
-@pytest.mark.parametrize("labels", [[1.5, 2.5], [[1, 2]], ["a\nb"], [None]])
-def test_labels_of_other_types_are_refused(labels: list[object]) -> None:
-    with pytest.raises(InputError, match="labels have to be"):
-        as_labels(labels)
 
 
 def test_labels_of_another_number_are_refused() -> None:

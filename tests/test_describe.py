@@ -40,6 +40,21 @@ def test_an_archive_without_its_codec_is_described_all_the_same(
     assert told["labels"] is None
 
 
+def test_a_mixed_archive() -> None:
+    told = describe(str(CONFORMANCE / "mixed.cnet"))
+    assert told["images"] == 21
+    assert told["shape"] == [21]
+    assert told["kinds"] == [
+        {"shape": [8, 8, 4], "images": 11},
+        {"shape": [5, 7, 3], "images": 8},
+        {"shape": [4, 4], "images": 2},
+    ]
+    assert told["duplicates"] == 4
+    assert told["stored_images"] == 8
+    assert told["methods"] == {"lossy": 3, "stored": 3}
+    assert told["names"] is True
+
+
 def test_a_codec(tiny_path: Path, tiny: Codec) -> None:
     told = describe(str(tiny_path))
     assert told["type"] == "codec"

@@ -154,10 +154,21 @@ def test_archives_decode_to_their_pixels(
     tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], tiny_bundle: Bundle
 ) -> None:
     archive = decode_archive(tiny_path.with_suffix(".cnet").read_bytes())
-    assert archive.images.dtype == np.uint8
-    assert np.array_equal(archive.images, tiny_arrays["decoded"])
+    assert all(image.dtype == np.uint8 for image in archive.images)
+    assert np.array_equal(np.stack(archive.images), tiny_arrays["decoded"])
+    assert archive.names is None
     assert archive.labels == (list(range(23)) if tiny_name == "grey" else [f"blob {i}" for i in range(23)])
     assert [codec.identity for codec in archive.codecs] == [tiny_bundle.identity]
+
+
+def test_a_mixed_archive_decodes_to_its_pixels() -> None:
+    archive = decode_archive((CONFORMANCE / "mixed.cnet").read_bytes())
+    with np.load(CONFORMANCE / "mixed.npz") as arrays:
+        expected = list(arrays.values())
+    assert [image.shape for image in archive.images] == [image.shape for image in expected]
+    assert all(np.array_equal(image, known) for image, known in zip(archive.images, expected, strict=True))
+    assert archive.labels == list(range(len(expected)))
+    assert archive.names == [f"folder/{i}.png" for i in range(len(expected))]
 
 
 def test_single_blocks_decode_to_their_pixels(tiny_path: Path, tiny_arrays: dict[str, np.ndarray]) -> None:

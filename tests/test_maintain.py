@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import compressnet
 from compressnet.codec import Codec
-from compressnet.container import Container, FileSource
+from compressnet.container import Container
 from compressnet.errors import CodecError, InputError
+from compressnet.sources import FileSource
 from conftest import CONFORMANCE
 
 
@@ -110,10 +111,10 @@ def test_append_keeps_what_is_there(tiny: Codec, tiny_images: np.ndarray, tmp_pa
     before = path.read_bytes()
     for images, options, kind, message in (
         (tiny_images[:2], {"codec": tiny}, InputError, "the new images: has no labels"),
-        (np.zeros((2, 9, 9), np.uint8), {"codec": tiny, "labels": [1, 2]}, InputError, r"images of shape \(9, 9\)"),
+        (np.zeros((2, 9, 9), np.uint8), {"codec": tiny, "labels": [1, 2]}, InputError, "images of 9x9x1"),
         (tiny_images[:2], {"labels": [1, 2]}, CodecError, "does not ship with compressnet; pass its file"),
         (tiny_images[:2], {"codec": "mnist", "labels": [1, 2]}, CodecError, "is another one"),
-        (tiny_images[:2], {"codec": tiny, "labels": [1]}, InputError, "24 labels|labels for"),
+        (tiny_images[:2], {"codec": tiny, "labels": [1]}, InputError, "11 labels for 25 images|labels for"),
         (tiny_images[:0], {"codec": tiny, "labels": np.zeros(0, int)}, InputError, "no images to add"),
     ):
         with pytest.raises(kind, match=message):
@@ -140,3 +141,97 @@ def test_symbols_of_different_networks_do_not_mix(mnist: np.ndarray, tmp_path: P
         assert len(archive.symbols[:8]) == 8
         with pytest.raises(InputError, match="select those of one quality"):
             archive.symbols[6:10]
+
+
+def mixed(path: Path, codec: Codec, seed: int, **options: object) -> list[np.ndarray]:
+    """An archive of images of three shapes in runs, some of them equal; gives what they decode to."""
+    generator = np.random.default_rng(seed)
+    shapes = [(8, 12), (5, 4, 3), (8, 12, 1)]
+    arrays = [generator.integers(0, 256, (7, *shapes[(i + seed) % 3])).astype(np.uint8) for i in range(6)]
+    arrays.append(arrays[0][:3])
+    packed(path, codec, arrays, names=[f"{seed} {i}" for i in range(45)], **options)  # type: ignore[arg-type]
+    with compressnet.open(path) as archive:
+        return list(archive)
+
+
+@pytest.fixture(scope="module")
+def grey() -> Codec:
+    return compressnet.load(CONFORMANCE / "grey.codec", threads=1)
+
+
+def same(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
+    return len(found) == len(expected) and all(map(np.array_equal, found, expected))
+
+
+@settings(max_examples=40, deadline=None)
+@given(chosen=st.lists(st.integers(-45, 44), min_size=1, max_size=60) | st.just(list(range(45))))
+def test_a_subset_of_a_mixed_archive(grey: Codec, chosen: list[int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, output = Path(folder) / "mixed.cnet", Path(folder) / "subset.cnet"
+        images = mixed(path, grey, 0, max_error=90)
+        with compressnet.open(path) as archive:
+            written = compressnet.subset(archive, chosen, output)
+        assert written.images == len(chosen)
+        with compressnet.open(output) as found:
+            found.check()
+            assert same(list(found), [images[i] for i in chosen])
+            assert list(found.names or []) == [f"0 {range(45)[i]}" for i in chosen]
+            assert found.container.stored_images <= len({range(45)[i] for i in chosen})
+
+
+def test_a_subset_has_no_kind_and_no_codec_that_it_does_not_need(grey: Codec, tmp_path: Path) -> None:
+    images = mixed(tmp_path / "a.cnet", grey, 0)
+    with compressnet.open(tmp_path / "a.cnet") as archive:
+        compressnet.subset(archive, slice(7, 14), tmp_path / "b.cnet")
+    with compressnet.open(tmp_path / "b.cnet") as found:
+        assert found.shape == (7, 5, 4, 3)
+        assert found.codecs == []
+        assert same(list(found), images[7:14])
+
+
+def test_concat_renumbers_kinds(grey: Codec, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{seed}.cnet" for seed in range(3)]
+    images = [image for seed, path in enumerate(paths) for image in mixed(path, grey, seed)]
+    written = compressnet.concat(paths, tmp_path / "all.cnet")
+    assert written.images == len(images) == 135
+    with compressnet.open(tmp_path / "all.cnet") as found:
+        found.check()
+        assert same(list(found), images)
+        assert len(found.container.kinds) == 3
+        assert list(found.names or []) == [f"{seed} {i}" for seed in range(3) for i in range(45)]
+
+
+def test_concat_of_archives_of_which_one_has_no_codec(grey: Codec, tmp_path: Path) -> None:
+    stored = np.random.default_rng(1).integers(0, 256, (3, 5, 5)).astype(np.uint8)
+    packed(tmp_path / "stored.cnet", grey, stored, store_unknown=True)
+    packed(tmp_path / "lossy.cnet", grey, stored[:, :1].repeat(8, axis=1).repeat(3, axis=2)[..., :12])
+    compressnet.concat([tmp_path / "stored.cnet", tmp_path / "lossy.cnet"], tmp_path / "both.cnet")
+    with compressnet.open(tmp_path / "both.cnet") as both, compressnet.open(tmp_path / "lossy.cnet") as lossy:
+        assert same(list(both), [*stored, *lossy])
+
+
+def test_append_to_a_mixed_archive(grey: Codec, tmp_path: Path) -> None:
+    path = tmp_path / "a.cnet"
+    images = mixed(path, grey, 0, quality=30)
+    new = [np.full((2, 8, 12), 40, np.uint8), np.full((1, 3, 3), 50, np.uint8), np.full((8, 12), 40, np.uint8)]
+    written = compressnet.append(path, new, codec=grey, names=list("abcd"))
+    assert (written.images, written.duplicates, written.stored) == (49, 2, 1)
+    assert written.archive_bytes == path.stat().st_size
+    with compressnet.open(path) as found:
+        decoded = grey.autoencoder(new[0], 30)[0]
+        assert same(list(found), [*images, decoded, decoded, new[1][0], decoded])
+        assert (found.names or [])[44:] == ["0 44", *"abcd"]
+    compressnet.append(path, new[1], codec=grey)
+    with compressnet.open(path) as found:
+        assert (found.names or [])[47:] == ["c", "d", "49"]
+
+
+def test_append_to_an_archive_without_a_codec(grey: Codec, tmp_path: Path) -> None:
+    path, images = tmp_path / "a.cnet", np.random.default_rng(1).integers(0, 256, (3, 5, 5)).astype(np.uint8)
+    packed(path, grey, images, store_unknown=True)
+    with pytest.raises(InputError, match=r"a\.cnet: has 0 codecs; .*--codec"):
+        compressnet.append(path, images)
+    compressnet.append(path, np.zeros((2, 8, 12), np.uint8), codec=grey, names=["a", "b"])
+    with compressnet.open(path) as found:
+        assert list(found.names or []) == ["0", "1", "2", "a", "b"]
+        assert [image.shape for image in found] == [(5, 5)] * 3 + [(8, 12)] * 2

@@ -13,8 +13,9 @@ import compressnet
 from compressnet.api import shipped_codecs
 from compressnet.bench.evaluate import evaluate
 from compressnet.codec import Codec
-from compressnet.container import Container, FileSource
+from compressnet.container import Container
 from compressnet.images import open_collection
+from compressnet.sources import FileSource
 
 
 def test_default_settings_keep_the_promised_figures(shipped: Codec) -> None:

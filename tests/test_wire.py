@@ -115,3 +115,24 @@ def test_a_block_of_no_images_is_refused() -> None:
 def test_arbitrary_bytes_are_no_single_block(data: bytes) -> None:
     with pytest.raises(CorruptError):
         unpack_single(data + b"\0", IDENTITY)
+
+
+@given(values=st.lists(st.integers(0, 1 << 40), max_size=30), rest=st.binary(max_size=9))
+def test_many_varints_are_read_as_one_by_one(values: list[int], rest: bytes) -> None:
+    data = b"".join(map(pack_varint, values)) + rest
+    reader = Reader(data, "here")
+    assert reader.varints(len(values), 1 << 40).tolist() == values
+    assert reader.take(reader.left) == rest
+
+
+@given(data=st.binary(max_size=30), count=st.integers(0, 10), limit=st.sampled_from([0, 127, 128, 1 << 30]))
+def test_many_varints_of_arbitrary_bytes(data: bytes, count: int, limit: int) -> None:
+    single, many = Reader(data, "here"), Reader(data, "here")
+    try:
+        expected = [single.varint(limit) for _ in range(count)]
+    except CorruptError:
+        with pytest.raises(CorruptError, match="here"):
+            many.varints(count, limit)
+    else:
+        assert many.varints(count, limit).tolist() == expected
+        assert many.left == single.left

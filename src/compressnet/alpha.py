@@ -19,6 +19,13 @@ def has_alpha(channels: int) -> bool:
     return channels in (2, 4)
 
 
+def hidden_colour(images: Images) -> NDArray[np.bool_]:
+    """Which pixels have colour under alpha 0: (...,C) to (...,), or one False where there is no alpha."""
+    if not has_alpha(images.shape[-1]):
+        return np.zeros((1,) * (images.ndim - 1), np.bool_)
+    return (images[..., -1] == 0) & images[..., :-1].any(axis=-1)
+
+
 def clear_hidden(images_NHWC: Images) -> Images:
     """The images with colour 0 where alpha is 0; the same array where there is none to clear."""
     if not has_alpha(images_NHWC.shape[-1]):

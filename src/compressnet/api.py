@@ -7,7 +7,7 @@ import importlib.resources
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -15,16 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet import bundle as bundles
-from compressnet.archive import Archive, Written, write_archive
+from compressnet.archive import Archive
+from compressnet.bounds import Bounds
 from compressnet.codec import Codec, check_effort
-from compressnet.container import BytesSource, CodecEntry, Container, FileSource, as_labels
+from compressnet.columns import as_labels, as_names
+from compressnet.container import CodecEntry, Container
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError, InputError
 from compressnet.exact import Backend, NumpyBackend
 from compressnet.files import writing
 from compressnet.limits import CODEC_BYTES_LIMIT
 from compressnet.network import Images
+from compressnet.outcome import Written
 from compressnet.packed import pack_bundle, unpack_bundle
 from compressnet.search import Gradient
+from compressnet.sources import BytesSource, FileSource
+from compressnet.writing import Settings, write_archive
 
 BackendName = Literal["onnx", "numpy"]
 PathLike = str | os.PathLike[str]
@@ -127,27 +132,41 @@ def compress(
     labels: Any = None,
     embed_codec: bool | None = None,
     *,
+    names: Sequence[str] | None = None,
+    max_error: int | None = None,
+    min_psnr: float | None = None,
+    exact_alpha: bool = False,
+    store_unknown: bool = False,
     backend: BackendName = "onnx",
     threads: int | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """Write images into an archive.
+    """Write images into an archive. Equal ones are written once; those that the codec has no network for are stored.
 
-    images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays or of single images (H,W).
+    images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single images (H,W).
     path: a path, which is replaced at the end and only if all went well; or a binary stream, such as a pipe.
     codec: a name, a path or a loaded `Codec`. quality: 0 to 99, by default the codec's own.
-    labels: integers or texts, one for each image.
+    labels: integers or texts, one for each image. names: texts, likewise.
+    max_error: the largest error of any channel of any pixel. min_psnr: the lowest PSNR of any image, in dB. Images that
+    miss them are coded at a higher quality, or stored.
+    exact_alpha: whether colour under alpha 0 is kept; a `max_error` implies it.
+    store_unknown: whether images are stored also where the codec has a network for none of them; else an InputError.
     embed_codec: whether the archive carries what decoding needs; by default if the codec did not come with the package.
     Raises InputError, CodecError; then no archive is there, or still the old one.
     """
     check_effort(effort)
     if not isinstance(codec, Codec):
         codec = load(codec, backend, threads)
-    if embed_codec is None:
-        embed_codec = _shipped_bundle(codec.bundle.identity) is None
-    embedded = pack_bundle(codec.bundle) if embed_codec else None
-    chosen_quality = codec.default_quality if quality is None else quality
+    entry = codec_entry(codec, embed_codec)
+    settings = Settings(
+        quality=codec.default_quality if quality is None else quality,
+        effort=effort,
+        block_images=block_images,
+        bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
+        store_unknown=store_unknown,
+    )
     chosen_labels = None if labels is None else as_labels(labels)
+    chosen_names = None if names is None else as_names(names)
     arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
 
     def write(stream: BinaryIO) -> Written:
@@ -155,11 +174,10 @@ def compress(
             stream,
             arrays,
             codec,
-            quality=chosen_quality,
-            effort=effort,
-            block_images=block_images,
+            entry,
+            settings,
             labels=chosen_labels,
-            embedded=embedded,
+            names=chosen_names,
             report=report,
         )
 
@@ -167,6 +185,14 @@ def compress(
         return write(path)
     with writing(Path(path)) as stream:
         return write(stream)
+
+
+def codec_entry(codec: Codec, embed: bool | None) -> CodecEntry:
+    """What an archive says of its codec; embedded by default if it did not come with the package."""
+    if embed is None:
+        embed = _shipped_bundle(codec.bundle.identity) is None
+    embedded = pack_bundle(codec.bundle) if embed else None
+    return CodecEntry(identity=codec.bundle.identity, name=codec.name, embedded=embedded)
 
 
 def _as_batch(array: NDArray[np.uint8]) -> Images:

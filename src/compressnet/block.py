@@ -3,7 +3,7 @@
 method          1 byte: 0 stored, 1 lossy, 2 lossless
 quality         1 byte: 0 to 99 for lossy blocks, else 100
 kind            varint: which KIND chunk of the archive, counted from 0
-codec           varint: which CODC chunk of the archive, counted from 0
+codec           varint: which CODC chunk of the archive, counted from 0; 0 where stored
 images          varint, at least 1
 payload bytes   varint
 payload         the rest
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from compressnet.errors import CorruptError
 from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT, CODECS_LIMIT, KINDS_LIMIT
-from compressnet.wire import LOSSY, METHODS, Reader, pack_varint
+from compressnet.wire import METHODS, Reader, pack_varint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,8 @@ def unpack_block(data: bytes, what: str) -> Block:
     return Block(method=method, quality=quality, kind=kind, codec=codec, images=images, payload=payload)
 
 
-def require_lossy(block: Block, what: str) -> None:
-    """Raises CorruptError, naming the method, for a block that this version cannot decode."""
-    if block.method != LOSSY:
-        raise CorruptError(f"{what} was coded by the method {block.method_name!r}, which this version does not read")
+def block_kind(head: bytes, what: str) -> int:
+    """The kind of the block that begins with these bytes. Raises CorruptError."""
+    reader = Reader(head, what)
+    reader.take(2)
+    return reader.varint(KINDS_LIMIT)

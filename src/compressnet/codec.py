@@ -6,7 +6,7 @@ images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ class Codec:
                 f"symbols of shape {symbols.shape} at quality {quality}: the codec {self.name} has none such"
             )
         fitting[0].check_symbols(symbols, quality)
-        images = fitting[0].decode(symbols.astype(np.int32), quality)
+        images = fitting[0].decode_images(symbols.astype(np.int32), quality)
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def autoencoder(self, images: Images, quality: int | None = None) -> Images:
@@ -127,7 +127,10 @@ class Codec:
         return self.decoder(self.encoder(images, quality), quality).reshape(images.shape)
 
     def compress(self, images: Images, quality: int | None = None, effort: int = 1) -> bytes:
-        """Images (N,H,W) or (N,H,W,C), N >= 1, to one block of bytes, without a container. Raises InputError."""
+        """Images (N,H,W) or (N,H,W,C), N >= 1, to one block of bytes, without a container. Raises InputError.
+
+        Colour under alpha 0 is not kept.
+        """
         check_effort(effort)
         quality = self.default_quality if quality is None else quality
         if not 1 <= len(images) <= BLOCK_IMAGES_LIMIT:
@@ -151,7 +154,7 @@ class Codec:
         except InputError as error:
             raise CorruptError(str(error)) from error
         symbols = network.read_payloads([single.payload], [single.images], single.quality)
-        images = network.decode(symbols, single.quality)
+        images = network.decode_images(symbols, single.quality)
         return images if single.channels_axis else images[..., 0]
 
     def best_symbols(self, images_NHWC: Images, quality: int, effort: int) -> Symbols:
@@ -173,18 +176,37 @@ class Codec:
     def write_blocks(
         self, images_NHWC: Images, block_images: int, quality: int, effort: int
     ) -> list[tuple[int, bytes]]:
-        """Images (N,H,W,C) to (images, payload) of each block of up to `block_images`."""
+        """Images (N,H,W,C) to (images, payload) of each block of up to `block_images`; hidden colour is not coded."""
         network = self.network(kind_of(images_NHWC), quality)
-        counts = [min(block_images, len(images_NHWC) - i) for i in range(0, len(images_NHWC), block_images)]
         searched = None if effort == 1 else self.best_symbols(images_NHWC, quality, effort)
 
+        def symbols_of(rows: slice) -> Symbols:
+            return network.encode(images_NHWC[rows], quality) if searched is None else searched[rows]
+
+        return self._payloads(network, _block_counts(len(images_NHWC), block_images), quality, symbols_of)
+
+    def write_symbol_blocks(
+        self, symbols_ND: Symbols, kind: Kind, block_images: int, quality: int
+    ) -> list[tuple[int, bytes]]:
+        """Symbols (N,D) of images of a kind to (images, payload) of each block of up to `block_images`."""
+        counts = _block_counts(len(symbols_ND), block_images)
+        return self._payloads(self.network(kind, quality), counts, quality, symbols_ND.__getitem__)
+
+    def _payloads(
+        self, network: CodecNetwork, counts: list[int], quality: int, symbols_of: Callable[[slice], Symbols]
+    ) -> list[tuple[int, bytes]]:
+        """(images, payload) of blocks of `counts` images; `symbols_of` gives the symbols of some of all images."""
+
         def write(part: LockstepPart) -> list[bytes]:
-            rows = slice(part.start, part.stop)
-            symbols = network.encode(images_NHWC[rows], quality) if searched is None else searched[rows]
-            return network.write_payloads(symbols, part.counts, quality)
+            return network.write_payloads(symbols_of(slice(part.start, part.stop)), part.counts, quality)
 
         payloads = spread(write, lockstep_parts(counts, self.threads), self.threads)
         return list(zip(counts, (payload for part in payloads for payload in part), strict=True))
+
+
+def _block_counts(images: int, block_images: int) -> list[int]:
+    """How many images each block holds."""
+    return [min(block_images, images - i) for i in range(0, images, block_images)]
 
 
 class LockstepPart:

@@ -1,42 +1,33 @@
-"""The archive file without any codec: chunks, index, labels. docs/FORMAT.md is its specification.
+"""The archive file without any codec: chunks, index, labels, names. docs/FORMAT.md is its specification.
 
-    signature  HEAD  CODC*  KIND+  BLOK*  [labl]  INDX  TAIL
+    signature  HEAD  CODC*  KIND+  BLOK (BLOK | CODC | KIND)*  [labl]  [name]  INDX  TAIL
 
-`ContainerWriter` needs no seeking, so an archive can be written to a pipe. `Container` opens from the end: TAIL
-gives the index, the index gives every block.
+`Container` opens from the end: TAIL gives the index, the index gives every block. `container_writer` writes what it
+reads.
 """
 
 from __future__ import annotations
 
-import bisect
-import os
-import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.block import Block, pack_block, unpack_block
-from compressnet.errors import CorruptError, FormatError, InputError
-from compressnet.limits import (
-    BLOCK_IMAGES_LIMIT,
-    CHANNELS_LIMIT,
-    CHUNK_BYTES_LIMIT,
-    IMAGES_LIMIT,
-    LABEL_BYTES_LIMIT,
-    NAME_BYTES_LIMIT,
-    SIDE_LIMIT_PX,
-)
+from compressnet.block import Block, block_kind, unpack_block
+from compressnet.columns import Labels, unpack_labels, unpack_names
+from compressnet.errors import CorruptError, FormatError
+from compressnet.index import unpack_index
+from compressnet.limits import CHANNELS_LIMIT, CODECS_LIMIT, KINDS_LIMIT, NAME_BYTES_LIMIT, SIDE_LIMIT_PX
+from compressnet.sources import Source
 from compressnet.wire import (
+    CHUNK_HEAD_BYTES,
     CHUNK_OVERHEAD_BYTES,
+    STORED,
     Reader,
     is_critical,
-    pack_chunk,
     pack_varint,
     unpack_chunk,
     unpack_chunk_head,
@@ -44,15 +35,14 @@ from compressnet.wire import (
 
 SIGNATURE = b"\x89CNT\r\n\x1a\n"
 VERSION = 1
-HEAD, CODC, KIND, BLOK, LABL, INDX, TAIL = b"HEAD", b"CODC", b"KIND", b"BLOK", b"labl", b"INDX", b"TAIL"
-KNOWN = (HEAD, CODC, KIND, BLOK, LABL, INDX, TAIL)
+HEAD, CODC, KIND, BLOK, INDX, TAIL = b"HEAD", b"CODC", b"KIND", b"BLOK", b"INDX", b"TAIL"
+LABL, NAME = b"labl", b"name"
+EXTRAS = (LABL, NAME)
+BLOCK_HEAD_BYTES = 5
+"""From a block's first byte to the end of its kind, at most."""
 TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
 NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED = 0, 1, 2
 CHANNELS_AXIS = 1
-ORDER_OF_BLOCKS = 0
-LABELS_INTEGER, LABELS_TEXT = 0, 1
-
-Labels = NDArray[np.int64] | NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,32 +121,6 @@ def unpack_kind(data: bytes, what: str) -> KindEntry:
     return KindEntry(height=height, width=width, channels=channels, channels_axis=bool(flags))
 
 
-def pack_labels(labels: Labels) -> bytes:
-    """A labl chunk's payload: integers as 8 bytes little-endian, or lines of UTF-8; deflated."""
-    if np.issubdtype(labels.dtype, np.integer):
-        return bytes([LABELS_INTEGER]) + zlib.compress(labels.astype("<i8").tobytes(), 9)
-    return bytes([LABELS_TEXT]) + zlib.compress("\n".join(labels.tolist()).encode(), 9)
-
-
-def unpack_labels(data: bytes, images: int, what: str) -> Labels:
-    """Raises CorruptError for bytes that are not the labels of this many images."""
-    encoding, limit = data[:1], 8 * images if data[:1] == bytes([LABELS_INTEGER]) else LABEL_BYTES_LIMIT * images
-    inflater = zlib.decompressobj()
-    try:
-        raw = inflater.decompress(data[1:], limit + 1)
-    except zlib.error as error:
-        raise CorruptError(f"{what} is damaged: {error}") from error
-    if not inflater.eof or inflater.unused_data:
-        raise CorruptError(f"{what} does not end where its labels do")
-    if encoding == bytes([LABELS_INTEGER]) and len(raw) == 8 * images:
-        return np.frombuffer(raw, "<i8").astype(np.int64)
-    if encoding == bytes([LABELS_TEXT]) and len(raw) <= limit:
-        lines = np.array(_text(raw, what).split("\n"), dtype=np.str_)
-        if len(lines) == images:
-            return lines
-    raise CorruptError(f"{what} does not hold the labels of {images} images")
-
-
 def _text(data: bytes, what: str) -> str:
     try:
         return data.decode()
@@ -164,98 +128,30 @@ def _text(data: bytes, what: str) -> str:
         raise CorruptError(f"{what} holds text that is not UTF-8") from error
 
 
-class ContainerWriter:
-    """Writes an archive from front to end; `finish` writes the index. Without it the file is no archive."""
+class BlockTable(Sequence[BlockEntry]):
+    """Where the blocks are: `BlockEntry` by number, over arrays."""
 
-    def __init__(self, stream: BinaryIO, codecs: Sequence[CodecEntry], kinds: Sequence[KindEntry]) -> None:
-        self._stream, self.bytes_written, self.images = stream, 0, 0
-        self._blocks: list[tuple[int, int]] = []
-        self._write(SIGNATURE + pack_chunk(HEAD, bytes([VERSION])))
-        for codec in codecs:
-            self._write(pack_chunk(CODC, pack_codec(codec)))
-        for kind in kinds:
-            self._write(pack_chunk(KIND, pack_kind(kind)))
-        self._first_block = self.bytes_written
+    def __init__(self, offsets: NDArray[np.int64], chunk_bytes: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        self.offsets, self.chunk_bytes, self.counts = offsets, chunk_bytes, counts
+        self.firsts = np.cumsum(counts) - counts
+        """Of each block the first image, among those in the blocks."""
 
-    def _write(self, data: bytes) -> None:
-        self._stream.write(data)
-        self.bytes_written += len(data)
+    def __len__(self) -> int:
+        return len(self.offsets)
 
-    def add(self, block: Block) -> None:
-        """Append a block."""
-        chunk = pack_chunk(BLOK, pack_block(block))
-        self._write(chunk)
-        self._blocks.append((len(chunk), block.images))
-        self.images += block.images
-
-    def finish(self, labels: Labels | None) -> None:
-        """Write labels, index and tail. Raises InputError for labels of another number than images."""
-        if labels is not None and len(labels) != self.images:
-            raise InputError(f"{len(labels)} labels for {self.images} images; there has to be one for each image")
-        label_bytes = pack_chunk(LABL, pack_labels(labels)) if labels is not None else b""
-        self._write(label_bytes)
-        numbers = [self.images, len(self._blocks), self._first_block, len(label_bytes), ORDER_OF_BLOCKS]
-        numbers += [number for pair in self._blocks for number in pair]
-        index_offset = self.bytes_written
-        self._write(pack_chunk(INDX, b"".join(map(pack_varint, numbers))))
-        self._write(pack_chunk(TAIL, index_offset.to_bytes(8, "big")))
-
-
-class Source(Protocol):
-    """Bytes that can be read from anywhere."""
-
-    name: str
-    total_bytes: int
-
-    def read_at(self, offset: int, count_bytes: int) -> bytes:
-        """Up to `count_bytes` from an offset."""
-        ...
-
-    def close(self) -> None:
-        """Free what it holds."""
-        ...
-
-
-class FileSource:
-    """A file, read by position: safe for several threads, and for processes that forked from one."""
-
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        try:
-            self._stream = path.open("rb")
-            self.total_bytes = os.fstat(self._stream.fileno()).st_size
-        except OSError as error:
-            raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
-        self._lock = threading.Lock()
-
-    def read_at(self, offset: int, count_bytes: int) -> bytes:
-        """Up to `count_bytes` from an offset."""
-        try:
-            if hasattr(os, "pread"):
-                return os.pread(self._stream.fileno(), count_bytes, offset)
-            with self._lock:
-                self._stream.seek(offset)
-                return self._stream.read(count_bytes)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.name}: cannot be read ({error})") from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
-
-
-class BytesSource:
-    """An archive in memory."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        self.name, self._data, self.total_bytes = name, data, len(data)
-
-    def read_at(self, offset: int, count_bytes: int) -> bytes:
-        """Up to `count_bytes` from an offset."""
-        return self._data[offset : offset + count_bytes]
-
-    def close(self) -> None:
-        """Nothing to free."""
+    @overload
+    def __getitem__(self, index: int) -> BlockEntry: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[BlockEntry]: ...
+    def __getitem__(self, index: int | slice) -> BlockEntry | list[BlockEntry]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return BlockEntry(
+            offset=int(self.offsets[index]),
+            chunk_bytes=int(self.chunk_bytes[index]),
+            first=int(self.firsts[index]),
+            images=int(self.counts[index]),
+        )
 
 
 class Container:
@@ -306,29 +202,21 @@ class Container:
         payload, end = self._chunk(offset, INDX, "chunk INDX")
         if end != self.source.total_bytes - TAIL_BYTES:
             raise CorruptError(f"{what} is not the last but one")
-        reader = Reader(payload, what)
-        images, count = reader.varint(IMAGES_LIMIT), reader.varint(IMAGES_LIMIT)
-        position = reader.varint(self.source.total_bytes)
-        self._first_block = position
-        label_bytes = reader.varint(CHUNK_BYTES_LIMIT + CHUNK_OVERHEAD_BYTES)
-        order = reader.varint(255)
-        if order != ORDER_OF_BLOCKS:
-            raise CorruptError(f"{what} orders the images in the way {order}, unknown to this version")
-        if 2 * count > reader.left:
-            raise CorruptError(f"{what} is too short for {count} blocks")
-        self.blocks: list[BlockEntry] = []
-        first = 0
-        for _ in range(count):
-            chunk_bytes = reader.varint(CHUNK_BYTES_LIMIT + CHUNK_OVERHEAD_BYTES)
-            block_images = reader.varint(BLOCK_IMAGES_LIMIT)
-            self.blocks.append(BlockEntry(offset=position, chunk_bytes=chunk_bytes, first=first, images=block_images))
-            position, first = position + chunk_bytes, first + block_images
-        reader.end()
-        if first != images or position + label_bytes != offset:
+        index = unpack_index(payload, self.source.total_bytes, what)
+        ends_E = index.first_block + np.cumsum(index.chunk_bytes_E)
+        offsets_E = ends_E - index.chunk_bytes_E
+        self._extra_at = int(ends_E[-1]) if len(ends_E) else index.first_block
+        self._index_at, self._first_block = offset, index.first_block
+        if self._extra_at + index.extra_bytes != offset:
             raise CorruptError(f"{what} contradicts itself or the file")
-        self.images = images
-        self._labels_at = (position, label_bytes)
-        self._firsts = [block.first for block in self.blocks]
+        holds_E = index.counts_E > 0
+        self.blocks = BlockTable(offsets_E[holds_E], index.chunk_bytes_E[holds_E], index.counts_E[holds_E])
+        self._between = list(zip(offsets_E[~holds_E].tolist(), ends_E[~holds_E].tolist(), strict=True))
+        if len(self._between) > KINDS_LIMIT + CODECS_LIMIT:
+            raise CorruptError(f"{what} lists {len(self._between)} chunks between blocks, beyond the limit")
+        self.images, self.stored_images = index.images, int(index.counts_E.sum())
+        self.positions_N = index.positions_N
+        """Of each image of the collection its place among those in the blocks; None where these are the same."""
 
     def _read_front(self) -> None:
         position = len(SIGNATURE)
@@ -338,16 +226,27 @@ class Container:
         self.codecs: list[CodecEntry] = []
         self.kinds: list[KindEntry] = []
         while position < self._first_block:
-            chunk_type, payload, position = self._any_chunk(position)
-            what = f"{self.name}: chunk {chunk_type.decode()}"
-            if chunk_type == CODC:
-                self.codecs.append(unpack_codec(payload, what))
-            elif chunk_type == KIND:
-                self.kinds.append(unpack_kind(payload, what))
-            elif is_critical(chunk_type):
-                raise CorruptError(f"{what} is unknown to this version, and has to be understood")
+            position = self._read_description(position)
         if position != self._first_block or not self.kinds:
             raise CorruptError(f"{self.name}: the chunks before the first block are damaged")
+        for offset, end in self._between:
+            if self._read_description(offset) != end:
+                raise CorruptError(f"{self.name}: chunk at byte {offset} is not what the index says")
+        self._kind_of_block = np.full(len(self.blocks), -1 if len(self.kinds) > 1 else 0, np.int32)
+
+    def _read_description(self, offset: int) -> int:
+        """A chunk that says what blocks need; gives the offset after it."""
+        chunk_type, payload, end = self._any_chunk(offset)
+        what = f"{self.name}: chunk {chunk_type.decode()}"
+        if chunk_type == CODC:
+            self.codecs.append(unpack_codec(payload, what))
+        elif chunk_type == KIND:
+            self.kinds.append(unpack_kind(payload, what))
+        elif is_critical(chunk_type):
+            raise CorruptError(f"{what} is unknown to this version, and has to be understood")
+        if len(self.codecs) > CODECS_LIMIT or len(self.kinds) > KINDS_LIMIT:
+            raise CorruptError(f"{what} is one more than the limit of {CODECS_LIMIT} codecs and {KINDS_LIMIT} kinds")
+        return end
 
     def _any_chunk(self, offset: int) -> tuple[bytes, bytes, int]:
         what = f"chunk at byte {offset}"
@@ -355,9 +254,23 @@ class Container:
         payload, end = self._chunk(offset, chunk_type, f"chunk {chunk_type.decode()}")
         return chunk_type, payload, end
 
-    def block_of(self, image: int) -> int:
-        """The number of the block that holds an image."""
-        return bisect.bisect_right(self._firsts, image) - 1
+    def places_of(self, images: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where images of the collection are among those in the blocks."""
+        return images if self.positions_N is None else self.positions_N[images].astype(np.int64)
+
+    def blocks_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the block that holds each place."""
+        return np.searchsorted(self.blocks.firsts, places, side="right") - 1
+
+    def kinds_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The kind of some blocks, from their first bytes. Raises CorruptError."""
+        for number in np.unique(numbers[self._kind_of_block[numbers] < 0]).tolist():
+            head = self.source.read_at(int(self.blocks.offsets[number]) + CHUNK_HEAD_BYTES, BLOCK_HEAD_BYTES)
+            kind = block_kind(head, f"{self.name}: block {number}")
+            if kind >= len(self.kinds):
+                raise CorruptError(f"{self.name}: block {number} needs kind {kind}, the archive has fewer")
+            self._kind_of_block[number] = kind
+        return self._kind_of_block[numbers]
 
     def read_block(self, number: int) -> Block:
         """One block, from its bytes alone. Raises CorruptError."""
@@ -368,19 +281,40 @@ class Container:
         block = unpack_block(payload, what)
         if end - entry.offset != entry.chunk_bytes or block.images != entry.images:
             raise CorruptError(f"{what} is not what the index says")
-        if block.kind >= len(self.kinds) or block.codec >= max(len(self.codecs), 1):
+        if block.kind >= len(self.kinds) or block.codec >= max(len(self.codecs), block.method == STORED):
             raise CorruptError(f"{what} needs kind {block.kind} and codec {block.codec}, the archive has fewer")
         return block
 
     def read_labels(self) -> Labels | None:
         """The labels, where there are any. Raises CorruptError."""
-        offset, label_bytes = self._labels_at
-        if label_bytes == 0:
-            return None
-        payload, end = self._chunk(offset, LABL, "chunk labl")
-        if end - offset != label_bytes:
-            raise CorruptError(f"{self.name}: chunk labl is not what the index says")
-        return unpack_labels(payload, self.images, f"{self.name}: chunk labl")
+        payload = self._extra(LABL)
+        return None if payload is None else unpack_labels(payload, self.images, f"{self.name}: chunk labl")
+
+    def read_names(self) -> list[str] | None:
+        """The images' names, where there are any. Raises CorruptError."""
+        payload = self._extra(NAME)
+        return None if payload is None else unpack_names(payload, self.images, f"{self.name}: chunk name")
+
+    def _extra(self, wanted: bytes) -> bytes | None:
+        """The payload of a chunk between the last block and the index, where it is there."""
+        position, last = self._extra_at, -1
+        found: bytes | None = None
+        while position < self._index_at:
+            head = self.source.read_at(position, CHUNK_HEAD_BYTES)
+            chunk_type, length = unpack_chunk_head(head, f"{self.name}: chunk at byte {position}")
+            what = f"{self.name}: chunk {chunk_type.decode()}"
+            if is_critical(chunk_type):
+                raise CorruptError(f"{what} is unknown to this version, and has to be understood")
+            if chunk_type in EXTRAS:
+                if EXTRAS.index(chunk_type) <= last:
+                    raise CorruptError(f"{what} is there twice, or in the wrong place")
+                last = EXTRAS.index(chunk_type)
+            if chunk_type == wanted:
+                found, _ = self._chunk(position, wanted, f"chunk {wanted.decode()}")
+            position += length + CHUNK_OVERHEAD_BYTES
+        if position != self._index_at:
+            raise CorruptError(f"{self.name}: the chunks before the index are damaged")
+        return found
 
     def walk(self) -> Iterator[tuple[bytes, int, int]]:
         """Type, offset and payload bytes of every chunk, each one's checksum compared. Raises CorruptError."""
@@ -401,13 +335,3 @@ class Container:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def as_labels(values: Any) -> Labels:
-    """Integers or texts, one for each image, as an archive keeps them. Raises InputError."""
-    labels = np.asarray(values)
-    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
-        return labels.astype(np.int64)
-    if labels.ndim == 1 and labels.dtype.kind == "U" and not any("\n" in label for label in labels.tolist()):
-        return labels
-    raise InputError(f"labels have to be a list of integers or of lines of text, not {labels.dtype} {labels.shape}")

@@ -6,9 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from compressnet import api
-from compressnet.container import SIGNATURE, VERSION, Container, FileSource
+from compressnet.container import SIGNATURE, VERSION, Container
 from compressnet.packed import pack_bundle
+from compressnet.sources import FileSource
+from compressnet.wire import STORED
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -25,20 +29,29 @@ def describe(name: str) -> dict[str, Any]:
 
 def _describe_archive(container: Container) -> dict[str, Any]:
     blocks = [container.read_block(i) for i in range(len(container.blocks))]
-    labels = container.read_labels()
+    labels, names = container.read_labels(), container.read_names()
+    places = container.places_of(np.arange(container.images))
+    of_kind = np.bincount(container.kinds_of(container.blocks_of(places)), minlength=len(container.kinds)).tolist()
+    shape = container.kinds[0].shape if len(container.kinds) == 1 else ()
     total_bytes = container.source.total_bytes
     return {
         "file": container.name,
         "type": "archive",
         "format_version": VERSION,
         "images": container.images,
-        "shape": [container.images, *container.kinds[0].shape],
+        "shape": [container.images, *shape],
+        "kinds": [
+            {"shape": list(kind.shape), "images": count} for kind, count in zip(container.kinds, of_kind, strict=True)
+        ],
+        "duplicates": container.images - len(np.unique(places)),
         "archive_bytes": total_bytes,
         "bytes_per_image": total_bytes / container.images if container.images else None,
         "blocks": len(blocks),
         "methods": dict(Counter(block.method_name for block in blocks)),
-        "qualities": sorted({block.quality for block in blocks}),
+        "qualities": sorted({block.quality for block in blocks if block.method != STORED}),
+        "stored_images": sum(block.images for block in blocks if block.method == STORED),
         "labels": None if labels is None else str(labels.dtype),
+        "names": names is not None,
         "codecs": [
             {
                 "name": entry.name,

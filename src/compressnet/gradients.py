@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
+from compressnet.alpha import has_alpha
 from compressnet.bundle import DEQUANTIZED, Network
 from compressnet.exact import register_shapes, segment_values
 from compressnet.prior_gradients import rate_gradient
@@ -27,6 +28,8 @@ def gradient_model(network: Network, quality: int) -> bytes:
     registers = tape.forward(decoder.nodes, {"x": "k"})
     bits, direct, through_prior = rate_gradient(tape, network.prior, registers[DEQUANTIZED], "k")
     error = tape.add("Sub", [registers["y"], "x"])
+    if has_alpha(network.kind[2]):
+        error = tape.add("Mul", [error, _visible(tape, network.kind[2])])
     scale = tape.add("Mul", ["lam", tape.floats([1 / 255**2])])
     squared = tape.add(
         "ReduceSum", [tape.add("Flatten", [tape.add("Mul", [error, error])], axis=1), tape.integers(1)], keepdims=0
@@ -51,6 +54,15 @@ def gradient_model(network: Network, quality: int) -> bytes:
         helper.make_tensor_value_info("gradient", TensorProto.FLOAT, ["N", symbols]),
     ]
     return tape.model(inputs, outputs, {})
+
+
+def _visible(tape: Tape, channels: int) -> str:
+    """1 where the pixels `x` have what can be seen, 0 for colour under alpha 0: (N,C,H,W)."""
+    colours = channels - 1
+    alpha = tape.add("Slice", ["x", tape.integers(colours), tape.integers(channels), tape.integers(1)])
+    seen = tape.add("Clip", [alpha, tape.floats(0.0), tape.floats(1.0)])
+    one = tape.add("Clip", [alpha, tape.floats(1.0), tape.floats(1.0)])
+    return tape.add("Concat", [*[seen] * colours, one], axis=1)
 
 
 def latents_model(network: Network, quality: int) -> bytes:

@@ -2,6 +2,8 @@
 
 IMAGES_LIMIT = 1 << 32
 """Images in an archive."""
+LISTED_IMAGES_LIMIT = 1 << 26
+"""Images in an archive that lists where each one is."""
 BLOCK_IMAGES_LIMIT = 1 << 16
 """Images in a block."""
 SIDE_LIMIT_PX = 1 << 12

@@ -1,6 +1,7 @@
 """Archives from archives: `concat`, `subset`, `append`. Blocks are copied as they are; no image is coded again.
 
-Where a subset takes a part of a block, that part's symbols are entropy-coded anew: the pixels stay the same.
+Where a subset takes a part of a block, that part's symbols are entropy-coded anew, or its pixels stored: they stay the
+same.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet import api
-from compressnet.archive import Archive, Written, encode_blocks
+from compressnet.archive import Archive
+from compressnet.bounds import Bounds
 from compressnet.codec import Codec, check_effort
-from compressnet.container import Container, ContainerWriter, FileSource, Labels, as_labels
+from compressnet.columns import Labels, as_labels, as_names
+from compressnet.container import CodecEntry, Container
+from compressnet.container_writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
 from compressnet.files import writing
 from compressnet.network import Images
+from compressnet.outcome import Written
+from compressnet.selection import copy_blocks, copy_images
+from compressnet.sources import FileSource
+from compressnet.wire import LOSSY
+from compressnet.writing import Router, Settings
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -29,23 +39,24 @@ Report = Callable[[int], None]
 def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lambda _: None) -> Written:
     """Write the images of several archives, one after the other, into a new one; `report` is told the images done.
 
-    Raises InputError for images of different sizes, or where only some archives have labels or these differ in type;
-    CodecError where the archives were made with different codecs.
+    Images of an archive without names are named by their numbers where others have names. Raises InputError where only
+    some archives have labels, or these differ in type; CodecError where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
         parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
-        if not parts:
-            raise InputError("there are no archives to put together")
+        if not any(part.images for part in parts):
+            raise InputError("there are no archives to put together, or no images in them")
         for part in parts:
-            _require_same(parts[0], part)
+            _require_same_codec(parts, part)
         labels = _joined_labels([(part.name, part.read_labels()) for part in parts])
-        codecs = next((part for part in parts if all(codec.embedded for codec in part.codecs)), parts[0]).codecs
+        names = _joined_names([(part.read_names(), part.images) for part in parts])
+        entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
+        codecs = {entry.identity: entry for entry in entries}
         with writing(Path(output)) as stream:
-            writer = ContainerWriter(stream, codecs, parts[0].kinds)
-            for part in parts:
-                _copy(part, writer, report)
-            writer.finish(labels)
-        return Written(images=writer.images, archive_bytes=writer.bytes_written)
+            writer = ContainerWriter(stream)
+            places = np.concatenate([copy_blocks(part, writer, codecs, report) for part in parts])
+            writer.finish(labels, names, places)
+        return Written(images=len(places), archive_bytes=writer.bytes_written)
 
 
 def append(
@@ -57,38 +68,46 @@ def append(
     effort: int = 1,
     block_images: int = api.BLOCK_IMAGES,
     labels: Any = None,
+    names: Sequence[str] | None = None,
     threads: int | None = None,
     report: Report = lambda _: None,
 ) -> Written:
     """Add images to the end of an archive, which is replaced when all went well.
 
-    images, labels: as for `compressnet.compress`; labels are needed where the archive has some, and only there.
+    images, labels, names: as for `compressnet.compress`; labels are needed where the archive has some, and only there;
+    images without names are named by their numbers where others have names.
     codec: the one that the archive was made with, where it does not ship with the package; what an archive embeds
-    cannot encode.
-    quality: by default that of the archive's last block. Raises InputError, CodecError.
+    cannot encode. quality: by default that of the archive's last lossy block.
+    What is written tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no network
+    for are stored, but an error where the archive has one shape and none of them fits. Raises InputError, CodecError.
     """
     check_effort(effort)
     with Container(FileSource(Path(path))) as old:
-        if len(old.codecs) != 1 or len(old.kinds) != 1:
-            raise InputError(f"{path}: images can be added to archives of one codec and one size of images")
-        entry, kind = old.codecs[0], old.kinds[0]
-        loaded = _encoding_codec(codec, entry.identity, str(path), threads)
-        if quality is None:
-            quality = old.read_block(len(old.blocks) - 1).quality if old.blocks else loaded.default_quality
+        loaded, entry = _encoding_codec(codec, old, threads)
+        settings = Settings(
+            quality=_last_quality(old, loaded) if quality is None else quality,
+            effort=effort,
+            block_images=block_images,
+            bounds=Bounds(),
+            store_unknown=len(old.kinds) > 1 or not old.codecs,
+        )
         arrays: Iterable[Images] = [images] if isinstance(images, np.ndarray) else images
-        checked = (_of_shape(array, kind.shape, str(path)) for array in arrays)
+        shapes = {kind.shape for kind in old.kinds}
         new_labels = None if labels is None else as_labels(labels)
-        both = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
+        both_labels = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
+        new_names = None if names is None else as_names(names)
         with writing(Path(path)) as stream:
-            writer = ContainerWriter(stream, old.codecs, old.kinds)
-            _copy(old, writer)
-            for block in encode_blocks(checked, loaded, quality, effort=effort, block_images=block_images):
-                writer.add(block)
-                report(writer.images - old.images)
-            if writer.images == old.images:
+            writer = ContainerWriter(stream)
+            places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
+            router = Router(writer, loaded, entry, settings, report)
+            for array in arrays:
+                router.add(array[None] if array.ndim == 2 or array.shape in shapes else array)
+            if not router.images:
                 raise InputError("there are no images to add")
-            writer.finish(both)
-        return Written(images=writer.images, archive_bytes=writer.bytes_written)
+            places = np.concatenate([places, router.finish()])
+            both_names = _joined_names([(old.read_names(), old.images), (new_names, router.images)])
+            writer.finish(both_labels, both_names, places)
+        return replace(router.written(), images=len(places))
 
 
 def subset(
@@ -105,34 +124,29 @@ def subset(
     chosen = archive.positions(positions)
     if not len(chosen):
         raise InputError(f"{archive.name}: the selection is empty")
-    labels = archive.labels
-    container = archive.container
+    labels, names = archive.labels, archive.names
     with writing(Path(output)) as stream:
-        writer = ContainerWriter(stream, container.codecs, container.kinds)
-        for block in archive.blocks_of(chosen):
-            writer.add(block)
-            report(writer.images)
-        writer.finish(None if labels is None else labels[chosen])
-    return Written(images=writer.images, archive_bytes=writer.bytes_written)
+        writer = ContainerWriter(stream)
+        places = copy_images(archive, chosen, writer, report)
+        writer.finish(
+            None if labels is None else labels[chosen],
+            None if names is None else [names[int(position)] for position in chosen],
+            places,
+        )
+    return Written(
+        images=len(chosen), archive_bytes=writer.bytes_written, duplicates=len(chosen) - len(np.unique(places))
+    )
 
 
-def _copy(part: Container, writer: ContainerWriter, report: Report = lambda _: None) -> None:
-    for number in range(len(part.blocks)):
-        writer.add(part.read_block(number))
-        report(writer.images)
-
-
-def _require_same(first: Container, other: Container) -> None:
-    """Raises CodecError, InputError where blocks of one archive would not be readable in the other."""
-    if [codec.identity for codec in first.codecs] != [codec.identity for codec in other.codecs]:
+def _require_same_codec(parts: Sequence[Container], other: Container) -> None:
+    """Raises CodecError where an archive was made with another codec than the first that has one."""
+    first = next((part for part in parts if part.codecs), other)
+    if other.codecs and [codec.identity for codec in first.codecs] != [codec.identity for codec in other.codecs]:
         names = (", ".join(codec.name for codec in part.codecs) for part in (first, other))
         raise CodecError(
             f"{other.name}: made with another codec than {first.name} ({' and '.join(names)}); decompress it and "
             "compress its images with the same codec first"
         )
-    if first.kinds != other.kinds:
-        sizes = ("x".join(map(str, part.kinds[0].shape)) for part in (other, first))
-        raise InputError(f"{other.name}: images of {' and not '.join(sizes)}, as in {first.name}")
 
 
 def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
@@ -148,22 +162,46 @@ def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
     return as_labels(np.concatenate(present))
 
 
-def _of_shape(array: Images, shape: tuple[int, ...], name: str) -> Images:
-    """An array (n,...) of images, or one image as such. Raises InputError for images of another shape."""
-    images = array[None] if array.shape == shape else array
-    if images.shape[1:] != shape:
-        raise InputError(f"images of shape {images.shape[1:]}, but {name} has images of shape {shape}")
-    return images
+def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | None:
+    """All names one after the other, of parts of so many images; images without any are named by their numbers."""
+    if all(names is None for names, _ in parts):
+        return None
+    joined: list[str] = []
+    for names, images in parts:
+        joined += [str(len(joined) + i) for i in range(images)] if names is None else names
+    return joined
 
 
-def _encoding_codec(codec: PathLike | Codec | None, identity: bytes, name: str, threads: int | None) -> Codec:
-    """The codec of an identity, with its encoder: the one given, or a shipped one. Raises CodecError."""
+def _last_quality(container: Container, codec: Codec) -> int:
+    """The quality of the last lossy block, else the codec's own."""
+    blocks = (container.read_block(number) for number in reversed(range(len(container.blocks))))
+    return next((block.quality for block in blocks if block.method == LOSSY), codec.default_quality)
+
+
+def _encoding_codec(
+    codec: PathLike | Codec | None, container: Container, threads: int | None
+) -> tuple[Codec, CodecEntry]:
+    """The codec of an archive, with its encoder: the one given, or a shipped one; and what the archive says of it.
+
+    Raises CodecError, and InputError where the archive has several codecs, or none and none is given.
+    """
+    if len(container.codecs) > 1 or (not container.codecs and codec is None):
+        raise InputError(
+            f"{container.name}: has {len(container.codecs)} codecs; images can be added to archives of one codec, "
+            "or of none if you pass one with --codec"
+        )
     if codec is None:
+        identity = container.codecs[0].identity
         shipped = [path for path in api.shipped_codecs().values() if api.read_bundle(path).identity == identity]
         if not shipped:
-            raise CodecError(f"{name}: its codec does not ship with compressnet; pass its file with --codec")
+            raise CodecError(f"{container.name}: its codec does not ship with compressnet; pass its file with --codec")
         codec = shipped[0]
     loaded = codec if isinstance(codec, Codec) else api.load(codec, threads=threads)
-    if loaded.bundle.identity != identity:
-        raise CodecError(f"{name}: needs the codec of identity {identity.hex()}, but {loaded.source} is another one")
-    return loaded
+    if not container.codecs:
+        return loaded, api.codec_entry(loaded, None)
+    entry = container.codecs[0]
+    if loaded.bundle.identity != entry.identity:
+        raise CodecError(
+            f"{container.name}: needs the codec of identity {entry.identity.hex()}, but {loaded.source} is another one"
+        )
+    return loaded, entry

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet import search
+from compressnet.alpha import clear_hidden, fill_hidden, with_hidden_of
 from compressnet.bundle import Network
 from compressnet.coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CodecError, CodecRefusedError, InputError
@@ -48,13 +49,17 @@ class CodecNetwork:
         return self._encoder is not None
 
     def encode(self, images_NHWC: Images, quality: int) -> Symbols:
-        """Images (N,H,W,C) to symbols (N,D)."""
+        """Images (N,H,W,C) to symbols (N,D); hidden colour is not coded, the encoder sees it filled in."""
         if self._encoder is None:
             raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
-        return self._encoder(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)), quality)
+        return self._encoder(np.ascontiguousarray(fill_hidden(images_NHWC).transpose(0, 3, 1, 2)), quality)
+
+    def decode_images(self, symbols_ND: Symbols, quality: int) -> Images:
+        """Symbols (N,D) to images (N,H,W,C), colour 0 where alpha is 0."""
+        return clear_hidden(self.decode(symbols_ND, quality))
 
     def decode(self, symbols_ND: Symbols, quality: int) -> Images:
-        """Symbols (N,D) to images (N,H,W,C)."""
+        """Symbols (N,D) to what the decoder makes of them, (N,H,W,C)."""
         pixels_NCHW = self._decoder(symbols_ND, quality)
         return np.ascontiguousarray(pixels_NCHW.transpose(0, 2, 3, 1).astype(np.uint8))
 
@@ -69,7 +74,7 @@ class CodecNetwork:
                 self._gradients = {quality: self._make_gradient(self.network, quality)}
             gradient = self._gradients[quality]
         weight = float(lambdas[quality])
-        x_NCHW = np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2), dtype=np.float32)
+        x_NCHW = np.ascontiguousarray(fill_hidden(images_NHWC).transpose(0, 3, 1, 2), dtype=np.float32)
         bound_D = self.network.symbol_bounds(quality)
 
         def costs(symbols_ND: Symbols) -> NDArray[np.float64]:
@@ -79,7 +84,7 @@ class CodecNetwork:
 
     def costs(self, images_NHWC: Images, symbols_ND: Symbols, quality: int, weight: float) -> NDArray[np.float64]:
         """Bits + weight * squared error (pixels in [0,1]) of each image, (N,), from integer frequencies and pixels."""
-        errors = self.decode(symbols_ND, quality).astype(np.int64) - images_NHWC
+        errors = with_hidden_of(self.decode(symbols_ND, quality), images_NHWC).astype(np.int64) - images_NHWC
         squared_N = np.square(errors).reshape(len(errors), -1).sum(axis=1) / 255**2
         return self.bits_per_image(symbols_ND, quality) + weight * squared_N
 

@@ -133,7 +133,7 @@ def _measure(codec: Codec, images_NHWC: Images, quality: int, effort: int, block
     counts = [min(block_images, len(symbols) - i) for i in range(0, len(symbols), block_images)]
     payloads = network.write_payloads(symbols, counts, quality)
     total = ARCHIVE_OVERHEAD_BYTES + sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
-    mse = float(np.mean(mse_per_image(images_NHWC, network.decode(symbols, quality))))
+    mse = float(np.mean(mse_per_image(images_NHWC, network.decode_images(symbols, quality))))
     return Reached(quality=quality, bytes_per_image=total / len(symbols), mse=mse)
 
 

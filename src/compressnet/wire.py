@@ -15,12 +15,17 @@ import binascii
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compressnet.errors import CorruptError
 from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT, KINDS_LIMIT
 
 STORED, LOSSY, LOSSLESS = 0, 1, 2
 METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless"}
 LOSSY_QUALITIES = 100
+STORED_QUALITY = 100
+"""What stands where a lossy block has its quality."""
 
 
 def pack_varint(value: int) -> bytes:
@@ -69,6 +74,28 @@ class Reader:
                     raise CorruptError(f"{self.what} has a number that is longer than need be")
                 return value
 
+    def varints(self, count: int, limit: int) -> NDArray[np.int64]:
+        """`count` varints, as `varint` reads them, at once."""
+        longest = len(pack_varint(limit))
+        data = np.frombuffer(self.data, np.uint8, min(self.left, count * longest), self.position)
+        ends = np.flatnonzero(data < 0x80)[:count]
+        starts = np.concatenate([np.zeros(1, np.int64), ends + 1])[: len(ends)]
+        lengths = ends - starts + 1
+        if (len(ends) and lengths.max() > longest) or len(ends) < count <= self.left // longest:
+            raise CorruptError(f"{self.what} has a number beyond the limit of {limit}")
+        if len(ends) < count:
+            raise CorruptError(f"{self.what} is cut off: {count} numbers wanted, {len(ends)} left")
+        values = np.zeros(count, np.int64)
+        for i in range(longest):
+            longer = lengths > i
+            values[longer] |= (data[starts[longer] + i].astype(np.int64) & 0x7F) << 7 * i
+        if count and values.max() > limit:
+            raise CorruptError(f"{self.what} has a number beyond the limit of {limit}")
+        if np.any((lengths > 1) & (data[ends] == 0)):
+            raise CorruptError(f"{self.what} has a number that is longer than need be")
+        self.position += int(ends[-1]) + 1 if count else 0
+        return values
+
     def end(self) -> None:
         """Raises CorruptError where something is left."""
         if self.left:
@@ -110,7 +137,7 @@ def unpack_single(data: bytes, identity: bytes) -> Single:
     )
 
 
-CHUNK_OVERHEAD_BYTES = 12
+CHUNK_HEAD_BYTES, CHUNK_OVERHEAD_BYTES = 8, 12
 
 
 def pack_chunk(chunk_type: bytes, payload: bytes) -> bytes:

@@ -53,7 +53,7 @@ def run_demo(codec: Codec, folder: Path, report: Callable[[str], None] = lambda 
     report("read")
     with api.open(path, codec=codec) as archive:
         single = archive[SINGLE_IMAGE]
-        decoded = archive[:]
+        decoded = archive.array()
         kept = archive.labels
         same_labels = kept is not None and np.array_equal(kept, labels)
         if not np.array_equal(single, decoded[SINGLE_IMAGE]) or not same_labels:

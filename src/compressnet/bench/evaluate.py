@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from compressnet import api
+from compressnet.alpha import clear_hidden
 from compressnet.backends.onnx import run_model
 from compressnet.codec import Codec, kind_of
 from compressnet.export import make_models
@@ -104,6 +105,8 @@ def evaluate(
     `archive`: a file written to a temporary folder and read back.
     """
     quality = codec.default_quality if quality is None else quality
+    if images.ndim == 4:
+        images = clear_hidden(images)
     rows: list[Row] = []
     report("autoencoder")
     rows.append(_row("autoencoder", images, codec.autoencoder(images, quality), rows))
@@ -115,13 +118,13 @@ def evaluate(
     models = make_models(codec.bundle, quality, network)
     squeezed = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
     decoded = run_model(models.decoder, run_model(models.encoder, squeezed, codec.threads), codec.threads)
-    rows.append(_row("onnx", images, decoded.reshape(images.shape), rows))
+    rows.append(_row("onnx", images, clear_hidden(decoded.reshape(squeezed.shape)).reshape(images.shape), rows))
     report("archive")
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
         path = Path(folder) / "evaluate.cnet"
         written = api.compress(images, path, codec, quality=quality, effort=effort, embed_codec=False)
         with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
-            decoded = archive[:]
+            decoded = archive.array()
             rows.append(_row("archive", images, decoded, rows))
             ideal_bytes = archive.ideal_bytes()
         archive_bytes = path.stat().st_size

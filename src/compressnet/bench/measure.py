@@ -16,9 +16,10 @@ from compressnet import api
 from compressnet.alpha import clear_hidden
 from compressnet.bench.rivals import Rival, find_rivals, pixels_of
 from compressnet.codec import Codec
-from compressnet.container import Container, FileSource
+from compressnet.container import Container
 from compressnet.metrics import compare, mse_per_image
 from compressnet.network import Images
+from compressnet.sources import FileSource
 
 EFFORTS = (1, 5, 9)
 SINGLE_IMAGES = 1000
@@ -170,7 +171,7 @@ def _measure_own(images_NHWC: Images, first_NHWC: Images, codec: Codec, quality:
         api.compress(images_NHWC, path, codec, quality=quality, effort=effort, embed_codec=False)
         middle = time.perf_counter()
         with api.open(path, codec=codec) as archive:
-            decoded = archive[:]
+            decoded = archive.array()
         end = time.perf_counter()
         total_bytes = path.stat().st_size
     shown = codec.decompress(codec.compress(first_NHWC, quality, effort))
@@ -229,7 +230,7 @@ def inspect(images_NHWC: Images, codec: Codec, quality: int, effort: int) -> Ins
         with Container(FileSource(path)) as container:
             block_bytes = np.array([entry.chunk_bytes for entry in container.blocks])
         with api.open(path, codec=codec) as archive:
-            decoded = archive[:].reshape(images_NHWC.shape)
+            decoded = archive.array().reshape(images_NHWC.shape)
     errors = mse_per_image(images_NHWC, decoded)
     order = np.argsort(errors)[::-1][:10]
     worst = [(int(i), float(errors[i]), images_NHWC[i], decoded[i]) for i in order]

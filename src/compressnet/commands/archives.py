@@ -60,12 +60,19 @@ def compress(
         typer.Option("--embed-codec/--no-embed-codec", help="Carry the decoder; by default if it is not shipped."),
     ] = None,
     labels: LabelsOption = None,
+    max_error: Annotated[
+        int | None,
+        typer.Option(min=0, max=255, metavar="E", help="Largest error of any value; 0: lossless."),
+    ] = None,
+    min_psnr: Annotated[float | None, typer.Option(min=0, metavar="DB", help="Every image has this PSNR.")] = None,
+    exact_alpha: Annotated[bool, typer.Option("--exact-alpha", help="Keep the colour under alpha 0.")] = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
+    as_json: JsonOption = False,
     backend: BackendOption = BackendChoice.onnx,
     threads: ThreadsOption = None,
 ) -> None:
-    """Compress images into an archive."""
+    """Compress images into an archive. Those that the codec has no network for are stored in it as they are."""
     from compressnet import api
     from compressnet.images import read_labels
     from compressnet.targets import sample_sizes
@@ -88,16 +95,24 @@ def compress(
             effort=effort,
             block_images=block_images,
             labels=chosen_labels,
+            names=collection.names,
             embed_codec=embed_codec,
+            max_error=max_error,
+            min_psnr=min_psnr,
+            exact_alpha=exact_alpha,
             report=report,
         )
-    if not quiet and output != STREAM:
+    shown = loaded.default_quality if quality is None else quality
+    if as_json and output != STREAM:
+        print(json.dumps(written.as_json() | {"codec": loaded.name, "quality": shown}))
+    elif not quiet and output != STREAM:
         per_image = written.archive_bytes / written.images
-        shown = loaded.default_quality if quality is None else quality
         console.print(
             f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image, "
             f"quality {shown}"
         )
+        for line in written.remarks(collection.names):
+            console.print(line)
 
 
 @guarded
@@ -128,7 +143,7 @@ def decompress(
     with open_archive(source, codec, backend, threads) as archive:
         chosen = _parse_select(select, len(archive))
         count = chosen.stop - chosen.start
-        labels = archive.labels
+        labels, names = archive.labels, archive.names
         with progress_bar("decompress", count, quiet=quiet) as report:
             batches = _selected(archive, chosen, report)
             if output == STREAM:
@@ -138,6 +153,7 @@ def decompress(
                 Path(output),
                 batches,
                 count=count,
+                names=None if names is None else names[chosen],
                 labels=None if labels is None else labels[chosen],
                 overwrite=force,
             )
@@ -160,12 +176,12 @@ def _parse_select(text: str | None, images: int) -> slice:
 
 
 def _selected(archive: Archive, chosen: slice, report: Callable[[int], None]) -> Iterator[Any]:
-    """The chosen images as arrays, some thousand at a time."""
-    step = 4096
-    for start in range(chosen.start, chosen.stop, step):
-        stop = min(start + step, chosen.stop)
-        yield archive[start:stop]
-        report(stop - chosen.start)
+    """The chosen images as arrays of one shape each, some thousand at a time."""
+    done = 0
+    for images in archive.batches(chosen=chosen):
+        yield images
+        done += len(images)
+        report(done)
 
 
 @guarded

@@ -91,6 +91,7 @@ def append(
         written = append_images(
             target,
             collection.batches(),
+            names=collection.names,
             codec=codec,
             quality=quality,
             effort=effort,

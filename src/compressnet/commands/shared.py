@@ -158,7 +158,8 @@ def open_input(source: str) -> Collection:
 def open_archive(source: str, codec: str | None, backend: BackendChoice, threads: int | None) -> Archive:
     """The archive of ARCHIVE, - being standard input. Raises CompressnetError."""
     from compressnet import api
-    from compressnet.container import BytesSource, Container
+    from compressnet.container import Container
+    from compressnet.sources import BytesSource
 
     if source == STREAM:
         container = Container(BytesSource(api.read_stdin(), "standard input"))

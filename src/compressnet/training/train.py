@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.alpha import fill_hidden
 from compressnet.bundle import Bundle, to_bytes
 from compressnet.errors import InputError
 from compressnet.files import atomic_write
@@ -63,6 +64,7 @@ def train(
     TrainingInterrupted on Ctrl-C; checkpoints are there then, and `resume` goes on from them.
     """
     _require_trainable(images_NHWC, options)
+    images_NHWC = fill_hidden(images_NHWC)
     designs = [design for design in options.designs if _has_qualities(design, options)]
     jobs = [Job(sets=[images_NHWC], output=output, options=options, design=design) for design in designs]
     trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))
@@ -119,6 +121,7 @@ def refine(
     Raises InputError for a codec without an encoder, or of another kind of images; otherwise as `train`.
     """
     _require_trainable(images_NHWC, options)
+    images_NHWC = fill_hidden(images_NHWC)
     kind = images_NHWC.shape[1:]
     chosen = [network for network in bundle.networks if network.kind == kind]
     if not chosen:

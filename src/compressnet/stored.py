@@ -1,0 +1,212 @@
+"""Payloads of stored blocks: images as they are, or in steps of a few grey levels, without any network.
+
+packing         1 byte: how the values are packed: 0 not at all, 1 zlib, 2 LZMA2 (raw)
+step            1 byte: s, odd; a value x is kept as k = (x + (s - 1) / 2) div s and read as min(k * s, 255)
+arrangement     1 byte: the predictor (0 none, 1 left, 2 up, 3 the median of JPEG-LS), + 4 where green was taken from
+                red and blue, + 8 where channels are interleaved
+values          the rest: what the predictor left of every k, packed
+
+images uint8 (N,H,W,C) -> levels k -> residuals -> green out of red and blue -> (C,N,H,W) or (N,H,W,C) -> packed
+
+Axes: N images, H rows, W columns, C channels.
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.errors import CorruptError
+from compressnet.wire import Reader
+
+RAW, ZLIB, LZMA2 = 0, 1, 2
+NONE, LEFT, UP, MEDIAN = 0, 1, 2, 3
+PREDICTORS = (NONE, LEFT, UP, MEDIAN)
+GREEN_TAKEN, INTERLEAVED = 4, 8
+DICTIONARY_BYTES = 1 << 23
+"""Dictionary of LZMA2, for the reader: a writer may use a smaller one."""
+GREEN = 1
+TRIED_TO_THE_END = 2
+"""Arrangements that are packed with all effort, of those that a quick try found best."""
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """How values are laid out before they are packed."""
+
+    predictor: int
+    green_taken: bool
+    interleaved: bool
+
+    @property
+    def code(self) -> int:
+        """The byte that says so."""
+        return self.predictor + GREEN_TAKEN * self.green_taken + INTERLEAVED * self.interleaved
+
+
+def largest_error(step: int) -> int:
+    """By how much a value may differ from what is read."""
+    return (step - 1) // 2
+
+
+def in_steps(images: Images, step: int) -> Images:
+    """What images are read as when they were stored in steps of `step`."""
+    levels = _levels(images, step)
+    return np.minimum(levels.astype(np.uint16) * step, 255).astype(np.uint8)
+
+
+def pack_stored(images_NHWC: Images, step: int) -> bytes:
+    """A stored block's payload, the smallest of all arrangements and packings; never more than 3 bytes beyond raw."""
+    levels = _levels(images_NHWC, step)
+    raw = _lay_out(levels, Arrangement(predictor=NONE, green_taken=False, interleaved=False))
+    best = bytes([RAW, step, NONE]) + raw
+    quick: list[tuple[int, Arrangement, bytes]] = []
+    channels = levels.shape[3]
+    for predictor in PREDICTORS:
+        residuals = _residuals(levels, predictor, _level_count(step))
+        for green_taken in (False, True) if channels >= 3 else (False,):
+            plain = _take_green(residuals, _level_count(step)) if green_taken else residuals
+            for interleaved in (False, True) if channels > 1 else (False,):
+                arrangement = Arrangement(predictor=predictor, green_taken=green_taken, interleaved=interleaved)
+                values = _lay_out(plain, arrangement)
+                quick.append((len(zlib.compress(values, 1)), arrangement, values))
+    quick.sort(key=lambda one: (one[0], one[1].code))
+    for _, arrangement, values in quick[:TRIED_TO_THE_END]:
+        for packing, packed in ((ZLIB, zlib.compress(values, 9)), (LZMA2, _lzma(values, arrangement, channels))):
+            if 3 + len(packed) < len(best):
+                best = bytes([packing, step, arrangement.code]) + packed
+    return best
+
+
+def unpack_stored(data: bytes, images: int, kind: tuple[int, int, int], what: str) -> tuple[Images, int]:
+    """Images uint8 (N,H,W,C) of a stored block, and the step they were stored in. Raises CorruptError."""
+    reader = Reader(data, what)
+    packing, step, code = reader.uint(1), reader.uint(1), reader.uint(1)
+    if packing > LZMA2 or step % 2 == 0 or code > MEDIAN + GREEN_TAKEN + INTERLEAVED:
+        raise CorruptError(
+            f"{what} is stored in packing {packing}, step {step}, arrangement {code}, unknown to this version"
+        )
+    arrangement = Arrangement(
+        predictor=code & MEDIAN, green_taken=bool(code & GREEN_TAKEN), interleaved=bool(code & INTERLEAVED)
+    )
+    if arrangement.green_taken and kind[2] < 3:
+        raise CorruptError(f"{what} takes green from images without it")
+    values = _unpack_values(reader.take(reader.left), packing, images * math.prod(kind), what)
+    count = _level_count(step)
+    if len(values) and int(values.max()) >= count:
+        raise CorruptError(f"{what} holds a value beyond its {count} levels")
+    residuals = _read_layout(values, arrangement, images, kind)
+    if arrangement.green_taken:
+        residuals = _give_green(residuals, count)
+    levels = _levels_of(residuals, arrangement.predictor, count)
+    return np.minimum(levels.astype(np.uint16) * step, 255).astype(np.uint8), step
+
+
+def _level_count(step: int) -> int:
+    return (255 + (step - 1) // 2) // step + 1
+
+
+def _levels(images: Images, step: int) -> Images:
+    return ((images.astype(np.uint16) + (step - 1) // 2) // step).astype(np.uint8)
+
+
+def _residuals(levels_NHWC: Images, predictor: int, count: int) -> Images:
+    """Each level less what its neighbours foretell, modulo the number of levels; outside of an image lie zeros."""
+    if predictor == NONE:
+        return levels_NHWC
+    padded = np.pad(levels_NHWC.astype(np.int16), ((0, 0), (1, 0), (1, 0), (0, 0)))
+    left, up, corner = padded[:, 1:, :-1], padded[:, :-1, 1:], padded[:, :-1, :-1]
+    foretold = {LEFT: left, UP: up}.get(predictor)
+    if foretold is None:
+        foretold = _median(left, up, corner)
+    return ((levels_NHWC - foretold) % count).astype(np.uint8)
+
+
+def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
+    """The inverse of `_residuals`."""
+    if predictor == NONE:
+        return residuals_NHWC
+    if predictor != MEDIAN:
+        sums = np.cumsum(residuals_NHWC, axis=2 if predictor == LEFT else 1, dtype=np.uint32)
+        return (sums % count).astype(np.uint8)
+    images, height, width, channels = residuals_NHWC.shape
+    padded = np.zeros((height + 1, width + 1, images * channels), np.int16)
+    padded[1:, 1:] = residuals_NHWC.transpose(1, 2, 0, 3).reshape(height, width, -1)
+    flat = padded.reshape(-1, images * channels)
+    # Along an antidiagonal no level depends on another, and its places are `width` apart in the padded array.
+    for diagonal in range(height + width - 1):
+        top, bottom = max(0, diagonal - width + 1), min(height, diagonal + 1)
+        start = (top + 1) * (width + 1) + diagonal - top + 1
+        stop = start + (bottom - top - 1) * width + 1
+        left, up, corner = (flat[start - back : stop - back : width] for back in (1, width + 1, width + 2))
+        flat[start:stop:width] = (flat[start:stop:width] + _median(left, up, corner)) % count
+    levels = padded[1:, 1:].reshape(height, width, images, channels)
+    return np.ascontiguousarray(levels.transpose(2, 0, 1, 3), dtype=np.uint8)
+
+
+def _median(left: NDArray[np.int16], up: NDArray[np.int16], corner: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The median edge detector of JPEG-LS (LOCO-I): of left, up, and left + up - corner the middle one."""
+    return np.clip(left + up - corner, np.minimum(left, up), np.maximum(left, up))
+
+
+def _take_green(residuals_NHWC: Images, count: int) -> Images:
+    return _add_green(residuals_NHWC, -1, count)
+
+
+def _give_green(residuals_NHWC: Images, count: int) -> Images:
+    return _add_green(residuals_NHWC, 1, count)
+
+
+def _add_green(residuals_NHWC: Images, sign: int, count: int) -> Images:
+    """Green's residuals added to those of red and blue, or taken from them."""
+    changed = residuals_NHWC.copy()
+    green = residuals_NHWC[..., GREEN].astype(np.int16)
+    for channel in (GREEN - 1, GREEN + 1):
+        changed[..., channel] = (residuals_NHWC[..., channel] + sign * green) % count
+    return changed
+
+
+def _lay_out(values_NHWC: Images, arrangement: Arrangement) -> bytes:
+    return (values_NHWC if arrangement.interleaved else values_NHWC.transpose(3, 0, 1, 2)).tobytes()
+
+
+def _read_layout(values: Images, arrangement: Arrangement, images: int, kind: tuple[int, int, int]) -> Images:
+    height, width, channels = kind
+    if arrangement.interleaved:
+        return values.reshape(images, height, width, channels)
+    return values.reshape(channels, images, height, width).transpose(1, 2, 3, 0)
+
+
+def _lzma(values: bytes, arrangement: Arrangement, channels: int) -> bytes:
+    """LZMA2, told where pixels of several bytes begin; its reader needs to know the dictionary alone."""
+    aligned = arrangement.interleaved and channels in (2, 4)
+    bits = channels.bit_length() - 1 if aligned else 0
+    dictionary_bytes = min(DICTIONARY_BYTES, max(4096, 1 << len(values).bit_length()))
+    settings = {"lc": 0, "lp": bits, "pb": bits} if aligned else {"lc": 3, "lp": 0, "pb": 0}
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": dictionary_bytes, "nice_len": 273, **settings}]
+    return lzma.compress(values, lzma.FORMAT_RAW, filters=filters)
+
+
+def _unpack_values(data: bytes, packing: int, count: int, what: str) -> Images:
+    """Exactly `count` bytes; never takes more memory than that. Raises CorruptError."""
+    if packing == RAW:
+        raw = data
+    else:
+        filters = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY_BYTES}]
+        unpacker = zlib.decompressobj() if packing == ZLIB else lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+        try:
+            raw = unpacker.decompress(data, count + 1)
+        except (zlib.error, lzma.LZMAError) as error:
+            raise CorruptError(f"{what} is damaged: {error}") from error
+        if not unpacker.eof or unpacker.unused_data:
+            raise CorruptError(f"{what} does not end where its values do")
+    if len(raw) != count:
+        raise CorruptError(f"{what} holds {len(raw)} values and not {count}")
+    return np.frombuffer(raw, np.uint8)
