@@ -29,6 +29,7 @@ from compressnet.outcome import Written
 from compressnet.packed import pack_bundle, unpack_bundle
 from compressnet.search import Gradient
 from compressnet.sources import BytesSource, FileSource
+from compressnet.wire import STORED_QUALITY
 from compressnet.writing import Settings, write_archive
 
 BackendName = Literal["onnx", "numpy"]
@@ -181,6 +182,47 @@ def compress(
             report=report,
         )
 
+    return _written_to(path, write)
+
+
+def store(
+    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    path: PathLike | BinaryIO,
+    block_images: int = BLOCK_IMAGES,
+    labels: Any = None,
+    *,
+    names: Sequence[str] | None = None,
+    max_error: int | None = None,
+    min_psnr: float | None = None,
+    exact_alpha: bool = False,
+    threads: int | None = None,
+    report: Callable[[int], None] = lambda _: None,
+) -> Written:
+    """Write images into an archive without any codec: as they are, or within bounds. Otherwise as `compress`.
+
+    Colour under alpha 0 is kept with `exact_alpha` or `max_error` only. Raises InputError.
+    """
+    settings = Settings(
+        quality=STORED_QUALITY,
+        effort=1,
+        block_images=block_images,
+        bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
+        store_unknown=True,
+        threads=default_threads() if threads is None else threads,
+    )
+    chosen_labels = None if labels is None else as_labels(labels)
+    chosen_names = None if names is None else as_names(names)
+    arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
+
+    def write(stream: BinaryIO) -> Written:
+        return write_archive(
+            stream, arrays, None, None, settings, labels=chosen_labels, names=chosen_names, report=report
+        )
+
+    return _written_to(path, write)
+
+
+def _written_to(path: PathLike | BinaryIO, write: Callable[[BinaryIO], Written]) -> Written:
     if not isinstance(path, (str, os.PathLike)):
         return write(path)
     with writing(Path(path)) as stream:

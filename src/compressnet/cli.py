@@ -12,6 +12,7 @@ from compressnet.commands.archives import compress, decompress, info, verify
 from compressnet.commands.codecs import export, refine, train
 from compressnet.commands.figures import bench, demo, evaluate
 from compressnet.commands.maintenance import append, concat, subset
+from compressnet.commands.packing import advise, pack
 from compressnet.commands.shared import FAILED, console
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
+    pack,
+    advise,
     compress,
     decompress,
     evaluate,

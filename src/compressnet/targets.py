@@ -7,7 +7,7 @@ settle it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ from compressnet.errors import InputError
 from compressnet.images import evenly_spread
 from compressnet.metrics import mse_per_image, psnr_of_mse
 from compressnet.network import Images
+from compressnet.stored import pack_stored
 
 Measure = Literal["psnr", "bytes", "mse"]
 
@@ -73,20 +74,31 @@ def sample_sizes(effort: int) -> tuple[int, int]:
     return (1024, 16384) if effort == 1 else (128, 1024)
 
 
-def find_quality(codec: Codec, images: Images, target: Target, *, effort: int = 1, block_images: int = 256) -> Reached:
-    """The quality at which images (N,H,W) or (N,H,W,C) come nearest to a target, or with `mse` stay just below it.
+def find_quality(
+    codec: Codec,
+    images: Images | Sequence[Images],
+    target: Target,
+    *,
+    effort: int = 1,
+    block_images: int = 256,
+) -> Reached:
+    """The quality at which images come nearest to a target, or with `mse` stay just below it.
 
+    images: (N,H,W) or (N,H,W,C), or several such arrays; those that the codec has no network for count as stored.
     Raises InputError where the codec's qualities do not reach the target.
     """
     if not (math.isfinite(target.value) and target.value > 0):
         raise InputError(f"a target of {target.value:g}: it has to be a positive number")
-    images_NHWC = images.reshape(len(images), *kind_of(images))
-    count, _ = sample_sizes(effort)
-    few = images_NHWC[evenly_spread(len(images), count)]
+    arrays = [images] if isinstance(images, np.ndarray) else images
+    sets = [array.reshape(len(array), *kind_of(array)) for array in arrays]
+    if not any(kind_of(images_NHWC) in codec.kinds for images_NHWC in sets):
+        codec.network(kind_of(sets[0]), codec.default_quality)  # which raises
+    total, (count, _) = sum(map(len, sets)), sample_sizes(effort)
+    few = [each[evenly_spread(len(each), -(-min(count, total) * len(each) // total))] for each in sets]
     measure, aim = target.measure, _aim(target)
     low, high = codec.qualities
 
-    def measured(chosen: Images) -> Callable[[int], Reached]:
+    def measured(chosen: Sequence[Images]) -> Callable[[int], Reached]:
         known: dict[int, Reached] = {}
 
         def at(quality: int) -> Reached:
@@ -96,7 +108,7 @@ def find_quality(codec: Codec, images: Images, target: Target, *, effort: int = 
 
         return at
 
-    roughly, at = measured(few), measured(images_NHWC)
+    roughly, at = measured(few), measured(sets)
     start = _first(low, high, lambda quality: roughly(quality).of(measure) >= aim)
     while start > low and at(start - 1).of(measure) >= aim:
         start -= 1
@@ -127,14 +139,24 @@ def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
-def _measure(codec: Codec, images_NHWC: Images, quality: int, effort: int, block_images: int) -> Reached:
-    network = codec.network(kind_of(images_NHWC), quality)
-    symbols = codec.best_symbols(images_NHWC, quality, effort)
-    counts = [min(block_images, len(symbols) - i) for i in range(0, len(symbols), block_images)]
-    payloads = network.write_payloads(symbols, counts, quality)
-    total = ARCHIVE_OVERHEAD_BYTES + sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
-    mse = float(np.mean(mse_per_image(images_NHWC, network.decode_images(symbols, quality))))
-    return Reached(quality=quality, bytes_per_image=total / len(symbols), mse=mse)
+def _measure(codec: Codec, sets: Sequence[Images], quality: int, effort: int, block_images: int) -> Reached:
+    """Bytes and error of arrays (N,H,W,C), one for each kind, all together."""
+    total_bytes, squares = float(ARCHIVE_OVERHEAD_BYTES), 0.0
+    images = values = 0
+    for images_NHWC in sets:
+        count = len(images_NHWC)
+        images, values = images + count, values + images_NHWC.size
+        if kind_of(images_NHWC) not in codec.kinds:
+            total_bytes += len(pack_stored(images_NHWC, 1))
+            continue
+        network = codec.network(kind_of(images_NHWC), quality)
+        symbols = codec.best_symbols(images_NHWC, quality, effort)
+        counts = [min(block_images, count - i) for i in range(0, count, block_images)]
+        payloads = network.write_payloads(symbols, counts, quality)
+        total_bytes += sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
+        mse_N = mse_per_image(images_NHWC, network.decode_images(symbols, quality))
+        squares += float(mse_N.mean()) * images_NHWC.size
+    return Reached(quality=quality, bytes_per_image=total_bytes / images, mse=squares / values)
 
 
 def _text(target: Target) -> str:

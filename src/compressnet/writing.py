@@ -57,13 +57,15 @@ class Settings:
     bounds: Bounds
     store_unknown: bool
     """Whether images are stored where the codec codes none of them; else that is an error."""
+    threads: int = 1
+    """Where there is no codec."""
 
 
 def write_archive(
     stream: BinaryIO,
     images: Iterable[Images],
-    codec: Codec,
-    entry: CodecEntry,
+    codec: Codec | None,
+    entry: CodecEntry | None,
     settings: Settings,
     *,
     labels: Labels | None = None,
@@ -93,16 +95,20 @@ class Router:
     def __init__(
         self,
         writer: ContainerWriter,
-        codec: Codec,
-        entry: CodecEntry,
+        codec: Codec | None,
+        entry: CodecEntry | None,
         settings: Settings,
         report: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """entry: what the archive says of the codec. Raises InputError for impossible settings."""
+        """codec: None to store all images; entry: what the archive says of it.
+
+        Raises InputError for impossible settings.
+        """
         if not 1 <= settings.block_images <= BLOCK_IMAGES_LIMIT:
             raise InputError(f"{settings.block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")
         self._writer, self._codec, self._entry, self._settings = writer, codec, entry, settings
         self._bounds, self._report = settings.bounds, report
+        self._threads = settings.threads if codec is None else codec.threads
         self._images = DistinctImages()
         self._places = np.zeros(0, np.uint32)
         self._bins = Bins()
@@ -111,6 +117,12 @@ class Router:
         self._worst: list[tuple[float, int, Way]] = []
         self._some_fit = False
         self._unfit: InputError | None = None
+
+    @property
+    def _coder(self) -> Codec:
+        """The codec, where something is coded."""
+        assert self._codec is not None
+        return self._codec
 
     @property
     def images(self) -> int:
@@ -136,13 +148,13 @@ class Router:
             images_NHWC = clear_hidden(images_NHWC)
         rows, numbers = self._images.add(images_NHWC.reshape(-1, *way.shape))
         images_NHWC = images_NHWC if len(rows) == len(images_NHWC) else images_NHWC[rows]
-        if way.kind not in self._codec.kinds:
-            if self._unfit is None:
+        if self._codec is None or way.kind not in self._codec.kinds:
+            if self._unfit is None and self._codec is not None:
                 self._unfit = self._unfit_error(way)
-            reason = f"no network for {'x'.join(map(str, way.kind))}"
-            self._store(way.shape, images_NHWC, numbers, np.ones(len(numbers), np.int64), reason)
+            reason = "no codec" if self._codec is None else f"no network for {'x'.join(map(str, way.kind))}"
+            self._store(way.shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
         else:
-            self._codec.network(way.kind, way.quality)
+            self._coder.network(way.kind, way.quality)
             self._some_fit = True
             hidden_N = np.zeros(len(numbers), np.bool_)
             if self._bounds.keep_hidden_colour:
@@ -154,7 +166,7 @@ class Router:
 
     def _unfit_error(self, way: Way) -> InputError:
         try:
-            self._codec.network(way.kind, way.quality)
+            self._coder.network(way.kind, way.quality)
         except InputError as error:
             return error
         raise AssertionError("the codec has no network for this kind")
@@ -227,7 +239,7 @@ class Router:
     def _group_images(self, way: Way) -> int:
         """How many images are written together."""
         settings, block_images = self._settings, self._block_images(way)
-        together = WRITE_IMAGES if settings.effort == 1 else SEARCH_IMAGES * self._codec.threads
+        together = WRITE_IMAGES if settings.effort == 1 else SEARCH_IMAGES * self._threads
         together = min(together, max(1, GROUP_BYTES // math.prod(way.shape)))
         return max(block_images, together // block_images * block_images)
 
@@ -244,19 +256,22 @@ class Router:
             self._add_blocks(way, self._stored_payloads(way, array.astype(np.uint8, copy=False)), numbers)
         elif way.what == CODE:
             symbols = array.astype(np.int32, copy=False)
-            payloads = self._codec.write_symbol_blocks(symbols, way.kind, block_images, quality)
+            payloads = self._coder.write_symbol_blocks(symbols, way.kind, block_images, quality)
             self._add_blocks(way, payloads, numbers)
         elif self._bounds.are_set:
             self._try(way, array.astype(np.uint8, copy=False), numbers)
         else:
             images_NHWC = array.astype(np.uint8, copy=False)
-            payloads = self._codec.write_blocks(images_NHWC, block_images, quality, self._settings.effort)
+            payloads = self._coder.write_blocks(images_NHWC, block_images, quality, self._settings.effort)
             self._add_blocks(way, payloads, numbers)
 
     def _add_blocks(self, way: Way, payloads: list[tuple[int, bytes]], numbers: NDArray[np.int64]) -> None:
         """Append blocks of (images, payload) to the archive."""
         method = STORED if way.what == STORE else LOSSY
-        codec = 0 if method == STORED else self._writer.codec_number(self._entry)
+        codec = 0
+        if method == LOSSY:
+            assert self._entry is not None
+            codec = self._writer.codec_number(self._entry)
         height, width, channels = way.kind
         shape = KindEntry(height=height, width=width, channels=channels, channels_axis=len(way.shape) == 3)
         kind = self._writer.kind_number(shape)
@@ -272,7 +287,7 @@ class Router:
     def _stored_payloads(self, way: Way, images_NHWC: Images) -> list[tuple[int, bytes]]:
         starts = range(0, len(images_NHWC), self._block_images(way))
         parts = [images_NHWC[start : start + starts.step] for start in starts]
-        payloads = spread(lambda part: pack_stored(part, way.step), parts, self._codec.threads)
+        payloads = spread(lambda part: pack_stored(part, way.step), parts, self._threads)
         return list(zip(map(len, parts), payloads, strict=True))
 
     def _try(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
@@ -295,15 +310,15 @@ class Router:
 
     def _code(self, way: Way, images_NHWC: Images) -> tuple[Symbols, Images]:
         """Symbols (N,D) of images, and what they decode to (N,H,W,C)."""
-        network, effort = self._codec.network(way.kind, way.quality), self._settings.effort
-        searched = None if effort == 1 else self._codec.best_symbols(images_NHWC, way.quality, effort)
+        network, effort = self._coder.network(way.kind, way.quality), self._settings.effort
+        searched = None if effort == 1 else self._coder.best_symbols(images_NHWC, way.quality, effort)
 
         def code(start: int) -> tuple[Symbols, Images]:
             rows = slice(start, start + LOCKSTEP_IMAGES)
             symbols = network.encode(images_NHWC[rows], way.quality) if searched is None else searched[rows]
             return symbols, network.decode_images(symbols, way.quality)
 
-        parts = spread(code, range(0, len(images_NHWC), LOCKSTEP_IMAGES), self._codec.threads)
+        parts = spread(code, range(0, len(images_NHWC), LOCKSTEP_IMAGES), self._threads)
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def _cost_less_than_stored(
@@ -312,7 +327,7 @@ class Router:
         """Which of the chosen images take less than their pixels would, unpacked in the coarsest step."""
         less_N = chosen_N.copy()
         if chosen_N.any():
-            bits = self._codec.network(way.kind, way.quality).bits_per_image(symbols_ND[chosen_N], way.quality)
+            bits = self._coder.network(way.kind, way.quality).bits_per_image(symbols_ND[chosen_N], way.quality)
             levels = 255 / self._bounds.steps(images_NHWC[chosen_N]) + 1
             less_N[chosen_N] = bits < np.log2(levels) * math.prod(way.shape)
         return less_N
@@ -320,7 +335,7 @@ class Router:
     def _next_quality(self, way: Way) -> int | None:
         """The next quality to try, None behind the highest one."""
         first = self._settings.quality
-        ranges = [network.qualities for network in self._codec.bundle.networks if network.kind == way.kind]
+        ranges = [network.qualities for network in self._coder.bundle.networks if network.kind == way.kind]
         highest = max(high for _, high in ranges)
         steps = [first + step for step in QUALITY_STEPS if first + step < highest] + [highest]
         possible = (quality for quality in steps if any(low <= quality <= high for low, high in ranges))

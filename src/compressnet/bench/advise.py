@@ -63,18 +63,20 @@ def advise(
     codec_bytes: int,
     codecs: Sequence[PictureCodec] = PICTURE_CODECS,
     sample_px: int = SAMPLE_PX,
+    scale: float = 1.0,
     report: Callable[[str], None] = lambda _: None,
 ) -> Advice:
     """Compare images (N,H,W[,C]), one array a shape, packed into `payload_bytes` at `psnr_db`, with what others take.
 
+    scale: images of the collection for one of these, where they are a sample; bytes are the collection's.
     A codec that the user has anyway counts with 0 `codec_bytes`. `report` is told what comes next. Rivals that are not
     installed, or fail, are left out and named. Raises InputError.
     """
     require_psnr(psnr_db)
     if payload_bytes <= 0 or codec_bytes < 0:
         raise InputError(f"{payload_bytes} bytes of payload and {codec_bytes} of codec; give what the archive takes")
-    groups = make_groups(images_by_shape)
-    images = sum(map(len, images_by_shape))
+    groups = make_groups(images_by_shape, scale)
+    images = round(sum(map(len, images_by_shape)) * scale)
     left_out: list[str] = []
     raw_bytes = sum(group.values for group in groups)
     rivals = [

@@ -142,20 +142,23 @@ class Measured:
         return psnr_of_mse(self.mse)
 
 
-def make_groups(images_by_shape: Sequence[Images]) -> list[Group]:
-    """Arrays (N,H,W) or (N,H,W,C), each of one shape. Raises InputError if empty."""
-    groups = [_make_group(images) for images in images_by_shape if len(images)]
+def make_groups(images_by_shape: Sequence[Images], scale: float = 1.0) -> list[Group]:
+    """Arrays (N,H,W) or (N,H,W,C), each of one shape, for each of whose images the collection has `scale`.
+
+    Raises InputError if empty.
+    """
+    groups = [_make_group(images, scale) for images in images_by_shape if len(images)]
     if not groups:
         raise InputError("there are no images to measure; give one array (N,H,W) or (N,H,W,C) for each shape")
     return groups
 
 
-def _make_group(images: Images) -> Group:
+def _make_group(images: Images, scale: float) -> Group:
     if images.ndim not in (3, 4) or images.dtype != np.uint8:
         raise InputError(f"images are {images.dtype} {images.shape}; they have to be uint8 (N,H,W) or (N,H,W,C)")
     images_NHWC = images[..., None] if images.ndim == 3 else images
     cleaned_NHWC = np.ascontiguousarray(clear_hidden(images_NHWC))
-    return Group(images_NHWC=cleaned_NHWC, scale=1.0, values=images.size)
+    return Group(images_NHWC=cleaned_NHWC, scale=scale, values=round(images.size * scale))
 
 
 def sampled(groups: Sequence[Group], sample_px: int) -> list[Group]:

@@ -84,7 +84,7 @@ def compress(
     chosen_labels = collection.labels if labels is None else read_labels(labels, collection.names)
     loaded = api.load(codec, backend.value, threads)
     if target is not None:
-        sample = collection.sample(sample_sizes(effort)[1])
+        sample = collection.sample_sets(sample_sizes(effort)[1])
         quality = reach(target, loaded, sample, effort, block_images, quiet=quiet)
     with progress_bar("compress", collection.count, quiet=quiet) as report:
         written = api.compress(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compressnet.commands.packing import PresetChoice, PresetOption
 from compressnet.commands.shared import (
     INTERRUPTED,
     USAGE,
@@ -17,20 +19,20 @@ from compressnet.commands.shared import (
     QuietOption,
     ThreadsOption,
     console,
+    errors_console,
     fail,
     guarded,
-    make_progress,
     open_input,
     require_target_free,
 )
+from compressnet.commands.watching import RivalCurves, training_table, watched_training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
     import numpy as np
     from numpy.typing import NDArray
-    from rich.progress import TaskID
 
     from compressnet.bundle import Bundle
     from compressnet.training.train import Options
@@ -54,7 +56,7 @@ class DesignChoice(str, Enum):
 
 OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="NAME.codec", help="The codec to write.")]
 EpochsOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
-MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training; 30 if neither is given.")]
+MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
 HoldoutOption = Annotated[int | None, typer.Option(min=0, help="Images at the end that are not trained on.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of all randomness.")]
 DeviceOption = Annotated[DeviceChoice, typer.Option(help="What trains.")]
@@ -65,15 +67,17 @@ ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the che
 def train(
     source: InputArgument,
     output: OutputOption,
+    preset: PresetOption = PresetChoice.balanced,
     epochs: EpochsOption = None,
     minutes: MinutesOption = None,
     quality_range: Annotated[str, typer.Option(metavar="LO:HI", help="Qualities to train for.")] = "0:99",
     design: Annotated[
-        DesignChoice,
+        DesignChoice | None,
         typer.Option(
-            help="detail: for pictures of all sorts. overview: where all images are laid out alike, as digits are."
+            help="For images of one size and long trainings: two large networks side by side. overview: where all images "
+            "are laid out alike, as digits are; detail: for others."
         ),
-    ] = DesignChoice.detail,
+    ] = None,
     holdout: HoldoutOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = DeviceChoice.auto,
@@ -82,16 +86,36 @@ def train(
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Train a codec on images like yours."""
+    """Train a codec on images like yours, of any sizes and modes."""
     from dataclasses import replace
 
     from compressnet.training import import_training
 
     qualities = _parse_qualities(quality_range)
     training = import_training()
-    images, options = _prepare(training, source, output, epochs, minutes, holdout, seed, device, threads, force)
-    options = replace(options, qualities=qualities, designs=training.DESIGNS[design.value])
-    _run(output, quiet, lambda report: training.train(images, output, options, resume=resume, report=report))
+    _require_writable(output, epochs, minutes, force)
+    collection = open_input(source)
+    if epochs is None and minutes is None:
+        minutes = training.PRESETS[preset.value].minutes
+    options = training.Options(
+        epochs=epochs, minutes=minutes, qualities=qualities, seed=seed, device=device.value, threads=threads
+    )
+    if design is not None:
+        images = collection.load()
+        images = images.reshape(*images.shape[:3], -1)
+        held_out = min(5000, len(images) // 10) if holdout is None else holdout
+        options = replace(options, holdout=held_out, designs=training.DESIGNS[design.value])
+        sets = [images[len(images) - held_out :] if held_out else images[:1000]]
+        run = partial(training.train, images, output, options, resume=resume)
+    else:
+        gathered = training.gather(collection.batches(), seed)
+        options = replace(options, holdout=training.holdout_of(gathered) if holdout is None else holdout)
+        sets = gathered.held_out(options.holdout)
+        run = partial(training.train_gathered, gathered, output, options, training.PRESETS[preset.value], resume=resume)
+        if not quiet:
+            for shape, count, why in gathered.left_out:
+                errors_console.print(f"{count} images of {'x'.join(map(str, shape))} are left out: {why}")
+    _run(output, quiet, run, sets)
 
 
 @guarded
@@ -116,7 +140,15 @@ def refine(
     training = import_training()
     images, options = _prepare(training, source, output, epochs, minutes, holdout, seed, device, threads, force)
     bundle = api.read_bundle(codec)
-    _run(output, quiet, lambda report: training.refine(bundle, images, output, options, resume=resume, report=report))
+    _run(output, quiet, partial(training.refine, bundle, images, output, options, resume=resume), None)
+
+
+def _require_writable(output: Path, epochs: float | None, minutes: float | None, force: bool) -> None:
+    if epochs is not None and minutes is not None:
+        fail("give either --epochs or --minutes", USAGE)
+    if output.suffix != ".codec":
+        fail(f"{output}: the name of a codec ends in .codec", USAGE)
+    require_target_free(output, force=force)
 
 
 def _prepare(
@@ -131,12 +163,8 @@ def _prepare(
     threads: int | None,
     force: bool,
 ) -> tuple[NDArray[np.uint8], Options]:
-    """Images (N,H,W,C), and the options that both trainings have."""
-    if epochs is not None and minutes is not None:
-        fail("give either --epochs or --minutes", USAGE)
-    if output.suffix != ".codec":
-        fail(f"{output}: the name of a codec ends in .codec", USAGE)
-    require_target_free(output, force=force)
+    """Images (N,H,W,C), and the options of a refinement."""
+    _require_writable(output, epochs, minutes, force)
     images = open_input(source).load()
     images = images.reshape(*images.shape[:3], -1)
     options = training.Options(
@@ -150,25 +178,27 @@ def _prepare(
     return images, options
 
 
-def _run(output: Path, quiet: bool, start: Callable[[Callable[[TrainingProgress], None]], Bundle]) -> None:
-    """Train with a bar for each network."""
+def _run(output: Path, quiet: bool, start: Callable[..., Bundle], held_out: Sequence[NDArray[np.uint8]] | None) -> None:
+    """Train, with a table of what general codecs take beside it where there are held-out images (N,H,W,C)."""
     from compressnet.training import import_training
 
-    with make_progress(quiet=quiet) as progress:
-        tasks: dict[str, TaskID] = {}
+    curves = None if quiet or held_out is None else RivalCurves(held_out)
+    last: TrainingProgress | None = None
+    with watched_training(quiet=quiet, curves=curves) as show:
 
-        def report(point: TrainingProgress) -> None:
-            middle = point.points[len(point.points) // 2]
-            text = f"{point.network}, quality {middle[0]}: {middle[1]:.2f} bytes/image, {middle[2]:.2f} dB"
-            if point.network not in tasks:
-                tasks[point.network] = progress.add_task(point.network, total=1000)
-            progress.update(tasks[point.network], completed=round(1000 * point.share), description=text)
+        def report(progress: TrainingProgress) -> None:
+            nonlocal last
+            last = progress
+            show(progress)
 
         try:
-            bundle = start(report)
+            bundle = start(report=report)
         except import_training().TrainingInterrupted as error:
             fail(f"interrupted; the training so far is in {error}, --resume goes on from there", INTERRUPTED)
     if not quiet:
+        if curves is not None and last is not None:
+            curves.wait()
+            console.print(training_table(last, curves))
         console.print(f"{output}: {output.stat().st_size} bytes, identity {bundle.identity.hex()}")
 
 

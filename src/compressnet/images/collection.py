@@ -56,6 +56,21 @@ class Collection:
             start += len(batch)
         return np.concatenate(parts)
 
+    def sample_sets(self, count: int, run: int = 1) -> list[Images]:
+        """Up to about `count` images, evenly spread over the collection: an array (N,H,W[,C]) for each shape.
+
+        run: how many neighbours are taken together. Raises InputError.
+        """
+        runs = evenly_spread(-(-self.count // run), max(1, count // run))
+        parts: dict[tuple[int, ...], list[Images]] = {}
+        start = 0
+        for batch in self.batches():
+            chosen = np.isin(np.arange(start, start + len(batch)) // run, runs)
+            parts.setdefault(batch.shape[1:], []).append(batch[chosen])
+            start += len(batch)
+        sets = [np.concatenate(arrays) for arrays in parts.values()]
+        return [images for images in sets if len(images)]
+
     def _same_shape(self) -> Iterator[Images]:
         return one_shape(self.batches(), self.name, "one size and mode is needed here; crop or scale them first")
 

@@ -20,9 +20,14 @@ LARGEST_SIDE_PX = 64
 FEWEST_IMAGES = 400
 """Fewer distinct images than these in all are not trained on: the codec would outweigh what it saves."""
 FEWEST_OF_KIND = 4
+HOLDOUT_IMAGES = 1000
 TRAINED_BYTES = 1 << 30
 """Pixels times channels that are kept in memory; of larger collections a part is trained on."""
 KINDS_LIMIT = 64
+
+
+class TooFewImagesError(InputError):
+    """A collection that is too small to train a codec on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +51,17 @@ class Gathered:
         """Of all these images."""
         return sum(images.shape[0] * images.shape[1] * images.shape[2] for images in self.sets)
 
+    def held_out(self, holdout: int) -> list[Images]:
+        """The images that are not trained on where `holdout` of all are not, of each kind."""
+        counts = [holdout * len(images) // self.distinct for images in self.sets]
+        chosen = [images[len(images) - count :] for images, count in zip(self.sets, counts, strict=True) if count]
+        return chosen or [images[:HOLDOUT_IMAGES] for images in self.sets]
+
 
 def gather(batches: Iterable[Images], seed: int) -> Gathered:
     """Distinct images of arrays (n,H,W) or (n,H,W,C), of sides from 8 to 64 pixels.
 
-    Raises InputError where fewer than FEWEST_IMAGES can be trained on.
+    Raises TooFewImagesError where fewer than FEWEST_IMAGES can be trained on.
     """
     kept: dict[Shape, list[Images]] = {}
     counts: dict[Shape, int] = {}
@@ -82,11 +93,16 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
     shuffled = [fill_hidden(sets[shape][generator.permutation(len(sets[shape]))]) for shape in chosen_shapes]
     gathered = Gathered(sets=shuffled, left_out=left_out, images=total)
     if gathered.distinct < FEWEST_IMAGES:
-        raise InputError(
+        raise TooFewImagesError(
             f"{gathered.distinct} distinct images of {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels a side: too few "
             f"to train on, at least {FEWEST_IMAGES} are needed; take a codec that ships, or pack, which needs none"
         )
     return gathered
+
+
+def holdout_of(gathered: Gathered) -> int:
+    """How many images are held out where nothing else is said."""
+    return min(HOLDOUT_IMAGES, gathered.distinct // 10)
 
 
 def _why_not(shape: Shape) -> str | None:

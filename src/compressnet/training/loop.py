@@ -149,7 +149,7 @@ class Trainer:
                 if now - reported > 30 or self.step == 1:
                     self._report(report)
                     reported = time.monotonic()
-                if now - saved > 60 * options.checkpoint_minutes:
+                if now - saved > 60 * options.checkpoint_minutes or not self.checkpoint.exists():
                     self.save_checkpoint()
                     saved = time.monotonic()
                 if stop():
@@ -370,10 +370,10 @@ class Trainer:
         temporary.replace(path)
 
     def load_checkpoint(self) -> None:
-        """Go on from the checkpoint. Raises InputError where there is none, or it is another training's."""
+        """Go on from the checkpoint; from the start where there is none. Raises InputError for another training's."""
         path = self.checkpoint
         if not path.exists():
-            raise InputError(f"{path}: no checkpoint to resume from; leave out --resume to start anew")
+            return
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:

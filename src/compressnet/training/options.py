@@ -23,7 +23,7 @@ class Options:
     threads: int | None = None
     """Threads of torch on the CPU; by default torch's own choice."""
     batch: int = 48
-    checkpoint_minutes: float = 2.0
+    checkpoint_minutes: float = 0.5
     designs: tuple[Design, ...] = DESIGNS["detail"]
     """Networks to train; those without a quality in `qualities` are left out."""
     target_psnr: float | None = None

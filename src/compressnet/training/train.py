@@ -19,7 +19,7 @@ from compressnet.errors import InputError
 from compressnet.files import atomic_write
 from compressnet.training.channels import network_channels
 from compressnet.training.design import DESIGNS, PRESETS, Design, Preset, pictures
-from compressnet.training.gather import Gathered, gather
+from compressnet.training.gather import Gathered, TooFewImagesError, gather, holdout_of
 from compressnet.training.join import join
 from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.refine import refined_bundle
@@ -32,8 +32,10 @@ __all__ = [
     "Gathered",
     "Options",
     "Progress",
+    "TooFewImagesError",
     "TrainingInterrupted",
     "gather",
+    "holdout_of",
     "log_path",
     "refine",
     "train",

@@ -1,0 +1,206 @@
+"""Commands for one's own images: pack and advise."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compressnet.commands.shared import (
+    INTERRUPTED,
+    USAGE,
+    ForceOption,
+    InputArgument,
+    JsonOption,
+    LabelsOption,
+    QuietOption,
+    TargetPsnrOption,
+    ThreadsOption,
+    console,
+    errors_console,
+    fail,
+    guarded,
+    open_input,
+    require_target_free,
+    status_line,
+)
+
+if TYPE_CHECKING:
+    from compressnet.bench.advise import Advice
+    from compressnet.packing import Packed
+
+
+class PresetChoice(str, Enum):
+    """How long to train."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
+
+
+PresetOption = Annotated[
+    PresetChoice, typer.Option(help="How long to train: about 3, 20 or 120 minutes on two processors.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of all randomness.")]
+
+
+class _Watcher:
+    """Shows how packing goes."""
+
+    def __init__(self, show_training: Callable[[Any], None], say: Callable[[str], None]) -> None:
+        self.training, self._say = show_training, say
+
+    def step(self, text: str) -> None:
+        self._say(text)
+
+    def packed(self, images: int) -> None:
+        self._say(f"pack: {images} images")
+
+
+@guarded
+def pack(
+    source: InputArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive.")],
+    preset: PresetOption = PresetChoice.balanced,
+    quality: Annotated[int | None, typer.Option(min=0, max=99, help="By default the codec's own.")] = None,
+    target_psnr: TargetPsnrOption = None,
+    effort: Annotated[
+        int | None,
+        typer.Option(min=1, max=9, help="How long to search for cheaper symbols; by default 3, 5 or 7, by preset."),
+    ] = None,
+    max_error: Annotated[
+        int | None, typer.Option(min=0, max=255, metavar="E", help="Largest error of any value; 0: lossless.")
+    ] = None,
+    min_psnr: Annotated[float | None, typer.Option(min=0, metavar="DB", help="Every image has this PSNR.")] = None,
+    exact_alpha: Annotated[bool, typer.Option("--exact-alpha", help="Keep the colour under alpha 0.")] = False,
+    labels: LabelsOption = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.001, help="Length of the training, instead of the preset's.")
+    ] = None,
+    block_images: Annotated[int, typer.Option(min=1, max=65536, help="Images coded as one unit.")] = 256,
+    advise: Annotated[
+        bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")
+    ] = True,
+    seed: SeedOption = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from what an interrupted run left.")] = False,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Train a codec on images, and pack them with it into one file that opens anywhere."""
+    from compressnet import packing
+    from compressnet.images import read_labels
+    from compressnet.training import import_training
+
+    if quality is not None and target_psnr is not None:
+        fail("give either --quality or --target-psnr", USAGE)
+    require_target_free(output, force=force)
+    training = import_training()
+    collection = open_input(source)
+    options = packing.PackOptions(
+        preset=preset.value,
+        quality=quality,
+        target_psnr=target_psnr,
+        effort=effort,
+        max_error=max_error,
+        min_psnr=min_psnr,
+        exact_alpha=exact_alpha,
+        block_images=block_images,
+        seed=seed,
+        threads=threads,
+        minutes=minutes,
+        advise=advise,
+    )
+    chosen_labels = collection.labels if labels is None else read_labels(labels, collection.names)
+    with status_line(quiet=quiet) as say:
+
+        def show(progress: Any) -> None:
+            point = progress.points[len(progress.points) // 2]
+            say(f"train: {progress.share:.0%}, {point.bytes_per_image:.1f} bytes/image at {point.psnr:.2f} dB held out")
+
+        try:
+            packed = packing.pack(collection, output, options, _Watcher(show, say), labels=chosen_labels, resume=resume)
+        except training.TrainingInterrupted as error:
+            fail(f"interrupted; the training so far is in {error}, --resume goes on from there", INTERRUPTED)
+    if as_json:
+        print(json.dumps(packed.as_json()))
+    elif not quiet:
+        _tell(packed, output, collection.names)
+
+
+def _tell(packed: Packed, output: Path, names: Any) -> None:
+    """What was packed, in words."""
+    written = packed.written
+    psnr = "without loss" if packed.psnr is None else f"{packed.psnr:.2f} dB"
+    console.print(
+        f"{output}: {written.images} images, {written.archive_bytes} bytes, "
+        f"{written.archive_bytes / written.images:.2f} an image, {packed.codec_bytes} of them the codec's; {psnr}"
+    )
+    for line in (packed.why_untrained, packed.missed, *packed.left_out, *written.remarks(names)):
+        if line:
+            console.print(line)
+    if packed.advice is not None:
+        tell_advice(packed.advice)
+
+
+def tell_advice(advice: Advice) -> None:
+    """A table, and a sentence."""
+    from rich.table import Table
+
+    table = Table()
+    for column in ("", "bytes", "bytes/image", "PSNR dB", ""):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in advice.rows:
+        psnr = "lossless" if row.psnr is None else f"{row.psnr:.2f}"
+        table.add_row(row.name, str(row.total_bytes), f"{row.total_bytes / advice.images:.1f}", psnr, row.note)
+    console.print(table)
+    for line in advice.left_out:
+        console.print(line)
+    if advice.break_even_images is not None:
+        console.print(f"with its codec counted, compressnet is smaller from about {advice.break_even_images} images on")
+    console.print(advice.sentence)
+
+
+@guarded
+def advise(
+    source: InputArgument,
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="A codec to judge; without one, a codec is trained first.")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(min=0, max=99, help="By default the codec's own.")] = None,
+    target_psnr: TargetPsnrOption = None,
+    preset: PresetOption = PresetChoice.fast,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Say whether compressnet is worth it for these images, with bytes beside those of other formats."""
+    from compressnet import packing
+
+    if quality is not None and target_psnr is not None:
+        fail("give either --quality or --target-psnr", USAGE)
+    collection = open_input(source)
+    options = packing.PackOptions(
+        preset=preset.value, quality=quality, target_psnr=target_psnr, seed=seed, threads=threads
+    )
+    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=quiet) as say:
+        output = Path(folder) / "advise.cnet"
+        watcher = _Watcher(lambda progress: say(f"train: {progress.share:.0%}"), say)
+        if codec is None:
+            packed = packing.pack(collection, output, options, watcher)
+        else:
+            packed = packing.pack_with(codec, collection, output, options, watcher)
+    assert packed.advice is not None
+    if as_json:
+        print(json.dumps(packed.advice.to_json()))
+        return
+    if packed.why_untrained and not quiet:
+        errors_console.print(packed.why_untrained)
+    tell_advice(packed.advice)

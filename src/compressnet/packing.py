@@ -1,0 +1,270 @@
+"""One step from a collection to an archive: train a codec for it, embed it, pack, and say whether it was worth it.
+
+    collection -> gathered -> training -> OUT.cnet.codec -> quality -> OUT.cnet -> advice
+
+What is unfinished lies beside the output: a checkpoint while the training goes on, OUT.cnet.codec until the archive is
+there. `resume` goes on from whichever is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from compressnet import api
+from compressnet.alpha import with_hidden_of
+from compressnet.bench.advise import Advice, advise
+from compressnet.codec import Codec
+from compressnet.container import Container
+from compressnet.images import Collection
+from compressnet.metrics import psnr_of_mse
+from compressnet.network import Images
+from compressnet.outcome import Written
+from compressnet.sources import FileSource
+from compressnet.targets import Reached, Target, find_quality, sample_sizes
+from compressnet.training import import_training
+
+EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
+"""How long to search for cheaper symbols, where nothing else is said."""
+ADVISED_IMAGES = 8192
+"""Images on which a collection is compared with rivals, at most."""
+ADVISED_PX = {"fast": 1 << 19, "balanced": 1 << 21, "best": 1 << 22}
+"""Pixels that picture codecs are measured on."""
+RUN_IMAGES = 32
+MEASURED_IMAGES = 2048
+
+
+class Watcher(Protocol):
+    """Who is told how the work goes."""
+
+    def training(self, progress: Any, /) -> None:
+        """A training's `Progress`."""
+        ...
+
+    def step(self, text: str) -> None:
+        """What comes next."""
+        ...
+
+    def packed(self, images: int) -> None:
+        """Images in the archive so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackOptions:
+    """How to pack; what is None is chosen by the preset and the codec."""
+
+    preset: str = "balanced"
+    quality: int | None = None
+    target_psnr: float | None = None
+    effort: int | None = None
+    max_error: int | None = None
+    min_psnr: float | None = None
+    exact_alpha: bool = False
+    block_images: int = api.BLOCK_IMAGES
+    seed: int = 0
+    threads: int | None = None
+    minutes: float | None = None
+    advise: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """An archive that was made, and what it is worth."""
+
+    written: Written
+    codec_bytes: int
+    """Of the archive, those of the embedded codec; 0 where no codec was trained."""
+    quality: int | None
+    """None where all images are stored."""
+    psnr: float | None
+    """In dB, over the collection or a sample of it, hidden colour left out; None for perfect images."""
+    missed: str | None
+    """Why a target was missed."""
+    why_untrained: str | None
+    """Why no codec was trained; None where one was."""
+    left_out: list[str]
+    """Kinds of images that the codec has no network for, and why."""
+    advice: Advice | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `pack --json` prints."""
+        return asdict(self) | {"advice": None if self.advice is None else self.advice.to_json()}
+
+
+def codec_path(output: Path) -> Path:
+    """Where the codec of an archive lies until the archive is there."""
+    return output.with_name(output.name + ".codec")
+
+
+def pack(
+    collection: Collection,
+    output: Path,
+    options: PackOptions,
+    watcher: Watcher,
+    *,
+    labels: Any = None,
+    resume: bool = False,
+) -> Packed:
+    """Train a codec on a collection, and write the collection with it to `output`.
+
+    Images of kinds that are not trained on are stored without loss; with too few images in all, all of them are.
+    Raises InputError, MissingExtraError without torch, TrainingInterrupted on Ctrl-C.
+    """
+    training = import_training()
+    path = codec_path(output)
+    why_untrained: str | None = None
+    left_out: list[str] = []
+    codec: Codec | None = None
+    watcher.step("read the images")
+    try:
+        gathered = training.gather(collection.batches(), options.seed)
+        left_out = [f"{count} images of {'x'.join(map(str, shape))}: {why}" for shape, count, why in gathered.left_out]
+    except training.TooFewImagesError as error:
+        why_untrained = str(error)
+    else:
+        if not (resume and path.exists()):
+            train_options = training.Options(
+                minutes=options.minutes or training.PRESETS[options.preset].minutes,
+                holdout=training.holdout_of(gathered),
+                seed=options.seed,
+                threads=options.threads,
+                target_psnr=options.target_psnr,
+            )
+            preset = training.PRESETS[options.preset]
+            training.train_gathered(gathered, path, train_options, preset, resume=resume, report=watcher.training)
+        codec = api.load(path, threads=options.threads)
+    packed = _write(collection, output, options, watcher, labels, codec, why_untrained, left_out)
+    path.unlink(missing_ok=True)
+    training.log_path(path).unlink(missing_ok=True)
+    return packed
+
+
+def pack_with(
+    codec: str | Path, collection: Collection, output: Path, options: PackOptions, watcher: Watcher
+) -> Packed:
+    """Write a collection with a codec that is there, and compare. A shipped codec is not embedded, and costs nothing.
+
+    Raises InputError, CodecError.
+    """
+    loaded = api.load(codec, threads=options.threads)
+    return _write(collection, output, options, watcher, None, loaded, None, [])
+
+
+def _write(
+    collection: Collection,
+    output: Path,
+    options: PackOptions,
+    watcher: Watcher,
+    labels: Any,
+    codec: Codec | None,
+    why_untrained: str | None,
+    left_out: list[str],
+) -> Packed:
+    """Find the quality, write the archive, and compare it with what others take."""
+    effort = EFFORTS[options.preset] if options.effort is None else options.effort
+    quality, reached = options.quality, None
+    if codec is not None and options.target_psnr is not None:
+        watcher.step("look for the quality")
+        target = Target(measure="psnr", value=options.target_psnr)
+        reached = find_quality(codec, collection.sample_sets(sample_sizes(effort)[1]), target, effort=effort)
+        quality = reached.quality
+    watcher.step("pack")
+    bounds = {"max_error": options.max_error, "min_psnr": options.min_psnr, "exact_alpha": options.exact_alpha}
+    common: dict[str, Any] = {"labels": labels, "names": collection.names, "report": watcher.packed, **bounds}
+    if codec is None:
+        written = api.store(collection.batches(), output, block_images=options.block_images, **common)
+    else:
+        quality = codec.default_quality if quality is None else quality
+        written = api.compress(
+            collection.batches(),
+            output,
+            codec,
+            quality=quality,
+            effort=effort,
+            block_images=options.block_images,
+            embed_codec=None,
+            threads=options.threads,
+            **common,
+        )
+    watcher.step("compare")
+    psnr = measured_psnr(output, collection, options.threads)
+    codec_bytes = _embedded_bytes(output)
+    advice: Advice | None = None
+    if options.advise:
+        advice = advise_on(
+            collection,
+            psnr=psnr,
+            payload_bytes=written.archive_bytes - codec_bytes,
+            codec_bytes=codec_bytes,
+            sample_px=ADVISED_PX[options.preset],
+            report=watcher.step,
+        )
+    return Packed(
+        written=written,
+        codec_bytes=codec_bytes,
+        quality=None if codec is None else quality,
+        psnr=psnr,
+        missed=_missed(reached, options),
+        why_untrained=why_untrained,
+        left_out=left_out,
+        advice=advice,
+    )
+
+
+def _embedded_bytes(path: Path) -> int:
+    """What the codecs of an archive take in it."""
+    with Container(FileSource(path)) as container:
+        return sum(len(entry.embedded) for entry in container.codecs if entry.embedded is not None)
+
+
+def _missed(reached: Reached | None, options: PackOptions) -> str | None:
+    if reached is None or options.target_psnr is None:
+        return None
+    return reached.misses(Target(measure="psnr", value=options.target_psnr))
+
+
+def measured_psnr(path: Path, collection: Collection, threads: int | None) -> float | None:
+    """PSNR in dB of an archive against its collection, on evenly spread images; None where they are the same."""
+    squares = 0.0
+    values = start = 0
+    with api.open(path, threads=threads) as archive:
+        positions = np.unique(np.linspace(0, len(archive) - 1, MEASURED_IMAGES).astype(np.int64))
+        for batch in collection.batches():
+            chosen = positions[(positions >= start) & (positions < start + len(batch))]
+            for originals, decoded in zip(batch[chosen - start], archive[chosen], strict=True):
+                seen = with_hidden_of(decoded, originals) if originals.ndim == 3 else decoded
+                squares += float(np.square(seen.astype(np.int64) - originals).sum())
+                values += originals.size
+            start += len(batch)
+    return psnr_of_mse(squares / values / 255**2) if squares else None
+
+
+LOSSLESS_PSNR_DB = 99.0
+"""Above what any lossy setting gives: rivals are compared without loss then."""
+
+
+def advise_on(
+    collection: Collection,
+    *,
+    psnr: float | None,
+    payload_bytes: int,
+    codec_bytes: int,
+    sample_px: int,
+    report: Callable[[str], None] = lambda _: None,
+) -> Advice:
+    """Compare what a collection takes with rivals, on a sample of it where it is large. Raises InputError."""
+    sets: list[Images] = collection.sample_sets(ADVISED_IMAGES, RUN_IMAGES)
+    return advise(
+        sets,
+        psnr_db=LOSSLESS_PSNR_DB if psnr is None else psnr,
+        payload_bytes=payload_bytes,
+        codec_bytes=codec_bytes,
+        sample_px=sample_px,
+        scale=collection.count / sum(map(len, sets)),
+        report=report,
+    )
