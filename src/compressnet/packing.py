@@ -25,7 +25,7 @@ from compressnet.metrics import psnr_of_mse
 from compressnet.network import Images
 from compressnet.outcome import Written
 from compressnet.sources import FileSource
-from compressnet.targets import Reached, Target, find_quality, sample_sizes
+from compressnet.targets import Reached, Target, find_quality
 from compressnet.training import import_training
 
 EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
@@ -35,7 +35,10 @@ ADVISED_IMAGES = 8192
 ADVISED_PX = {"fast": 1 << 19, "balanced": 1 << 21, "best": 1 << 22}
 """Pixels that picture codecs are measured on."""
 RUN_IMAGES = 32
-MEASURED_IMAGES = 2048
+AIMED_IMAGES, BISECTED_IMAGES = 2048, 256
+"""Images on which the quality for a target is settled, and those of the bisection before."""
+MEASURED_IMAGES = 8192
+"""Images that the PSNR of an archive is measured on."""
 
 
 class Watcher(Protocol):
@@ -171,7 +174,8 @@ def _write(
     if codec is not None and options.target_psnr is not None:
         watcher.step("look for the quality")
         target = Target(measure="psnr", value=options.target_psnr)
-        reached = find_quality(codec, collection.sample_sets(sample_sizes(effort)[1]), target, effort=effort)
+        sample = collection.sample_sets(AIMED_IMAGES)
+        reached = find_quality(codec, sample, target, effort=effort, bisected=BISECTED_IMAGES)
         quality = reached.quality
     watcher.step("pack")
     bounds = {"max_error": options.max_error, "min_psnr": options.min_psnr, "exact_alpha": options.exact_alpha}
