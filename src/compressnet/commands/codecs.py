@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressnet.commands.packing import PresetChoice, PresetOption
+from compressnet.commands.packing import AdviseOption, PresetChoice, PresetOption, Watcher, tell_advice
 from compressnet.commands.shared import (
     INTERRUPTED,
     USAGE,
@@ -24,6 +25,7 @@ from compressnet.commands.shared import (
     guarded,
     open_input,
     require_target_free,
+    status_line,
 )
 from compressnet.commands.watching import RivalCurves, training_table, watched_training
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compressnet.bundle import Bundle
+    from compressnet.images import Collection
     from compressnet.training.train import Options
     from compressnet.training.train import Progress as TrainingProgress
 
@@ -81,6 +84,7 @@ def train(
     holdout: HoldoutOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = DeviceChoice.auto,
+    advise: AdviseOption = True,
     resume: ResumeOption = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -116,6 +120,8 @@ def train(
             for shape, count, why in gathered.left_out:
                 errors_console.print(f"{count} images of {'x'.join(map(str, shape))} are left out: {why}")
     _run(output, quiet, run, sets)
+    if advise and not quiet:
+        _advise(output, collection, preset, threads)
 
 
 @guarded
@@ -141,6 +147,17 @@ def refine(
     images, options = _prepare(training, source, output, epochs, minutes, holdout, seed, device, threads, force)
     bundle = api.read_bundle(codec)
     _run(output, quiet, partial(training.refine, bundle, images, output, options, resume=resume), None)
+
+
+def _advise(codec: Path, collection: Collection, preset: PresetChoice, threads: int | None) -> None:
+    """Pack the collection with the new codec, for a word on whether it was worth it."""
+    from compressnet.packing import PackOptions, pack_with
+
+    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=False) as say:
+        options = PackOptions(preset=preset.value, effort=1, threads=threads)
+        packed = pack_with(codec, collection, Path(folder) / "advise.cnet", options, Watcher(lambda _: None, say))
+    assert packed.advice is not None
+    tell_advice(packed.advice)
 
 
 def _require_writable(output: Path, epochs: float | None, minutes: float | None, force: bool) -> None:

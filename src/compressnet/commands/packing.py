@@ -46,19 +46,22 @@ class PresetChoice(str, Enum):
 PresetOption = Annotated[
     PresetChoice, typer.Option(help="How long to train: about 3, 20 or 120 minutes on two processors.")
 ]
+AdviseOption = Annotated[bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of all randomness.")]
 
 
-class _Watcher:
+class Watcher:
     """Shows how packing goes."""
 
     def __init__(self, show_training: Callable[[Any], None], say: Callable[[str], None]) -> None:
         self.training, self._say = show_training, say
 
     def step(self, text: str) -> None:
+        """What comes next."""
         self._say(text)
 
     def packed(self, images: int) -> None:
+        """Images in the archive so far."""
         self._say(f"pack: {images} images")
 
 
@@ -86,9 +89,7 @@ def pack(
     keep_codec: Annotated[
         bool, typer.Option("--keep-codec", help="Leave the codec as OUT.cnet.codec; append needs it.")
     ] = False,
-    advise: Annotated[
-        bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")
-    ] = True,
+    advise: AdviseOption = True,
     seed: SeedOption = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from what an interrupted run left.")] = False,
     force: ForceOption = False,
@@ -129,7 +130,7 @@ def pack(
             say(f"train: {progress.share:.0%}, {point.bytes_per_image:.1f} bytes/image at {point.psnr:.2f} dB held out")
 
         try:
-            packed = packing.pack(collection, output, options, _Watcher(show, say), labels=chosen_labels, resume=resume)
+            packed = packing.pack(collection, output, options, Watcher(show, say), labels=chosen_labels, resume=resume)
         except training.TrainingInterrupted as error:
             fail(f"interrupted; the training so far is in {error}, --resume goes on from there", INTERRUPTED)
     if as_json:
@@ -196,7 +197,7 @@ def advise(
     )
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=quiet) as say:
         output = Path(folder) / "advise.cnet"
-        watcher = _Watcher(lambda progress: say(f"train: {progress.share:.0%}"), say)
+        watcher = Watcher(lambda progress: say(f"train: {progress.share:.0%}"), say)
         if codec is None:
             packed = packing.pack(collection, output, options, watcher)
         else:

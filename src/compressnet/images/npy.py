@@ -48,8 +48,11 @@ def mapped_collection(path: Path) -> Collection:
         header = _read_header(stream, name)
         require_images(name, header.shape, header.dtype)
         order = "F" if header.fortran_order else "C"
-        array = np.memmap(path, header.dtype, "r", stream.tell(), header.shape, order)
-    return Collection(name=name, count=len(array), batches=lambda: _cut(array))
+        array = np.memmap(path, header.dtype, "r", stream.tell(), header.shape, order)  # checks the length
+    if header.fortran_order:
+        return Collection(name=name, count=len(array), batches=lambda: _cut(array))
+    # pages of a mapped file that were read would count as memory of this process
+    return npy_collection(name, lambda: path.open("rb"))
 
 
 def npy_collection(name: str, open_stream: Callable[[], BinaryIO]) -> Collection:
