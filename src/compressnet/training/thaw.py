@@ -27,7 +27,7 @@ from compressnet.training.context import ContextPrior as TorchContextPrior
 from compressnet.training.context import Neighbourhood
 from compressnet.training.design import Design
 from compressnet.training.distributions import OUTPUT_EXPONENTS, output_exponents
-from compressnet.training.freeze import AGAIN, FIRST
+from compressnet.training.freeze import AGAIN, FIRST, PROMOTED
 from compressnet.training.layers import Weighted
 from compressnet.training.masked import MaskedPrior as TorchMaskedPrior
 from compressnet.training.model import Model
@@ -59,6 +59,7 @@ def design_of(network: Network, name: str) -> Design:
         analysis_dense=len(encoder["dense"]) if vector else 0,
         dense_blocks=_blocks(decoder, "dense"),
         analysis_dense_blocks=_blocks(encoder, "dense"),
+        channels=len(encoder[PROMOTED]) if PROMOTED in encoder else 0,
         refined=True,
         linear=any(name.endswith(".straight") for name in encoder),
     )
