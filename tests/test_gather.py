@@ -54,7 +54,11 @@ def test_left_out_kinds_are_named_with_their_reasons() -> None:
     arrays = [noise(FEWEST_IMAGES, 8, 8), noise(7, 7, 8), noise(6, 8, 65, 3), np.repeat(few, 9, axis=0)]
     gathered = gather(arrays, seed=0)
     assert [found.shape[1:] for found in gathered.sets] == [(8, 8, 1)]
-    assert [(shape, count) for shape, count, _ in gathered.left_out] == [((7, 8, 1), 7), ((8, 65, 3), 6), ((20, 20, 1), 9)]
+    assert [(shape, count) for shape, count, _ in gathered.left_out] == [
+        ((7, 8, 1), 7),
+        ((8, 65, 3), 6),
+        ((20, 20, 1), 9),
+    ]
     sides, _, distinct = (reason for _, _, reason in gathered.left_out)
     assert sides == "sides from 8 to 64 pixels are trained on"
     assert f"fewer than {FEWEST_OF_KIND} distinct images" in distinct
