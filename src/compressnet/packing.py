@@ -13,19 +13,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from compressnet import api
-from compressnet.alpha import with_hidden_of
 from compressnet.bench.advise import Advice, advise
+from compressnet.checking import check_against
 from compressnet.codec import Codec
 from compressnet.container import Container
 from compressnet.images import Collection
-from compressnet.metrics import psnr_of_mse
 from compressnet.network import Images
 from compressnet.outcome import Written
 from compressnet.sources import FileSource
-from compressnet.targets import Reached, Target, find_quality, sample_sizes
+from compressnet.targets import Reached, Target, find_quality
 from compressnet.training import import_training
 
 EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
@@ -35,7 +32,10 @@ ADVISED_IMAGES = 8192
 ADVISED_PX = {"fast": 1 << 19, "balanced": 1 << 21, "best": 1 << 22}
 """Pixels that picture codecs are measured on."""
 RUN_IMAGES = 32
-MEASURED_IMAGES = 2048
+AIMED_IMAGES, BISECTED_IMAGES = 2048, 256
+"""Images on which the quality for a target is settled, and those of the bisection before."""
+MEASURED_IMAGES = 8192
+"""Images that the PSNR of an archive is measured on."""
 
 
 class Watcher(Protocol):
@@ -69,6 +69,8 @@ class PackOptions:
     seed: int = 0
     threads: int | None = None
     minutes: float | None = None
+    keep_codec: bool = False
+    """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
     advise: bool = True
 
 
@@ -125,7 +127,7 @@ def pack(
         gathered = training.gather(collection.batches(), options.seed)
         left_out = [f"{count} images of {'x'.join(map(str, shape))}: {why}" for shape, count, why in gathered.left_out]
     except training.TooFewImagesError as error:
-        why_untrained = str(error)
+        why_untrained = f"packed without a codec: {error}"
     else:
         if not (resume and path.exists()):
             train_options = training.Options(
@@ -139,7 +141,8 @@ def pack(
             training.train_gathered(gathered, path, train_options, preset, resume=resume, report=watcher.training)
         codec = api.load(path, threads=options.threads)
     packed = _write(collection, output, options, watcher, labels, codec, why_untrained, left_out)
-    path.unlink(missing_ok=True)
+    if not options.keep_codec:
+        path.unlink(missing_ok=True)
     training.log_path(path).unlink(missing_ok=True)
     return packed
 
@@ -171,7 +174,8 @@ def _write(
     if codec is not None and options.target_psnr is not None:
         watcher.step("look for the quality")
         target = Target(measure="psnr", value=options.target_psnr)
-        reached = find_quality(codec, collection.sample_sets(sample_sizes(effort)[1]), target, effort=effort)
+        sample = collection.sample_sets(AIMED_IMAGES)
+        reached = find_quality(codec, sample, target, effort=effort, bisected=BISECTED_IMAGES)
         quality = reached.quality
     watcher.step("pack")
     bounds = {"max_error": options.max_error, "min_psnr": options.min_psnr, "exact_alpha": options.exact_alpha}
@@ -192,7 +196,8 @@ def _write(
             **common,
         )
     watcher.step("compare")
-    psnr = measured_psnr(output, collection, options.threads)
+    with api.open(output, threads=options.threads) as archive:
+        psnr = check_against(archive, collection, MEASURED_IMAGES).psnr
     codec_bytes = _embedded_bytes(output)
     advice: Advice | None = None
     if options.advise:
@@ -226,22 +231,6 @@ def _missed(reached: Reached | None, options: PackOptions) -> str | None:
     if reached is None or options.target_psnr is None:
         return None
     return reached.misses(Target(measure="psnr", value=options.target_psnr))
-
-
-def measured_psnr(path: Path, collection: Collection, threads: int | None) -> float | None:
-    """PSNR in dB of an archive against its collection, on evenly spread images; None where they are the same."""
-    squares = 0.0
-    values = start = 0
-    with api.open(path, threads=threads) as archive:
-        positions = np.unique(np.linspace(0, len(archive) - 1, MEASURED_IMAGES).astype(np.int64))
-        for batch in collection.batches():
-            chosen = positions[(positions >= start) & (positions < start + len(batch))]
-            for originals, decoded in zip(batch[chosen - start], archive[chosen], strict=True):
-                seen = with_hidden_of(decoded, originals) if originals.ndim == 3 else decoded
-                squares += float(np.square(seen.astype(np.int64) - originals).sum())
-                values += originals.size
-            start += len(batch)
-    return psnr_of_mse(squares / values / 255**2) if squares else None
 
 
 LOSSLESS_PSNR_DB = 99.0

@@ -81,10 +81,12 @@ def find_quality(
     *,
     effort: int = 1,
     block_images: int = 256,
+    bisected: int | None = None,
 ) -> Reached:
     """The quality at which images come nearest to a target, or with `mse` stay just below it.
 
     images: (N,H,W) or (N,H,W,C), or several such arrays; those that the codec has no network for count as stored.
+    bisected: how many of them the bisection takes; by default what suits the effort.
     Raises InputError where the codec's qualities do not reach the target.
     """
     if not (math.isfinite(target.value) and target.value > 0):
@@ -93,7 +95,7 @@ def find_quality(
     sets = [array.reshape(len(array), *kind_of(array)) for array in arrays]
     if not any(kind_of(images_NHWC) in codec.kinds for images_NHWC in sets):
         codec.network(kind_of(sets[0]), codec.default_quality)  # which raises
-    total, (count, _) = sum(map(len, sets)), sample_sizes(effort)
+    total, count = sum(map(len, sets)), bisected or sample_sizes(effort)[0]
     few = [each[evenly_spread(len(each), -(-min(count, total) * len(each) // total))] for each in sets]
     measure, aim = target.measure, _aim(target)
     low, high = codec.qualities

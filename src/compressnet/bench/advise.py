@@ -141,7 +141,8 @@ def _break_even_images(images: int, payload_bytes: int, codec_bytes: int, rival_
 
 def _sentence(own: AdviceRow, best: AdviceRow, needed: int | None) -> str:
     share = own.total_bytes / best.total_bytes - 1
-    figures = f"{own.total_bytes:,} bytes, the codec among them, and {best.name} {best.total_bytes:,}"
+    counted = ", the codec among them," if own.note else ""
+    figures = f"{own.total_bytes:,} bytes{counted} and {best.name} {best.total_bytes:,}"
     kept = "without loss" if best.psnr is None else f"at {best.psnr:.1f} dB"
     later = (
         "compressnet would not pay with more images either"

@@ -42,6 +42,8 @@ from compressnet.errors import InputError
 
 if TYPE_CHECKING:
     from compressnet.archive import Archive
+    from compressnet.codec import Codec
+    from compressnet.images import Collection
 
 
 @guarded
@@ -113,6 +115,26 @@ def compress(
         )
         for line in written.remarks(collection.names):
             console.print(line)
+        if max_error is None and min_psnr is None:
+            _warn_of_ruined(output, collection, loaded, written.images)
+
+
+def _warn_of_ruined(output: str, collection: Collection, codec: Codec, images: int) -> None:
+    """Name images that came out far worse than most: they are probably unlike those that the codec was trained on."""
+    from compressnet import api
+    from compressnet.checking import FAR_WORSE_DB, check_against
+
+    with api.open(output, codec=codec) as archive:
+        checked = check_against(archive, collection)
+    if checked.far_worse:
+        of = "" if checked.images == images else f" of {checked.images} looked at"
+        console.print(
+            f"images{of} more than {FAR_WORSE_DB:g} dB below the median, {checked.median:.2f} dB; "
+            "--min-psnr prevents that:"
+        )
+        for image, psnr in checked.far_worse:
+            name = image if collection.names is None else collection.names[image]
+            console.print(f"  {psnr:.2f} dB  {name}")
 
 
 @guarded

@@ -74,8 +74,8 @@ def train(
     design: Annotated[
         DesignChoice | None,
         typer.Option(
-            help="For images of one size and long trainings: two large networks side by side. overview: where all images "
-            "are laid out alike, as digits are; detail: for others."
+            help="For images of one size and long trainings: two large networks side by side. overview: where all "
+            "images are laid out alike, as digits are; detail: for others."
         ),
     ] = None,
     holdout: HoldoutOption = None,

@@ -83,6 +83,9 @@ def pack(
         float | None, typer.Option(min=0.001, help="Length of the training, instead of the preset's.")
     ] = None,
     block_images: Annotated[int, typer.Option(min=1, max=65536, help="Images coded as one unit.")] = 256,
+    keep_codec: Annotated[
+        bool, typer.Option("--keep-codec", help="Leave the codec as OUT.cnet.codec; append needs it.")
+    ] = False,
     advise: Annotated[
         bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")
     ] = True,
@@ -115,6 +118,7 @@ def pack(
         seed=seed,
         threads=threads,
         minutes=minutes,
+        keep_codec=keep_codec,
         advise=advise,
     )
     chosen_labels = collection.labels if labels is None else read_labels(labels, collection.names)

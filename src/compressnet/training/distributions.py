@@ -54,10 +54,8 @@ def _component(x_BD: Tensor, exponent: int, name: str) -> Tensor:
 def mixture_bits(k_BD: Tensor, mean_MBD: Tensor, log2_scale_MBD: Tensor, first_BD: Tensor) -> Tensor:
     """-log2 of a discretised mixture of two logistics on the interval k +- 1/2, in units of symbols: (B,D)."""
     inverse_MBD = torch.exp2(-log2_scale_MBD)
-    upper = (k_BD + 0.5 - mean_MBD) * inverse_MBD
-    lower = (k_BD - 0.5 - mean_MBD) * inverse_MBD
-    flip = torch.where(upper + lower > 0, -1.0, 1.0)  # the side where a difference loses no digits
-    high, low = torch.where(flip < 0, -lower, upper), torch.where(flip < 0, -upper, lower)
+    centre_MBD, half_MBD = torch.abs((k_BD - mean_MBD) * inverse_MBD), 0.5 * inverse_MBD
+    high, low = half_MBD - centre_MBD, -half_MBD - centre_MBD  # below 0, where a difference loses no digits
     log_high, log_low = F.logsigmoid(high), F.logsigmoid(low)
     log_mass = log_high + torch.log(-torch.expm1(torch.clamp(log_low - log_high, max=-1e-6)))
     log_weights = torch.stack([torch.log(first_BD), torch.log1p(-first_BD)])

@@ -94,8 +94,8 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
     gathered = Gathered(sets=shuffled, left_out=left_out, images=total)
     if gathered.distinct < FEWEST_IMAGES:
         raise TooFewImagesError(
-            f"{gathered.distinct} distinct images of {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels a side: too few "
-            f"to train on, at least {FEWEST_IMAGES} are needed; take a codec that ships, or pack, which needs none"
+            f"{gathered.distinct} distinct images of {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels a side are too few "
+            f"to train on: at least {FEWEST_IMAGES} are needed; 'compressnet pack' stores fewer without a codec"
         )
     return gathered
 
