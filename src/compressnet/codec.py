@@ -125,7 +125,8 @@ class Codec:
         kinds = {"x".join(map(str, n.network.kind)) for n in fitting}
         if len(kinds) > 1:
             raise InputError(
-                f"symbols of shape {symbols.shape} may be of images of {' or '.join(sorted(kinds))}; say which by `kind`"
+                f"symbols of shape {symbols.shape} may be of images of {' or '.join(sorted(kinds))}; "
+                "say which by `kind`"
             )
         fitting[0].check_symbols(symbols, quality)
         images = fitting[0].decode_images(symbols.astype(np.int32), quality)
