@@ -21,8 +21,8 @@ FEWEST_IMAGES = 400
 """Fewer distinct images than these in all are not trained on: the codec would outweigh what it saves."""
 FEWEST_OF_KIND = 4
 HOLDOUT_IMAGES = 1000
-TRAINED_BYTES = 1 << 30
-"""Pixels times channels that are kept in memory; of larger collections a part is trained on."""
+TRAINED_BYTES = 1 << 27
+"""Pixels times channels that are kept in memory; of larger collections a part is trained on, evenly spread."""
 KINDS_LIMIT = 64
 
 
@@ -63,25 +63,26 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
 
     Raises TooFewImagesError where fewer than FEWEST_IMAGES can be trained on.
     """
-    kept: dict[Shape, list[Images]] = {}
+    kept: dict[Shape, list[tuple[Images, NDArray[np.uint32]]]] = {}
     counts: dict[Shape, int] = {}
     seen: set[bytes] = set()
-    total = held_bytes = 0
+    total = held_bytes = halvings = 0
     for array in batches:
         total += len(array)
         images = array.reshape(*array.shape[:3], -1)
         shape = (images.shape[1], images.shape[2], images.shape[3])
-        digests = [
-            hashlib.blake2b(image.tobytes() + bytes(str(shape), "ascii"), digest_size=16).digest() for image in images
-        ]
-        new = [i for i, digest in enumerate(digests) if digest not in seen and digests.index(digest) == i]
-        seen.update(digests)
         counts[shape] = counts.get(shape, 0) + len(images)
-        if new and held_bytes < TRAINED_BYTES and _why_not(shape) is None:
-            chosen = images[new]
-            kept.setdefault(shape, []).append(chosen)
-            held_bytes += chosen.nbytes
-    sets = {shape: np.concatenate(parts) for shape, parts in kept.items()}
+        new, marks_N = _unseen(images, shape, seen)
+        few = _thinned(images[new], marks_N, halvings)
+        if not len(few[0]) or _why_not(shape) is not None:
+            continue
+        kept.setdefault(shape, []).append(few)
+        held_bytes += few[0].nbytes
+        while held_bytes > TRAINED_BYTES:
+            halvings += 1
+            kept = {key: [_thinned(*part, halvings) for part in parts] for key, parts in kept.items()}
+            held_bytes = sum(part[0].nbytes for parts in kept.values() for part in parts)
+    sets = {shape: np.concatenate([part[0] for part in parts]) for shape, parts in kept.items()}
     ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
     chosen_shapes = [shape for shape in ranked if len(sets[shape]) >= FEWEST_OF_KIND][:KINDS_LIMIT]
     left_out = [
@@ -98,6 +99,25 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
             f"to train on: at least {FEWEST_IMAGES} are needed; 'compressnet pack' stores fewer without a codec"
         )
     return gathered
+
+
+def _unseen(images_NHWC: Images, shape: Shape, seen: set[bytes]) -> tuple[list[int], NDArray[np.uint32]]:
+    """Which images were not seen before, and a number for each that follows from its pixels; they are seen then."""
+    new: list[int] = []
+    marks: list[int] = []
+    for i, image in enumerate(images_NHWC):
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16, salt=str(shape).encode()).digest()
+        if digest not in seen:
+            seen.add(digest)
+            new.append(i)
+            marks.append(int.from_bytes(digest[:4], "little"))
+    return new, np.array(marks, np.uint32)
+
+
+def _thinned(images_NHWC: Images, marks_N: NDArray[np.uint32], halvings: int) -> tuple[Images, NDArray[np.uint32]]:
+    """Of images and their numbers about a half, a quarter, .. by the numbers' lowest bits."""
+    chosen_N = marks_N & np.uint32((1 << halvings) - 1) == 0
+    return (images_NHWC, marks_N) if chosen_N.all() else (images_NHWC[chosen_N], marks_N[chosen_N])
 
 
 def holdout_of(gathered: Gathered) -> int:
