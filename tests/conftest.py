@@ -13,7 +13,7 @@ from compressnet.codec import Codec
 from compressnet.images import open_collection
 
 CONFORMANCE = Path(__file__).parent / "conformance"
-KINDS = ("grey", "rgb", "tiles")
+KINDS = ("grey", "rgb", "tiles", "odd")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def shipped() -> Codec:
 @pytest.fixture(scope="session", params=KINDS)
 def tiny_name(request: pytest.FixtureRequest) -> str:
     """Random weights: `grey` 8x12, a vector and a grid of symbols; `rgb` 12x8x3, a grid alone; `tiles` 12x12, a grid,
-    a convolutional entropy model and linear branches.
+    a convolutional entropy model and linear branches; `odd` the like for 9x14, with networks that see colour.
     """
     return request.param
 

@@ -3,7 +3,8 @@
     python tests/make_conformance.py NAME [NAME ...]
 
 Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid alone, and `tiles`
-12x12 with a convolutional entropy model and linear branches. Of each: images, the packed codec, an archive and a single
+12x12 with a convolutional entropy model and linear branches; `odd` 9x14, sides that are extended and cropped, and grey
+in networks that see colour. Of each: images, the packed codec, an archive and a single
 block, and the pixels that they have to decode to, forever. `alpha` 8x8 with alpha is a codec alone; `mixed` is an
 archive made with it, of images with alpha, images that are stored, and equal ones, and what each has to decode to.
 """
@@ -32,6 +33,10 @@ KINDS = {
     "rgb": ((12, 8, 3), replace(SMALL, vector=0, grid=2)),
     "alpha": ((8, 8, 4), replace(SMALL, vector=4, grid=0, refinement_dense=0)),
     "tiles": ((12, 12, 1), replace(SMALL, vector=0, grid=3, slices=2, hidden_slice=6, linear=True)),
+    "odd": (
+        (9, 14, 1),
+        replace(SMALL, vector=0, grid=3, slices=2, hidden_slice=6, linear=True, channels=3, positions=False),
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Images with alpha: colour that is not seen is neither kept nor made up."""
+"""Images with alpha: colour that is not seen is neither kept nor made up, and costs nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import compressnet
-from compressnet.alpha import clear_hidden, hidden_colour
-from compressnet.codec import Codec, for_encoding
+from compressnet.alpha import clear_hidden, fill_hidden, hidden_colour, with_hidden_of
+from compressnet.codec import Codec
 from conftest import CONFORMANCE
+
+with_alpha = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.sampled_from([2, 4])).flatmap(
+    lambda shape: hnp.arrays(np.uint8, shape, elements=st.sampled_from([0, 0, 0, 1, 100, 254, 255]))
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +41,75 @@ def test_hidden_colour_is_found_and_removed(images: np.ndarray) -> None:
     assert not clean[:, :4].any()
     assert np.array_equal(clean[:, 4:], images[:, 4:])
     assert not hidden_colour(clean).any()
-    assert clear_hidden(clean) is clean
-    opaque = images[..., :3]
+    assert np.array_equal(clear_hidden(clean), clean)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_without_alpha_hide_nothing(images: np.ndarray, channels: int) -> None:
+    opaque = images[..., :channels]
     assert clear_hidden(opaque) is opaque
+    assert fill_hidden(opaque) is opaque
+    assert with_hidden_of(opaque, np.zeros_like(opaque)) is opaque
+    assert not hidden_colour(opaque).any()
+
+
+@settings(max_examples=200, deadline=None)
+@given(images=with_alpha)
+def test_what_is_filled_in_lies_within_what_is_seen(images: np.ndarray) -> None:
+    filled = fill_hidden(images)
+    seen = images[..., -1] > 0
+    assert np.array_equal(filled[seen], images[seen])
+    assert np.array_equal(filled[..., -1], images[..., -1])
+    assert np.array_equal(fill_hidden(filled), filled)
+    assert np.array_equal(fill_hidden(clear_hidden(images)), filled)
+    for image, before, visible in zip(filled, images, seen, strict=True):
+        if visible.any():
+            colours = before[visible][:, :-1]
+            assert (image[..., :-1] >= colours.min(axis=0)).all()
+            assert (image[..., :-1] <= colours.max(axis=0)).all()
+        else:
+            assert not image.any()
+
+
+def test_colour_is_filled_in_ring_by_ring() -> None:
+    row = np.zeros((1, 1, 5, 2), np.uint8)
+    row[0, 0, 0], row[0, 0, 4] = (10, 255), (21, 1)
+    assert fill_hidden(row)[0, 0, :, 0].tolist() == [10, 10, 16, 21, 21]  # the mean of 10 and 21 rounds up
+    assert fill_hidden(row)[0, 0, :, 1].tolist() == [255, 0, 0, 0, 1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(images=with_alpha, data=st.data())
+def test_only_what_is_seen_is_left_to_compare(images: np.ndarray, data: st.DataObject) -> None:
+    decoded = data.draw(hnp.arrays(np.uint8, images.shape))
+    taken = with_hidden_of(decoded, images)
+    seen = images[..., -1] > 0
+    assert np.array_equal(taken[seen], decoded[seen])
+    assert np.array_equal(taken[~seen][:, :-1], images[~seen][:, :-1])
+    assert np.array_equal(taken[..., -1], decoded[..., -1])
+    assert np.array_equal(with_hidden_of(fill_hidden(images), images), images)
+
+
+def test_the_encoder_does_not_see_hidden_colour(alpha: Codec, images: np.ndarray) -> None:
+    for quality in (0, 60, 99):
+        symbols = alpha.encoder(images, quality)
+        for other in (clear_hidden(images), fill_hidden(images)):
+            assert np.array_equal(alpha.encoder(other, quality), symbols)
+            assert alpha.compress(other, quality) == alpha.compress(images, quality)
+    assert np.array_equal(alpha.best_symbols(images, 60, 4), alpha.best_symbols(clear_hidden(images), 60, 4))
+
+
+def test_hidden_colour_costs_nothing(alpha: Codec, images: np.ndarray) -> None:
+    network = alpha.network((8, 8, 4), 60)
+    symbols = alpha.encoder(images, 60)
+    costs = network.costs(images, symbols, 60, 100.0)
+    assert np.array_equal(network.costs(clear_hidden(images), symbols, 60, 100.0), costs)
 
 
 def test_nothing_decodes_to_hidden_colour(alpha: Codec, images: np.ndarray) -> None:
     raw = alpha.network((8, 8, 4), 60).decode(alpha.encoder(images), 60)
     assert hidden_colour(raw).any()
-    decoded = alpha.decoder(alpha.encoder(for_encoding(images)))
+    decoded = alpha.decoder(alpha.encoder(images))
     assert not hidden_colour(decoded).any()
     assert np.array_equal(alpha.decompress(alpha.compress(images)), decoded)
     stream = io.BytesIO()

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import compressnet
+from compressnet.backends.onnx import OnnxBackend
 from compressnet.codec import Codec
+from compressnet.exact import Node, NumpyBackend, Program, prove
 
 
 @pytest.mark.parametrize("quality", [0, 45, 99])
@@ -50,3 +54,18 @@ def test_many_qualities_in_turn(tiny: Codec, tiny_images: np.ndarray) -> None:
     first = [tiny.encoder(tiny_images, quality) for quality in range(0, 100, 9)]
     again = [tiny.encoder(tiny_images, quality) for quality in range(0, 100, 9)]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+@settings(max_examples=30, deadline=None)
+@given(sides=st.tuples(st.integers(1, 9), st.integers(1, 9)), data=st.data())
+def test_sides_are_cropped_and_extended_alike(sides: tuple[int, int], data: st.DataObject) -> None:
+    height, width = sides
+    rows, columns = data.draw(st.integers(0, height)), data.draw(st.integers(0, width))
+    extend = Node(op="extend", inputs=("x",), output="a", attributes={"rows": rows, "columns": columns})
+    shape = (2, data.draw(st.integers(1, height + rows)), data.draw(st.integers(1, width + columns)))
+    crop = Node(op="crop", inputs=("a",), output="y", attributes={"height": shape[1], "width": shape[2]})
+    program = Program(nodes=(extend, crop), input_range=(-128, 127), input_shape=(2, height, width))
+    assert prove(program, shape) == (-128, 127)
+    x = np.random.default_rng(0).integers(-128, 128, (3, 2, height, width))
+    found = [backend.compile(program, shape)(x, 0) for backend in (NumpyBackend(), OnnxBackend(1))]
+    assert np.array_equal(*found)

@@ -128,12 +128,15 @@ def test_compress_with_bounds(tmp_path: Path) -> None:
 def test_a_mixed_archive_becomes_a_folder(tmp_path: Path) -> None:
     run("decompress", CONFORMANCE / "mixed.cnet", "-o", tmp_path / "folder")
     with np.load(CONFORMANCE / "mixed.npz") as arrays:
-        for file, image in zip(sorted((tmp_path / "folder").iterdir()), arrays.values(), strict=True):
-            assert np.array_equal(np.asarray(Image.open(file)), image)
+        images = list(arrays.values())
+    files = {path.relative_to(tmp_path / "folder").as_posix() for path in (tmp_path / "folder").rglob("*.png")}
+    assert files == {f"folder/{i}.png" for i in range(len(images))}
+    for i, image in enumerate(images):
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "folder" / "folder" / f"{i}.png")), image)
     for ending in ("a.npy", "a.npz", "a-ubyte"):
         refused(1, "decompress", CONFORMANCE / "mixed.cnet", "-o", tmp_path / ending)
         assert not (tmp_path / ending).exists()
-    refused(1, "decompress", CONFORMANCE / "mixed.cnet", "-o", "-")
+    assert "images of one shape, these have 3" in refused(1, "decompress", CONFORMANCE / "mixed.cnet", "-o", "-")
     assert "21 images, all well" in run("verify", CONFORMANCE / "mixed.cnet").stdout
 
 
@@ -274,9 +277,6 @@ def test_inputs_that_cannot_be_used_end_with_1(tmp_path: Path) -> None:
     target = tmp_path / "a.cnet"
     assert "pictures: no pictures in it" in refused(1, "compress", folder, "-o", target)
     Image.new("L", (28, 28)).save(folder / "a.png")
-    Image.new("L", (28, 27)).save(folder / "b.png")
-    assert "images of two sizes" in refused(1, "compress", folder, "-o", target)
-    (folder / "b.png").unlink()
     Image.fromarray(np.zeros((28, 28), np.uint16)).save(folder / "c.png")
     assert "c.png: 16-bit" in refused(1, "compress", folder, "-o", target)
     (folder / "c.png").write_text("text")

@@ -11,8 +11,9 @@ import pytest
 
 import compressnet
 from compressnet.codec import Codec
-from compressnet.container import Container, FileSource
+from compressnet.container import Container
 from compressnet.errors import CodecError, FormatError
+from compressnet.sources import FileSource
 from conftest import CONFORMANCE
 
 BACKENDS = [("onnx", 1), ("onnx", 2), ("numpy", 1), ("numpy", 2)]

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.errors import CorruptError
-from compressnet.exact import EXACT_BELOW, QUALITIES, Node, NumpyBackend, Program, bias_at, prove, requantize, run_node
+from compressnet.exact import (
+    EXACT_BELOW,
+    QUALITIES,
+    Node,
+    NumpyBackend,
+    Op,
+    Program,
+    bias_at,
+    prove,
+    requantize,
+    run_node,
+)
 
 
 def int8(*shape: int, seed: int = 0) -> np.ndarray:
@@ -129,6 +142,36 @@ def test_shuffle_undoes_unshuffle_and_orders_channels_as_the_format_says() -> No
     assert np.array_equal(run([unshuffle, shuffle], x), x)
     patches = run([Node(op="unshuffle", inputs=("x",), output="y", attributes={"factor": 2, "channels": 2})], x)
     assert patches[0, 1 * 4 + 1 * 2 + 0, 1, 2] == x[0, 1, 2 * 1 + 1, 2 * 2 + 0]
+
+
+def test_crop_and_extend_change_the_sides() -> None:
+    x = np.random.default_rng(3).integers(0, 256, (2, 3, 9, 14))
+    extend = Node(op="extend", inputs=("x",), output="a", attributes={"rows": 3, "columns": 2})
+    crop = Node(op="crop", inputs=("a",), output="y", attributes={"height": 9, "width": 14})
+    extended = run([replace(extend, output="y")], x)
+    assert extended.shape == (2, 3, 12, 16)
+    for row, column in np.ndindex(12, 16):
+        assert np.array_equal(extended[:, :, row, column], x[:, :, min(row, 8), min(column, 13)])
+    assert np.array_equal(run([extend, crop], x), x)
+    smaller = run([replace(crop, inputs=("x",), attributes={"height": 4, "width": 1})], x)
+    assert np.array_equal(smaller, x[:, :, :4, :1])
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [
+        ("crop", {"height": 10, "width": 14}),
+        ("crop", {"height": 9, "width": 15}),
+        ("crop", {"height": 0, "width": 14}),
+        ("extend", {"rows": 10, "columns": 0}),
+        ("extend", {"rows": 0, "columns": 15}),
+    ],
+)
+def test_prove_refuses_sides_that_cannot_be(op: Op, attributes: dict[str, int]) -> None:
+    node = Node(op=op, inputs=("x",), output="y", attributes=attributes)
+    program = Program(nodes=(node,), input_range=(0, 255), input_shape=(3, 9, 14))
+    with pytest.raises(CorruptError, match=rf"'y' \({op}\) does not fit its input of shape \(3, 9, 14\)"):
+        prove(program, (3, 9, 14))
 
 
 def test_slice_concat_and_reshape_move_values() -> None:

@@ -90,7 +90,7 @@ def test_large_collections_are_measured_on_a_sample() -> None:
     assert whole is not None
     assert some is not None
     assert whole.measured_share == 1
-    assert some.measured_share == 0.25
+    assert some.measured_share == pytest.approx(0.25, abs=0.01)
     assert some.note.endswith("; scaled from 25% of the images")
     assert some.total_bytes == pytest.approx(whole.total_bytes, rel=0.15)
 

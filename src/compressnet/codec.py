@@ -109,14 +109,24 @@ class Codec:
         network = self.network(kind, quality)
         return network.encode(images.reshape(len(images), *kind), quality)
 
-    def decoder(self, symbols: Symbols, quality: int | None = None) -> Images:
-        """Symbols (N,D) to images uint8: (N,H,W) where they have one channel, else (N,H,W,C). Raises InputError."""
+    def decoder(self, symbols: Symbols, quality: int | None = None, kind: Kind | None = None) -> Images:
+        """Symbols (N,D) to images uint8: (N,H,W) where they have one channel, else (N,H,W,C).
+
+        kind: (H,W,C), needed where images of several kinds have as many symbols. Raises InputError.
+        """
         quality = self.default_quality if quality is None else quality
         fitting = [n for n in self._networks if symbols.ndim == 2 and n.symbols == symbols.shape[1]]
         fitting = [n for n in fitting if n.network.qualities[0] <= quality <= n.network.qualities[1]]
+        fitting = [n for n in fitting if kind in (None, n.network.kind)]
         if not fitting:
             raise InputError(
                 f"symbols of shape {symbols.shape} at quality {quality}: the codec {self.name} has none such"
+            )
+        kinds = {"x".join(map(str, n.network.kind)) for n in fitting}
+        if len(kinds) > 1:
+            raise InputError(
+                f"symbols of shape {symbols.shape} may be of images of {' or '.join(sorted(kinds))}; "
+                "say which by `kind`"
             )
         fitting[0].check_symbols(symbols, quality)
         images = fitting[0].decode_images(symbols.astype(np.int32), quality)
@@ -124,7 +134,7 @@ class Codec:
 
     def autoencoder(self, images: Images, quality: int | None = None) -> Images:
         """Images through encoder and decoder, in the shape in which they came. Raises InputError."""
-        return self.decoder(self.encoder(images, quality), quality).reshape(images.shape)
+        return self.decoder(self.encoder(images, quality), quality, kind_of(images)).reshape(images.shape)
 
     def compress(self, images: Images, quality: int | None = None, effort: int = 1) -> bytes:
         """Images (N,H,W) or (N,H,W,C), N >= 1, to one block of bytes, without a container. Raises InputError.

@@ -50,9 +50,12 @@ class CodecNetwork:
 
     def encode(self, images_NHWC: Images, quality: int) -> Symbols:
         """Images (N,H,W,C) to symbols (N,D); hidden colour is not coded, the encoder sees it filled in."""
+        return self._encode_as_is(fill_hidden(images_NHWC), quality)
+
+    def _encode_as_is(self, images_NHWC: Images, quality: int) -> Symbols:
         if self._encoder is None:
             raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
-        return self._encoder(np.ascontiguousarray(fill_hidden(images_NHWC).transpose(0, 3, 1, 2)), quality)
+        return self._encoder(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)), quality)
 
     def decode_images(self, symbols_ND: Symbols, quality: int) -> Images:
         """Symbols (N,D) to images (N,H,W,C), colour 0 where alpha is 0."""
@@ -172,7 +175,7 @@ class CodecNetwork:
         for i, quality in enumerate(self.network.qualities):
             symbols = probe.symbols[i].astype(np.int32)
             images = probe.images if self.has_encoder else None
-            if images is not None and not np.array_equal(self.encode(images, quality), symbols):
+            if images is not None and not np.array_equal(self._encode_as_is(images, quality), symbols):
                 raise CodecRefusedError(f"symbols of the probe differ at quality {quality}")
             if self.frequencies_sha256(symbols, quality) != probe.frequencies[i].tobytes():
                 raise CodecRefusedError(f"frequencies of the probe differ at quality {quality}")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from compressnet import api
-from compressnet.alpha import clear_hidden
+from compressnet.alpha import clear_hidden, fill_hidden
 from compressnet.backends.onnx import run_model
 from compressnet.codec import Codec, kind_of
 from compressnet.export import make_models
@@ -105,6 +105,7 @@ def evaluate(
     `archive`: a file written to a temporary folder and read back.
     """
     quality = codec.default_quality if quality is None else quality
+    kind = kind_of(images)
     if images.ndim == 4:
         images = clear_hidden(images)
     rows: list[Row] = []
@@ -112,13 +113,15 @@ def evaluate(
     rows.append(_row("autoencoder", images, codec.autoencoder(images, quality), rows))
     report("encoder+decoder")
     symbols = codec.encoder(images, quality)
-    rows.append(_row("encoder+decoder", images, codec.decoder(symbols, quality).reshape(images.shape), rows))
+    decoded = codec.decoder(symbols, quality, kind).reshape(images.shape)
+    rows.append(_row("encoder+decoder", images, decoded, rows))
     report("onnx")
-    network = codec.network(kind_of(images), quality).network
+    network = codec.network(kind, quality).network
     models = make_models(codec.bundle, quality, network)
-    squeezed = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
-    decoded = run_model(models.decoder, run_model(models.encoder, squeezed, codec.threads), codec.threads)
-    rows.append(_row("onnx", images, clear_hidden(decoded.reshape(squeezed.shape)).reshape(images.shape), rows))
+    filled_NHWC = fill_hidden(images.reshape(len(images), *kind))
+    given = filled_NHWC[..., 0] if kind[2] == 1 else filled_NHWC
+    decoded = run_model(models.decoder, run_model(models.encoder, given, codec.threads), codec.threads)
+    rows.append(_row("onnx", images, clear_hidden(decoded.reshape(filled_NHWC.shape)).reshape(images.shape), rows))
     report("archive")
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
         path = Path(folder) / "evaluate.cnet"

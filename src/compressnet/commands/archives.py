@@ -165,6 +165,8 @@ def decompress(
     with open_archive(source, codec, backend, threads) as archive:
         chosen = _parse_select(select, len(archive))
         count = chosen.stop - chosen.start
+        if output == STREAM:
+            _require_one_shape(archive, chosen)
         labels, names = archive.labels, archive.names
         with progress_bar("decompress", count, quiet=quiet) as report:
             batches = _selected(archive, chosen, report)
@@ -195,6 +197,16 @@ def _parse_select(text: str | None, images: int) -> slice:
     if start >= stop:
         raise InputError(f"--select {text}: selects none of the {images} images")
     return slice(start, stop)
+
+
+def _require_one_shape(archive: Archive, chosen: slice) -> None:
+    """Raises InputError where the images have several shapes, before anything is on its way through a pipe."""
+    shapes = sorted(set(archive.shapes[chosen])) if archive.is_mixed else []
+    if len(shapes) > 1:
+        raise InputError(
+            f"standard output: an array takes images of one shape, these have {len(shapes)}, "
+            f"such as {shapes[0]} and {shapes[1]}; write a folder, .zip, .tar or .parquet instead"
+        )
 
 
 def _selected(archive: Archive, chosen: slice, report: Callable[[int], None]) -> Iterator[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compressnet.alpha import fill_hidden
 from compressnet.bundle import Network
 from compressnet.errors import CodecRefusedError
 from compressnet.exact import NumpyBackend
@@ -29,6 +30,7 @@ def to_pixels(images_NHWC: NDArray[np.uint8], dtype: torch.dtype) -> torch.Tenso
 
 def check_frozen(model: Model, network: Network, images_NHWC: NDArray[np.uint8], bound_QS: NDArray[np.integer]) -> None:
     """Raises CodecRefusedError where the frozen network is not the trained one; bound_QS: the alphabets (100,S)."""
+    images_NHWC = fill_hidden(images_NHWC)
     reference = copy.deepcopy(model).double()
     runner = CodecNetwork(network, NumpyBackend())
     repeats = model.levels.repeats.numpy()

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compressnet.alpha import fill_hidden
 from compressnet.bundle import DEQUANTIZED, Kind, Network, Probe
 from compressnet.exact import QUALITIES, Node, NumpyBackend, Program
 from compressnet.network import CodecNetwork
@@ -191,6 +192,7 @@ def freeze(
     qualities: lowest and highest that it is to code. bound: `alphabets`, where others set them.
     Raises CodecRefusedError where the frozen network differs from the model, which is a bug, not bad luck.
     """
+    images_NHWC = fill_hidden(images_NHWC)
     model = copy.deepcopy(model).eval()
     model.refresh_exponents()
     kind: Kind = model.kind
@@ -264,7 +266,7 @@ def with_probe(network: Network, images_NHWC: Images) -> Network:
     checkerboard = np.repeat(((rows + columns) % 2 * 255).astype(np.uint8)[..., None], channels, axis=2)
     noise = np.random.default_rng(0).integers(0, 256, network.kind, dtype=np.uint8)
     hard = np.stack([np.zeros_like(noise), np.full_like(noise, 255), checkerboard, noise])
-    images = np.concatenate([images_NHWC[:PROBE_IMAGES], hard])
+    images = fill_hidden(np.concatenate([images_NHWC[:PROBE_IMAGES], hard]))
     runner = CodecNetwork(network, NumpyBackend())
     symbols = [runner.encode(images, quality) for quality in network.qualities]
     pairs = list(zip(symbols, network.qualities, strict=True))

@@ -88,7 +88,7 @@ class Trainer:
         first = self.parts[0]
         model = Model(first.kind, design) if start is None else thaw(start, design)
         if start is None and design.begins_as_transform:
-            begin_as_transform(model, first.train_images)
+            begin_as_transform(model, [part.train_images for part in self.parts])
         self.model = model.to(self.device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval()

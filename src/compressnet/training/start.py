@@ -7,6 +7,7 @@ learn is the entropy model, and what the transform cannot do.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compressnet.training.architecture import TILE_PX
+from compressnet.training.channels import promotion
 from compressnet.training.context import ContextPrior
 from compressnet.training.layers import Weighted
 from compressnet.training.model import Model
@@ -27,16 +29,16 @@ LATENT_SCALE = math.sqrt(60) / 2 / (255 / 64 * math.sqrt(6 / math.log(2)))
 1 / step = 2 * sqrt(lambda / 60) (`compressnet.training.model.starting_gains`) and pixels in 0..255/64."""
 
 
-def begin_as_transform(model: Model, images_NHWC: NDArray[np.uint8]) -> None:
-    """Set the linear branches of a model's grid to the KLT of these images, and damp the curved ones."""
+def begin_as_transform(model: Model, sets: Sequence[NDArray[np.uint8]]) -> None:
+    """Set the linear branches of a model's grid to the KLT of these images, and damp the curved ones.
+
+    sets: images (N,H,W,C), for each kind that the model has a form for; each counts by its tiles.
+    """
     widths = model.widths
     if not (widths.linear and widths.grid):
         return
-    few = images_NHWC[np.linspace(0, len(images_NHWC) - 1, min(SAMPLE_IMAGES, len(images_NHWC))).astype(int)]
-    x = torch.tensor(few.transpose(0, 3, 1, 2)).float() / 64
-    rows, columns = (-side % TILE_PX for side in x.shape[2:])
-    x = F.pad(x, (0, columns, 0, rows), mode="replicate")
-    tiles_TV = F.pixel_unshuffle(x, TILE_PX).permute(0, 2, 3, 1).flatten(0, 2).double()
+    share = min(1.0, SAMPLE_IMAGES / sum(map(len, sets)))
+    tiles_TV = torch.cat([_tiles(images, model.inner_kind[2], math.ceil(share * len(images))) for images in sets])
     mean_V = tiles_TV.mean(dim=0)
     variances, vectors = torch.linalg.eigh(torch.cov(tiles_TV.T))
     basis_GV = vectors.flip(1).T[: widths.grid]
@@ -54,6 +56,17 @@ def begin_as_transform(model: Model, images_NHWC: NDArray[np.uint8]) -> None:
             _layer(network, name).weight.mul_(0.1)
         if isinstance(model.prior, ContextPrior):
             _begin_entropy_model(model.prior, variances.flip(0)[: widths.grid].clamp_min(1e-6).sqrt() * LATENT_SCALE)
+
+
+def _tiles(images_NHWC: NDArray[np.uint8], channels: int, count: int) -> torch.Tensor:
+    """Tiles (T,V) of `count` of these images, evenly spread, as networks of so many channels see them."""
+    few = images_NHWC[np.linspace(0, len(images_NHWC) - 1, count).astype(int)]
+    x = torch.tensor(few.transpose(0, 3, 1, 2)).float() / 64
+    mapping = promotion(images_NHWC.shape[3], channels)
+    x = x if mapping is None else mapping(x, quantized=False)
+    rows, columns = (-side % TILE_PX for side in x.shape[2:])
+    x = F.pad(x, (0, columns, 0, rows), mode="replicate")
+    return F.pixel_unshuffle(x, TILE_PX).permute(0, 2, 3, 1).flatten(0, 2).double()
 
 
 def _begin_entropy_model(prior: ContextPrior, deviation_G: torch.Tensor) -> None:

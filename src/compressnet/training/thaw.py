@@ -27,7 +27,7 @@ from compressnet.training.context import ContextPrior as TorchContextPrior
 from compressnet.training.context import Neighbourhood
 from compressnet.training.design import Design
 from compressnet.training.distributions import OUTPUT_EXPONENTS, output_exponents
-from compressnet.training.freeze import AGAIN, FIRST
+from compressnet.training.freeze import AGAIN, FIRST, PROMOTED
 from compressnet.training.layers import Weighted
 from compressnet.training.masked import MaskedPrior as TorchMaskedPrior
 from compressnet.training.model import Model
@@ -59,6 +59,7 @@ def design_of(network: Network, name: str) -> Design:
         analysis_dense=len(encoder["dense"]) if vector else 0,
         dense_blocks=_blocks(decoder, "dense"),
         analysis_dense_blocks=_blocks(encoder, "dense"),
+        channels=len(encoder[PROMOTED]) if PROMOTED in encoder else 0,
         refined=True,
         linear=any(name.endswith(".straight") for name in encoder),
     )
@@ -139,7 +140,16 @@ def _thaw_layer(
         raise InputError("the network's layers are not those that training makes; it cannot be refined")
     target.weight.copy_(weight)
     target.bias.copy_(bias)
+    target.limit = _limit(arrays["weight"])
     return exponents_O
+
+
+def _limit(weight: NDArray[np.integer]) -> int:
+    """The largest magnitude, so that the layer chooses the exponents anew that it had.
+
+    With finer ones biases between the anchors would be rounded otherwise.
+    """
+    return max(1, int(np.abs(weight.astype(np.int64)).max()))
 
 
 def _thaw_program(program: Program, target: TorchNetwork) -> None:
@@ -164,6 +174,7 @@ def _thaw_masked(prior: MaskedPrior, target: TorchMaskedPrior) -> None:
         zip(target.layers(), frozen_layers, layer_matrices(prior), into_of_layer, strict=True)
     ):
         nn.init.zeros_(layer.weight)
+        layer.limit = _limit(frozen.weight)
         symbol = row = 0
         for size, matrix in zip(sizes, matrices, strict=True):
             rows, out = np.arange(row, row + len(matrix)), np.full(len(matrix), float(HIDDEN_EXPONENT))
