@@ -365,8 +365,7 @@ def frequencies_of(
 def decode_payload(network: Network, payload: bytes, images: int, quality: int) -> np.ndarray:
     """A payload to pixels uint8 (N,H,W,C)."""
     symbols = code_symbols(network, images, quality, RangeDecoder(payload).next)
-    pixels = run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
-    return without_hidden_colour(pixels)
+    return run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
 
 
 # §9 Packed codec
@@ -549,13 +548,6 @@ def read_labels(payload: bytes, images: int) -> list[int] | list[str]:
     labels = raw.decode().split("\n") if payload[0] else np.frombuffer(raw, "<i8").tolist()
     must(len(labels) == images, "a label for each image")
     return labels
-
-
-def without_hidden_colour(pixels: np.ndarray) -> np.ndarray:
-    """Lossy images (N,H,W,C): colour 0 where alpha is 0."""
-    if pixels.shape[3] in (2, 4):
-        pixels[..., :-1][pixels[..., -1] == 0] = 0
-    return pixels
 
 
 def unpack(packing: int, data: bytes) -> bytes:

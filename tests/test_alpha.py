@@ -106,17 +106,6 @@ def test_hidden_colour_costs_nothing(alpha: Codec, images: np.ndarray) -> None:
     assert np.array_equal(network.costs(clear_hidden(images), symbols, 60, 100.0), costs)
 
 
-def test_nothing_decodes_to_hidden_colour(alpha: Codec, images: np.ndarray) -> None:
-    raw = alpha.network((8, 8, 4), 60).decode(alpha.encoder(images), 60)
-    assert hidden_colour(raw).any()
-    decoded = alpha.decoder(alpha.encoder(images))
-    assert not hidden_colour(decoded).any()
-    assert np.array_equal(alpha.decompress(alpha.compress(images)), decoded)
-    stream = io.BytesIO()
-    compressnet.compress(images, stream, alpha)
-    assert np.array_equal(compressnet.open(stream.getvalue())[:], decoded)
-
-
 def test_hidden_colour_is_kept_where_asked_for(alpha: Codec, images: np.ndarray) -> None:
     images[6:] = clear_hidden(images[6:])
     for options in ({"exact_alpha": True}, {"max_error": 0}):

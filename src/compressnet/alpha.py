@@ -1,7 +1,7 @@
 """Colour that nobody sees: that of pixels whose alpha is 0, in images of 2 (grey, alpha) or 4 (RGB, alpha) channels.
 
-It is not coded. The encoder fills it in from around, so that no edge costs bits where none is seen; the decoder
-clears it.
+It is not coded. The encoder fills it in from around, so that no edge costs bits where none is seen; what is decoded
+there means nothing.
 
 Axes: N images, H rows, W columns, C channels.
 """

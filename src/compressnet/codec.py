@@ -129,7 +129,7 @@ class Codec:
                 "say which by `kind`"
             )
         fitting[0].check_symbols(symbols, quality)
-        images = fitting[0].decode_images(symbols.astype(np.int32), quality)
+        images = fitting[0].decode(symbols.astype(np.int32), quality)
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def autoencoder(self, images: Images, quality: int | None = None) -> Images:
@@ -164,7 +164,7 @@ class Codec:
         except InputError as error:
             raise CorruptError(str(error)) from error
         symbols = network.read_payloads([single.payload], [single.images], single.quality)
-        images = network.decode_images(symbols, single.quality)
+        images = network.decode(symbols, single.quality)
         return images if single.channels_axis else images[..., 0]
 
     def best_symbols(self, images_NHWC: Images, quality: int, effort: int) -> Symbols:

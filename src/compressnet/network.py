@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet import search
-from compressnet.alpha import clear_hidden, fill_hidden, with_hidden_of
+from compressnet.alpha import fill_hidden, with_hidden_of
 from compressnet.bundle import Network
 from compressnet.coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CodecError, CodecRefusedError, InputError
@@ -57,12 +57,8 @@ class CodecNetwork:
             raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
         return self._encoder(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)), quality)
 
-    def decode_images(self, symbols_ND: Symbols, quality: int) -> Images:
-        """Symbols (N,D) to images (N,H,W,C), colour 0 where alpha is 0."""
-        return clear_hidden(self.decode(symbols_ND, quality))
-
     def decode(self, symbols_ND: Symbols, quality: int) -> Images:
-        """Symbols (N,D) to what the decoder makes of them, (N,H,W,C)."""
+        """Symbols (N,D) to images (N,H,W,C)."""
         pixels_NCHW = self._decoder(symbols_ND, quality)
         return np.ascontiguousarray(pixels_NCHW.transpose(0, 2, 3, 1).astype(np.uint8))
 

@@ -58,7 +58,7 @@ def decoded(piece: Piece) -> Images:
     coding = piece.coding
     if coding.network is None:
         return piece.values.astype(np.uint8, copy=False)
-    return coding.network.decode_images(piece.values.astype(np.int32), coding.quality)
+    return coding.network.decode(piece.values.astype(np.int32), coding.quality)
 
 
 class BlockReader:

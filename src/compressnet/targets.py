@@ -156,7 +156,7 @@ def _measure(codec: Codec, sets: Sequence[Images], quality: int, effort: int, bl
         counts = [min(block_images, count - i) for i in range(0, count, block_images)]
         payloads = network.write_payloads(symbols, counts, quality)
         total_bytes += sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
-        mse_N = mse_per_image(images_NHWC, network.decode_images(symbols, quality))
+        mse_N = mse_per_image(images_NHWC, network.decode(symbols, quality))
         squares += float(mse_N.mean()) * images_NHWC.size
     return Reached(quality=quality, bytes_per_image=total_bytes / images, mse=squares / values)
 

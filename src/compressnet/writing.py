@@ -316,7 +316,7 @@ class Router:
         def code(start: int) -> tuple[Symbols, Images]:
             rows = slice(start, start + LOCKSTEP_IMAGES)
             symbols = network.encode(images_NHWC[rows], way.quality) if searched is None else searched[rows]
-            return symbols, network.decode_images(symbols, way.quality)
+            return symbols, network.decode(symbols, way.quality)
 
         parts = spread(code, range(0, len(images_NHWC), LOCKSTEP_IMAGES), self._threads)
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
