@@ -64,6 +64,13 @@ def test_left_out_kinds_are_named_with_their_reasons() -> None:
     assert f"fewer than {FEWEST_OF_KIND} distinct images" in distinct
 
 
+def test_images_of_any_size_are_left_out_at_once() -> None:
+    huge = np.broadcast_to(np.uint8(7), (3, 10_000, 10_000, 3))
+    gathered = gather([huge, noise(FEWEST_IMAGES, 8, 8)], seed=0)
+    assert gathered.images == FEWEST_IMAGES + 3
+    assert [(shape, count) for shape, count, _ in gathered.left_out] == [((10_000, 10_000, 3), 3)]
+
+
 def test_too_few_images_are_refused_with_their_number() -> None:
     images = noise(FEWEST_IMAGES - 1, 8, 8)
     with pytest.raises(TooFewImagesError, match=f"{FEWEST_IMAGES - 1} distinct images.*at least {FEWEST_IMAGES}"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,15 @@ from make_conformance import blobs
 
 SMALL = Preset(minutes=1, fine=4, coarse=8, hidden=8)
 QUALITY = 80
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The networks are so small that threads would only wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def new_model(kind: tuple[int, int, int], channels: int) -> Model:
@@ -33,7 +44,7 @@ def psnr_and_bits(model: Model, images: np.ndarray) -> tuple[float, float]:
 
 @pytest.mark.parametrize("kind", [(8, 12, 1), (8, 8, 2), (9, 14, 3), (22, 22, 4), (13, 8, 4)])
 def test_it_is_better_and_cheaper_than_an_untrained_model(kind: tuple[int, int, int]) -> None:
-    model, images = new_model(kind, kind[2]), blobs(300, kind, 3)
+    model, images = new_model(kind, kind[2]), blobs(100, kind, 3)
     psnr, bits = psnr_and_bits(model, images)
     begin_as_transform(model, [images])
     begun_psnr, begun_bits = psnr_and_bits(model, images)
@@ -43,14 +54,14 @@ def test_it_is_better_and_cheaper_than_an_untrained_model(kind: tuple[int, int, 
 
 def test_it_holds_for_images_that_it_has_not_seen() -> None:
     model, kind = new_model((9, 14, 3), 3), (9, 14, 3)
-    begin_as_transform(model, [blobs(300, kind, 3)])
-    seen, unseen = (psnr_and_bits(model, blobs(300, kind, seed))[0] for seed in (3, 4))
+    begin_as_transform(model, [blobs(100, kind, 3)])
+    seen, unseen = (psnr_and_bits(model, blobs(100, kind, seed))[0] for seed in (3, 4))
     assert unseen == pytest.approx(seen, abs=1)
 
 
 def test_images_of_several_kinds_share_a_transform() -> None:
     """Grey alone knows no colour, so a transform of it alone would lose that of the others."""
-    grey, colour = blobs(300, (9, 14, 1), 3), blobs(200, (8, 8, 4), 4)
+    grey, colour = blobs(100, (9, 14, 1), 3), blobs(80, (8, 8, 4), 4)
     shared = new_model((9, 14, 1), 4)
     before = psnr_and_bits(shared, grey)[0], psnr_and_bits(shared.for_kind((8, 8, 4)), colour)[0]
     begin_as_transform(shared, [grey, colour])

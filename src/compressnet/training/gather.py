@@ -72,9 +72,11 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
         images = array.reshape(*array.shape[:3], -1)
         shape = (images.shape[1], images.shape[2], images.shape[3])
         counts[shape] = counts.get(shape, 0) + len(images)
+        if _why_not(shape) is not None:
+            continue
         new, marks_N = _unseen(images, shape, seen)
         few = _thinned(images[new], marks_N, halvings)
-        if not len(few[0]) or _why_not(shape) is not None:
+        if not len(few[0]):
             continue
         kept.setdefault(shape, []).append(few)
         held_bytes += few[0].nbytes
