@@ -16,15 +16,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from compressnet.alpha import with_hidden_of
 from compressnet.bundle import Network
 from compressnet.errors import FormatError, InputError
-from compressnet.metrics import psnr_of_mse, ssim
-from compressnet.training.check import to_pixels
 from compressnet.training.design import Design
+from compressnet.training.measuring import Returns, cost_of, measure
 from compressnet.training.model import Model
 from compressnet.training.options import Measured, Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.parts import Images, cut_into_parts, visible
@@ -45,12 +42,9 @@ AVERAGE_DECAY = 0.999
 EXPONENTS_EVERY_STEPS = 50
 CLOSE_IN_FROM = 0.08
 """Share of the schedule from which on only qualities near the wanted PSNR are trained."""
-JUDGED_OVER, PAYS = 0.2, 0.003
-"""Where the float part of the schedule brings less than 0.3 % over a fifth of it, the rest of that part is left out."""
 QUALITIES_BELOW, QUALITIES_ABOVE = 14, 6
 EVALUATED_VALUES = 400_000
 """Pixels times channels of the held-out images that are measured for a report, about."""
-MEASURED_TOGETHER = 128
 CHECKPOINT_VERSION = 4
 
 
@@ -101,7 +95,7 @@ class Trainer:
         self.refined_from_step = 0
         self.skipped = 0.0
         """Share of the schedule that was left out, as it no longer paid."""
-        self._costs: list[tuple[float, tuple[int, int], float]] = []
+        self._returns = Returns()
         self.quantized = start is not None
         self._evaluated = max(64, EVALUATED_VALUES // sets[0][0].size)
         """Images that are measured for a report."""
@@ -269,40 +263,7 @@ class Trainer:
 
     def measure(self, quality: int, count: int, *, with_ssim: bool = False) -> Measured:
         """The averaged model on up to `count` held-out images, of all kinds in proportion."""
-        total = sum(len(part.sample) for part in self.parts)
-        bits = squares = 0.0
-        images = values = 0
-        similar: list[tuple[int, float]] = []
-        for part, model in zip(self.parts, self.averages, strict=True):
-            chosen = part.sample[: -(-min(count, total) * len(part.sample) // total)]
-            decoded, some_bits = self._decoded(model, chosen, quality)
-            seen = with_hidden_of(decoded, chosen)
-            bits, squares = bits + some_bits, squares + float(np.square(seen.astype(np.int64) - chosen).sum())
-            images, values = images + len(chosen), values + chosen.size
-            value = ssim(chosen, seen) if with_ssim else None
-            if value is not None:
-                similar.append((len(chosen), value))
-        weight = sum(count for count, _ in similar)
-        return Measured(
-            quality=quality,
-            bytes_per_image=bits / 8 / images,
-            psnr=psnr_of_mse(squares / values / 255**2),
-            ssim=sum(count * value for count, value in similar) / weight if weight else None,
-        )
-
-    def _decoded(self, model: Model, images_NHWC: Images, quality: int) -> tuple[Images, float]:
-        """Images (N,H,W,C) as they are decoded, and their bits together."""
-        parts: list[Images] = []
-        bits = 0.0
-        with torch.no_grad():
-            for i in range(0, len(images_NHWC), MEASURED_TOGETHER):
-                x = to_pixels(images_NHWC[i : i + MEASURED_TOGETHER], torch.float32).to(self.device)
-                quality_B = torch.full((len(x),), quality, device=self.device)
-                outcome = model(x, quality_B, quantized=self.quantized)
-                pixels = torch.clamp(torch.floor(outcome.x_hat * 64 + 0.5), 0, 255)
-                parts.append(pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy())
-                bits += float(outcome.bits_B.sum())
-        return np.concatenate(parts), bits
+        return measure(self.parts, self.averages, quality, count, quantized=self.quantized, with_ssim=with_ssim)
 
     def _close_in(self) -> None:
         """Let the qualities that are trained close in on those that give about the PSNR that is wanted.
@@ -322,21 +283,16 @@ class Trainer:
         self.qualities = low, min(highest, first + QUALITIES_ABOVE)
 
     def _skip_what_does_not_pay(self, points: list[Measured]) -> None:
-        """Go on to the quantized part of the schedule where the last fifth of it brought next to nothing.
-
-        Costs are compared at the same qualities, on held-out images, as the loss has them.
-        """
-        values = self.parts[0].sample[0].size
-        cost = 0.0
-        for point in points:
-            weight = float(self.model.lambdas[point.quality])
-            squares = 10 ** (-point.psnr / 10) * values
-            cost += (8 * point.bytes_per_image + weight * squares) / math.sqrt(weight)
-        share, quantized_from = self.share, QUANTIZED_FROM * self.main_until
-        before = [c for s, qualities, c in self._costs if qualities == self.qualities and s <= share - JUDGED_OVER]
-        if not self.quantized and before and share < quantized_from and cost > (1 - PAYS) * min(before):
-            self.skipped += quantized_from - share
-        self._costs.append((share, self.qualities, cost))
+        """Go on to the quantized part of the schedule where its float part no longer pays."""
+        cost = cost_of(points, self.model.lambdas.tolist(), self.parts[0].sample[0].size)
+        quantized_from = QUANTIZED_FROM * self.main_until
+        if (
+            not self.quantized
+            and self.share < quantized_from
+            and not self._returns.pay(self.share, self.qualities, cost)
+        ):
+            self.skipped += quantized_from - self.share
+        self._returns.note(self.share, self.qualities, cost)
 
     def _report(self, report: Callable[[Progress], None]) -> None:
         self._close_in()
@@ -381,7 +337,7 @@ class Trainer:
             "parts": [part.state() for part in self.parts],
             "qualities": self.qualities,
             "skipped": self.skipped,
-            "costs": self._costs,
+            "costs": self._returns.costs,
             "step": self.step,
             "seconds": self.seconds,
             "loss": self.loss,
@@ -418,7 +374,8 @@ class Trainer:
         for part, where in zip(self.parts, state["parts"], strict=True):
             part.load_state(where)
         self.qualities = tuple(state["qualities"])
-        self.skipped, self._costs = state["skipped"], [(s, tuple(q), c) for s, q, c in state["costs"]]
+        self.skipped = state["skipped"]
+        self._returns = Returns([(share, tuple(qualities), cost) for share, qualities, cost in state["costs"]])
         for model in self.models[1:]:
             model.take_formats(self.model)
         for model in self.averages[1:]:
