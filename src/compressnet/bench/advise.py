@@ -15,7 +15,7 @@ from compressnet.errors import InputError
 from compressnet.network import Images
 
 COMPRESSNET = "compressnet"
-TIE = 0.03
+TIE = 0.01
 """Under this share of the bytes, a difference does not count: the general codec is the simpler choice then."""
 
 
