@@ -32,7 +32,7 @@ ADVISED_IMAGES = 8192
 ADVISED_PX = {"fast": 1 << 19, "balanced": 1 << 21, "best": 1 << 22}
 """Pixels that picture codecs are measured on."""
 RUN_IMAGES = 32
-AIMED_IMAGES, BISECTED_IMAGES = 2048, 256
+AIMED_IMAGES, BISECTED_IMAGES = 1024, 128
 """Images on which the quality for a target is settled, and those of the bisection before."""
 MEASURED_IMAGES = 8192
 """Images that the PSNR of an archive is measured on."""
