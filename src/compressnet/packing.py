@@ -22,7 +22,7 @@ from compressnet.images import Collection
 from compressnet.network import Images
 from compressnet.outcome import Written
 from compressnet.sources import FileSource
-from compressnet.targets import Reached, Target, find_quality
+from compressnet.targets import OutOfReachError, Target, find_quality
 from compressnet.training import import_training
 
 EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
@@ -170,13 +170,17 @@ def _write(
 ) -> Packed:
     """Find the quality, write the archive, and compare it with what others take."""
     effort = EFFORTS[options.preset] if options.effort is None else options.effort
-    quality, reached = options.quality, None
+    quality = options.quality
+    missed: str | None = None
     if codec is not None and options.target_psnr is not None:
         watcher.step("look for the quality")
         target = Target(measure="psnr", value=options.target_psnr)
         sample = collection.sample_sets(AIMED_IMAGES)
-        reached = find_quality(codec, sample, target, effort=effort, bisected=BISECTED_IMAGES)
-        quality = reached.quality
+        try:
+            reached = find_quality(codec, sample, target, effort=effort, bisected=BISECTED_IMAGES)
+            quality, missed = reached.quality, reached.misses(target)
+        except OutOfReachError as error:
+            quality, missed = codec.qualities[error.highest], str(error)
     watcher.step("pack")
     bounds = {"max_error": options.max_error, "min_psnr": options.min_psnr, "exact_alpha": options.exact_alpha}
     common: dict[str, Any] = {"labels": labels, "names": collection.names, "report": watcher.packed, **bounds}
@@ -214,7 +218,7 @@ def _write(
         codec_bytes=codec_bytes,
         quality=None if codec is None else quality,
         psnr=psnr,
-        missed=_missed(reached, options),
+        missed=missed,
         why_untrained=why_untrained,
         left_out=left_out,
         advice=advice,
@@ -225,12 +229,6 @@ def _embedded_bytes(path: Path) -> int:
     """What the codecs of an archive take in it."""
     with Container(FileSource(path)) as container:
         return sum(len(entry.embedded) for entry in container.codecs if entry.embedded is not None)
-
-
-def _missed(reached: Reached | None, options: PackOptions) -> str | None:
-    if reached is None or options.target_psnr is None:
-        return None
-    return reached.misses(Target(measure="psnr", value=options.target_psnr))
 
 
 LOSSLESS_PSNR_DB = 99.0

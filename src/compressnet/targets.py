@@ -30,6 +30,15 @@ ARCHIVE_OVERHEAD_BYTES = 140
 """About what an archive takes besides."""
 
 
+class OutOfReachError(InputError):
+    """A target that the codec's qualities do not reach."""
+
+    def __init__(self, message: str, *, highest: bool) -> None:
+        """highest: whether the highest quality comes nearest, else the lowest."""
+        super().__init__(message)
+        self.highest = highest
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What is wanted: `psnr` in dB, `bytes` an image on disk, or `mse` at most, with pixels in [0,1]."""
@@ -123,9 +132,9 @@ def find_quality(
         best = min((above, below), key=lambda reached: abs(reached.of(measure) - aim))
     unreachable = above.of(measure) < aim or start == low
     if unreachable and not (measure == "mse" and start == low) and best.misses(target):
-        raise InputError(_out_of_reach(codec, at(low), at(high), target))
+        raise OutOfReachError(_out_of_reach(codec, at(low), at(high), target), highest=above.of(measure) < aim)
     if measure == "mse" and above.of(measure) < aim:
-        raise InputError(_out_of_reach(codec, at(low), at(high), target))
+        raise OutOfReachError(_out_of_reach(codec, at(low), at(high), target), highest=above.of(measure) < aim)
     return best
 
 

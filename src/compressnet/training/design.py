@@ -119,7 +119,7 @@ def pictures(preset: Preset, channels: int, collection_px: int, *, several_kinds
         name="pictures",
         widths=widths,
         qualities=(0, 99),
-        log_lambda=(math.log(5.0), 8.3, 0.0),
+        log_lambda=(math.log(5.0), 6.5, 0.0),  # to 3,100; above, symbols of bright tiles would leave their alphabet
         origin=0,
         learning_rate=1e-3,
         begins_as_transform=True,
