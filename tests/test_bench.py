@@ -36,6 +36,7 @@ def test_mosaics_come_apart_again(count: int, height: int, width: int, channels:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rival", [r for rivals in RIVALS.values() for r in rivals if r.lossless], ids=lambda r: f"{r.name}-{r.mode}"
 )

@@ -85,6 +85,7 @@ def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
         assert psnr > 20
 
 
+@pytest.mark.slow
 def test_a_target_is_reached_or_its_miss_is_told(tmp_path: Path) -> None:
     options = PackOptions(preset="fast", minutes=0.1, target_psnr=26, effort=1, threads=1, advise=False)
     packed = pack(COLLECTION, tmp_path / "a.cnet", options, Silent())

@@ -129,6 +129,7 @@ PAIR = (
 )
 
 
+@pytest.mark.slow
 def test_two_networks_train_side_by_side_and_make_one_codec(tmp_path: Path) -> None:
     output = tmp_path / "pair.codec"
     seen: list[Progress] = []
@@ -152,6 +153,7 @@ def test_qualities_of_one_network_train_that_one_alone(tmp_path: Path) -> None:
     assert [network.qualities for network in codec.bundle.networks] == [(5, 20)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
     program = (
@@ -212,6 +214,7 @@ def test_refining_changes_the_encoder_alone(tmp_path: Path, name: str) -> None:
         assert np.array_equal(reader.decompress(data), writer.autoencoder(images, 90))
 
 
+@pytest.mark.slow
 def test_refining_makes_symbols_cheaper(tmp_path: Path) -> None:
     trained = train(IMAGES, tmp_path / "blobs.codec", options(epochs=30))
     refine(trained, IMAGES, tmp_path / "refined.codec", options(epochs=30))
