@@ -73,6 +73,11 @@ class PackOptions:
     """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
     advise: bool = True
 
+    @property
+    def has_bounds(self) -> bool:
+        """Whether there is something that every image has to meet."""
+        return self.max_error is not None or self.min_psnr is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
@@ -135,7 +140,7 @@ def pack(
                 holdout=training.holdout_of(gathered),
                 seed=options.seed,
                 threads=options.threads,
-                target_psnr=options.target_psnr,
+                target_psnr=None if options.has_bounds else options.target_psnr,  # bounds may need high qualities
             )
             preset = training.PRESETS[options.preset]
             training.train_gathered(gathered, path, train_options, preset, resume=resume, report=watcher.training)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.bundle import Bundle, Network, make_bundle
-from compressnet.exact import NumpyBackend
+from compressnet.exact import QUALITIES, NumpyBackend
 from compressnet.metrics import ssim
 from compressnet.network import CodecNetwork
 from compressnet.training.freeze import alphabets, freeze, with_probe
@@ -46,6 +46,8 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
     else:
         networks = frozen_family(trainers[0])
         quality = _first_similar(trainers[0])
+        if trainers[0].options.target_psnr is not None:
+            networks, quality = _spread(trainers[0], networks, quality)
     trained = sum(len(part.train_images) for part in trainers[0].parts)
     epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
     return make_bundle(
@@ -66,6 +68,16 @@ def frozen_family(trainer: Trainer) -> list[Network]:
     bounds = [alphabets(model, sample, trainer.qualities) for model, sample in zip(models, samples, strict=True)]
     bound = np.max(bounds, axis=0)
     return [freeze(model, sample, trainer.qualities, bound) for model, sample in zip(models, samples, strict=True)]
+
+
+def _spread(trainer: Trainer, networks: Sequence[Network], quality: int) -> tuple[list[Network], int]:
+    """The few qualities around a target spread over all, so that it lies close to one; and where a quality is then."""
+    low, high = trainer.qualities
+    spread = [
+        moved(network, (0, QUALITIES - 1), (low, high), part.sample)
+        for network, part in zip(networks, trainer.parts, strict=True)
+    ]
+    return spread, round((quality - low) * (QUALITIES - 1) / (high - low))
 
 
 def _mixed(part: Part) -> Images:
