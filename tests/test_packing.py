@@ -167,6 +167,8 @@ def test_pack_and_what_it_says(tmp_path: Path, folder: Path) -> None:
     names = open_collection(tmp_path / "out").names
     assert names is not None
     assert sorted(names) == sorted(open_collection(folder).names or ())
+    (tmp_path / "c.cnet.codec").write_bytes(b"somebody's codec")
+    assert "c.cnet.codec: exists already" in refused(1, "pack", folder, "-o", tmp_path / "c.cnet", *common)
     assert "give either --quality or --target-psnr" in refused(
         2, "pack", folder, "-o", tmp_path / "c.cnet", "--quality", "3", "--target-psnr", "30"
     )

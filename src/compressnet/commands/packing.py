@@ -105,6 +105,7 @@ def pack(
     if quality is not None and target_psnr is not None:
         fail("give either --quality or --target-psnr", USAGE)
     require_target_free(output, force=force)
+    require_target_free(packing.codec_path(output), force=force or resume)
     training = import_training()
     collection = open_input(source)
     options = packing.PackOptions(
