@@ -162,6 +162,7 @@ def test_pipes(images: Path, archive: Path, grey: dict[str, np.ndarray]) -> None
     assert piped(["verify", "-"], packed.stdout[:-1]).returncode == 3
 
 
+@pytest.mark.slow
 def test_targets(tmp_path: Path) -> None:
     path, source = tmp_path / "a.cnet", tmp_path / "mnist.npy"
     np.save(source, read(Path("mnist"))[:300])

@@ -144,6 +144,7 @@ def test_a_kept_codec_can_append(tmp_path: Path) -> None:
     assert images_in(output) == 490
 
 
+@pytest.mark.slow
 def test_a_shipped_codec_costs_nothing(tmp_path: Path, mnist: np.ndarray) -> None:
     digits = Collection(name="digits", count=300, batches=lambda: iter([mnist[:300]]))
     packed = pack_with("mnist", digits, tmp_path / "a.cnet", PackOptions(preset="fast", effort=1), Silent())

@@ -34,6 +34,7 @@ def test_more_effort_costs_less(shipped: Codec, mnist: np.ndarray) -> None:
         assert means[2] < 0.95 * means[0]
 
 
+@pytest.mark.slow
 def test_what_the_search_costs_is_what_is_written(shipped: Codec, mnist: np.ndarray) -> None:
     images, quality = mnist[:64], 60
     data = shipped.compress(images, quality, effort=9)

@@ -57,6 +57,7 @@ def test_a_lone_image_costs_little_over_its_ideal_length(shipped: Codec, mnist: 
             assert len(shipped.compress(image, quality)) <= ideal_bytes + 6
 
 
+@pytest.mark.slow
 def test_blocks_backends_and_threads_change_no_pixel(shipped: Codec, mnist: np.ndarray, tmp_path: Path) -> None:
     images = mnist[:300]
     expected = shipped.autoencoder(images)
