@@ -18,6 +18,7 @@ from compressnet.commands.shared import (
     InputArgument,
     QualityOption,
     QuietOption,
+    SeedOption,
     ThreadsOption,
     console,
     errors_console,
@@ -61,7 +62,6 @@ OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="NAME.code
 EpochsOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
 MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
 HoldoutOption = Annotated[int | None, typer.Option(min=0, help="Images at the end that are not trained on.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of all randomness.")]
 DeviceOption = Annotated[DeviceChoice, typer.Option(help="What trains.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")]
 

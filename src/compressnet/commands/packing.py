@@ -14,11 +14,16 @@ import typer
 from compressnet.commands.shared import (
     INTERRUPTED,
     USAGE,
+    BlockImagesOption,
+    ExactAlphaOption,
     ForceOption,
     InputArgument,
     JsonOption,
     LabelsOption,
+    MaxErrorOption,
+    MinPsnrOption,
     QuietOption,
+    SeedOption,
     TargetPsnrOption,
     ThreadsOption,
     console,
@@ -47,7 +52,6 @@ PresetOption = Annotated[
     PresetChoice, typer.Option(help="How long to train: about 3, 20 or 120 minutes on two processors.")
 ]
 AdviseOption = Annotated[bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of all randomness.")]
 
 
 class Watcher:
@@ -76,16 +80,14 @@ def pack(
         int | None,
         typer.Option(min=1, max=9, help="How long to search for cheaper symbols; by default 3, 5 or 7, by preset."),
     ] = None,
-    max_error: Annotated[
-        int | None, typer.Option(min=0, max=255, metavar="E", help="Largest error of any value; 0: lossless.")
-    ] = None,
-    min_psnr: Annotated[float | None, typer.Option(min=0, metavar="DB", help="Every image has this PSNR.")] = None,
-    exact_alpha: Annotated[bool, typer.Option("--exact-alpha", help="Keep the colour under alpha 0.")] = False,
+    max_error: MaxErrorOption = None,
+    min_psnr: MinPsnrOption = None,
+    exact_alpha: ExactAlphaOption = False,
     labels: LabelsOption = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.001, help="Length of the training, instead of the preset's.")
     ] = None,
-    block_images: Annotated[int, typer.Option(min=1, max=65536, help="Images coded as one unit.")] = 256,
+    block_images: BlockImagesOption = 256,
     keep_codec: Annotated[
         bool, typer.Option("--keep-codec", help="Leave the codec as OUT.cnet.codec; append needs it.")
     ] = False,

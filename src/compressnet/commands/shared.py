@@ -62,6 +62,16 @@ QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing 
 LabelsOption = Annotated[
     Path | None, typer.Option("--labels", help="IDX, .npy, one label a line, or .csv: name,label.")
 ]
+MaxErrorOption = Annotated[
+    int | None,
+    typer.Option("--max-error", min=0, max=255, metavar="E", help="Largest error of any value; 0: lossless."),
+]
+MinPsnrOption = Annotated[
+    float | None, typer.Option("--min-psnr", min=0, metavar="DB", help="Every image has this PSNR.")
+]
+ExactAlphaOption = Annotated[bool, typer.Option("--exact-alpha", help="Keep the colour under alpha 0.")]
+BlockImagesOption = Annotated[int, typer.Option("--block-images", min=1, max=65536, help="Images coded as one unit.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
 ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first images.")]

@@ -69,8 +69,7 @@ def train(
     images_NHWC = fill_hidden(images_NHWC)
     designs = [design for design in options.designs if _has_qualities(design, options)]
     jobs = [Job(sets=[images_NHWC], output=output, options=options, design=design) for design in designs]
-    trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))
-    return _finish(join(trainers, output.name.removesuffix(".codec")), output, designs)
+    return _train(jobs, output, resume, report)
 
 
 def train_collection(
@@ -103,9 +102,13 @@ def train_gathered(
     channels = network_channels({images.shape[3] for images in gathered.sets})
     design = pictures(preset, channels, gathered.pixels, several_kinds=len(gathered.sets) > 1)
     options = replace(options, designs=(design,), holdout=min(options.holdout, gathered.distinct // 10))
-    job = Job(sets=gathered.sets, output=output, options=options, design=design)
-    trainers = run_jobs([job], resume=resume, report=_logged(output, report))
-    return _finish(join(trainers, output.name.removesuffix(".codec")), output, [design])
+    return _train([Job(sets=gathered.sets, output=output, options=options, design=design)], output, resume, report)
+
+
+def _train(jobs: list[Job], output: Path, resume: bool, report: Report) -> Bundle:
+    """Bring jobs to their end, and write the codec of their networks."""
+    trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))
+    return _finish(join(trainers, output.name.removesuffix(".codec")), output, [job.design for job in jobs])
 
 
 def refine(
