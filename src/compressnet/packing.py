@@ -17,11 +17,9 @@ from compressnet import api
 from compressnet.bench.advise import Advice, advise
 from compressnet.checking import check_against
 from compressnet.codec import Codec
-from compressnet.container import Container
 from compressnet.images import Collection
 from compressnet.network import Images
 from compressnet.outcome import Written
-from compressnet.sources import FileSource
 from compressnet.targets import OutOfReachError, Target, find_quality
 from compressnet.training import import_training
 
@@ -207,7 +205,7 @@ def _write(
     watcher.step("compare")
     with api.open(output, threads=options.threads) as archive:
         psnr = check_against(archive, collection, MEASURED_IMAGES).psnr
-    codec_bytes = _embedded_bytes(output)
+        codec_bytes = sum(len(entry.embedded) for entry in archive.container.codecs if entry.embedded is not None)
     advice: Advice | None = None
     if options.advise:
         advice = advise_on(
@@ -228,12 +226,6 @@ def _write(
         left_out=left_out,
         advice=advice,
     )
-
-
-def _embedded_bytes(path: Path) -> int:
-    """What the codecs of an archive take in it."""
-    with Container(FileSource(path)) as container:
-        return sum(len(entry.embedded) for entry in container.codecs if entry.embedded is not None)
 
 
 LOSSLESS_PSNR_DB = 99.0

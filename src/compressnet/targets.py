@@ -120,7 +120,7 @@ def find_quality(
         return at
 
     roughly, at = measured(few), measured(sets)
-    start = _first(low, high, lambda quality: roughly(quality).of(measure) >= aim)
+    start = first_that(low, high, lambda quality: roughly(quality).of(measure) >= aim)
     while start > low and at(start - 1).of(measure) >= aim:
         start -= 1
     while start < high and at(start).of(measure) < aim:
@@ -142,7 +142,7 @@ def _aim(target: Target) -> float:
     return psnr_of_mse(target.value) if target.measure == "mse" else target.value
 
 
-def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+def first_that(low: int, high: int, holds: Callable[[int], bool]) -> int:
     """The first of low..high for which a condition holds that holds from some point on; high where it never does."""
     while low < high:
         middle = (low + high) // 2

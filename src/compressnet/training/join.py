@@ -90,15 +90,20 @@ def _mixed(part: Part) -> Images:
 
 def _first_similar(trainer: Trainer) -> int:
     """`default_quality`, as the trained model has it."""
-    first, end = trainer.qualities[0], trainer.qualities[1] + 1
-    fallback = first + (trainer.qualities[1] - first) * 2 // 3
+    return _default_of(trainer.qualities, lambda quality: trainer.measure(quality, SIMILAR_IMAGES, with_ssim=True).ssim)
+
+
+def _default_of(qualities: tuple[int, int], similarity: Callable[[int], float | None]) -> int:
+    """The lowest quality whose SSIM reaches SSIM_OF_DEFAULT, else two thirds up. SSIM rises with quality."""
+    first, end = qualities[0], qualities[1] + 1
+    fallback = first + (qualities[1] - first) * 2 // 3
     while first < end:
         middle = (first + end) // 2
-        value = trainer.measure(middle, SIMILAR_IMAGES, with_ssim=True).ssim
+        value = similarity(middle)
         if value is None:
             return fallback
         first, end = (first, middle) if value >= SSIM_OF_DEFAULT else (middle + 1, end)
-    return first if first <= trainer.qualities[1] else fallback
+    return first if first <= qualities[1] else fallback
 
 
 def joined(networks: Sequence[Network], measured: Sequence[Curve], sample: Images) -> list[Network]:
@@ -153,13 +158,9 @@ def default_quality(networks: Sequence[Network], images_NHWC: Images) -> int:
     """The lowest quality whose SSIM reaches SSIM_OF_DEFAULT, else two thirds up. SSIM rises with quality."""
     images_NHWC = images_NHWC[:MEASURED_IMAGES]
     runners = [CodecNetwork(network, NumpyBackend()) for network in networks]
-    first, last = networks[0].qualities[0], networks[-1].qualities[1]
-    fallback, end = first + (last - first) * 2 // 3, last + 1
-    while first < end:
-        middle = (first + end) // 2
-        runner = next(runner for runner in runners if middle <= runner.network.qualities[1])
-        value = ssim(images_NHWC, runner.decode(runner.encode(images_NHWC, middle), middle))
-        if value is None:
-            return fallback
-        first, end = (first, middle) if value >= SSIM_OF_DEFAULT else (middle + 1, end)
-    return first if first <= last else fallback
+
+    def similarity(quality: int) -> float | None:
+        runner = next(runner for runner in runners if quality <= runner.network.qualities[1])
+        return ssim(images_NHWC, runner.decode(runner.encode(images_NHWC, quality), quality))
+
+    return _default_of((networks[0].qualities[0], networks[-1].qualities[1]), similarity)

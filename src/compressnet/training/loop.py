@@ -20,6 +20,7 @@ import torch
 
 from compressnet.bundle import Network
 from compressnet.errors import FormatError, InputError
+from compressnet.targets import first_that
 from compressnet.training.design import Design
 from compressnet.training.measuring import Returns, cost_of, measure
 from compressnet.training.model import Model
@@ -274,11 +275,7 @@ class Trainer:
         if target is None or self.share < CLOSE_IN_FROM:
             return
         lowest, highest = self.design.within(self.options.qualities)
-        first, last = lowest, highest
-        while first < last:
-            middle = (first + last) // 2
-            enough = self.measure(middle, self._evaluated // 2).psnr >= target
-            first, last = (first, middle) if enough else (middle + 1, last)
+        first = first_that(lowest, highest, lambda quality: self.measure(quality, self._evaluated // 2).psnr >= target)
         low = max(lowest, min(first - QUALITIES_BELOW, highest - QUALITIES_BELOW))
         self.qualities = low, min(highest, first + QUALITIES_ABOVE)
 
