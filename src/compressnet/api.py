@@ -29,7 +29,7 @@ from compressnet.outcome import Written
 from compressnet.packed import pack_bundle, unpack_bundle
 from compressnet.search import Gradient
 from compressnet.sources import BytesSource, FileSource
-from compressnet.wire import STORED_QUALITY
+from compressnet.wire import LOSSLESS_QUALITY, STORED_QUALITY
 from compressnet.writing import Settings, write_archive
 
 BackendName = Literal["onnx", "numpy"]
@@ -146,7 +146,7 @@ def compress(
 
     images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single images (H,W).
     path: a path, which is replaced at the end and only if all went well; or a binary stream, such as a pipe.
-    codec: a name, a path or a loaded `Codec`. quality: 0 to 99, by default the codec's own.
+    codec: a name, a path or a loaded `Codec`. quality: 0 to 99, or 100 without loss; by default the codec's own.
     labels: integers or texts, one for each image. names: texts, likewise.
     max_error: the largest error of any channel of any pixel. min_psnr: the lowest PSNR of any image, in dB. Images that
     miss them are coded at a higher quality, or stored.
@@ -158,9 +158,10 @@ def compress(
     check_effort(effort)
     if not isinstance(codec, Codec):
         codec = load(codec, backend, threads)
-    entry = codec_entry(codec, embed_codec)
+    quality = codec.default_quality if quality is None else quality
+    entry = codec_entry(codec, embed_codec, quality)
     settings = Settings(
-        quality=codec.default_quality if quality is None else quality,
+        quality=quality,
         effort=effort,
         block_images=block_images,
         bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
@@ -229,12 +230,26 @@ def _written_to(path: PathLike | BinaryIO, write: Callable[[BinaryIO], Written])
         return write(stream)
 
 
-def codec_entry(codec: Codec, embed: bool | None) -> CodecEntry:
-    """What an archive says of its codec; embedded by default if it did not come with the package."""
+def codec_entry(codec: Codec, embed: bool | None, quality: int) -> CodecEntry:
+    """What an archive says of the part of its codec that a quality needs.
+
+    Embedded by default if the codec did not come with the package. Raises InputError where there is no such part.
+    """
+    bundle = codec.bundle
+    identity = bundle.lossless_identity if quality == LOSSLESS_QUALITY else bundle.lossy_identity
+    part = None if identity is None else bundle.part(identity)
+    if identity is None or part is None:
+        raise InputError(
+            f"quality {quality}: the codec {codec.name} "
+            + (
+                "has no lossless part; train one with 'compressnet train --lossless'"
+                if quality == LOSSLESS_QUALITY
+                else "is lossless, its only quality is 100"
+            )
+        )
     if embed is None:
-        embed = _shipped_bundle(codec.bundle.identity) is None
-    embedded = pack_bundle(codec.bundle) if embed else None
-    return CodecEntry(identity=codec.bundle.identity, name=codec.name, embedded=embedded)
+        embed = _shipped_bundle(identity) is None
+    return CodecEntry(identity=identity, name=codec.name, embedded=pack_bundle(part) if embed else None)
 
 
 def _as_batch(array: NDArray[np.uint8]) -> Images:
@@ -287,12 +302,13 @@ def _resolve(
     """The codec of an archive: the one given, else the embedded one, else a shipped one."""
     if codec is not None:
         given = codec if isinstance(codec, Codec) else load(codec, backend, threads)
-        if given.bundle.identity != entry.identity:
+        part = given.part(entry.identity)
+        if part is None:
             raise CodecError(
                 f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, "
                 f"but {given.source} has {given.identity}"
             )
-        return given
+        return part
     if entry.embedded is not None:
         read = unpack_bundle if entry.packed else bundles.from_bytes
         bundle = read(entry.embedded, f"{name}: embedded codec")
@@ -309,11 +325,11 @@ def _resolve(
 
 
 def _shipped_bundle(identity: bytes) -> bundles.Bundle | None:
-    """The shipped codec of an identity."""
+    """The part of a shipped codec that has an identity."""
     for path in set(shipped_codecs().values()):
-        bundle = read_bundle(path)
-        if bundle.identity == identity:
-            return bundle
+        part = read_bundle(path).part(identity)
+        if part is not None:
+            return part
     return None
 
 

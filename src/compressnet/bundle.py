@@ -1,13 +1,15 @@
 """The codec file, NAME.codec: safetensors with the networks' structure as JSON in its metadata.
 
     __metadata__  {"compressnet": "1", "codec": JSON}
-    JSON          {"name", "default_quality", "about", "networks": [network, ...]}
+    JSON          {"name", "default_quality", "about", "networks": [network, ...], "pixels": [pixel model, ...]}
     network       {"kind": [H,W,C], "qualities": [low,high], "decoder": [node, ...], "encoder": [node, ...]}
     tensors       "0.decoder.ARRAY", "0.encoder.ARRAY", "0.prior.ARRAY", "0.tables.ARRAY", "0.probe.ARRAY",
-                  "0.encoder.lambda"
+                  "0.encoder.lambda"; "pixels.0.ARRAY", see `compressnet.pixel_arrays`, and "pixels.0.probe"
 
 The leading number is the network's. Decoding needs `decoder`, `prior` and `tables`: they make the codec's
-identity, and they are what an archive embeds, with the probe; `encoder` may be missing.
+identity, and they are what an archive embeds, with the probe; `encoder` may be missing. A codec has two parts, either
+of which may be missing: networks, which are lossy, and pixel models, which are not. Each part has an identity of its
+own, and an archive embeds the part that it needs.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,11 +32,16 @@ from compressnet.errors import CorruptError, FormatError
 from compressnet.exact import OPS, QUALITIES, Node, Op, Program, prove
 from compressnet.limits import CHANNELS_LIMIT, NODES_LIMIT, SIDE_LIMIT_PX, SYMBOLS_LIMIT
 from compressnet.masked import MaskedPrior
+from compressnet.pixel_arrays import PROBE, arrays_of, entry_of, model_from, pixels_identity
+from compressnet.pixels import PixelModel
 from compressnet.prior import DenseLayer, Prior
 from compressnet.probe import Probe, derived_symbols
 from compressnet.tables import Tables
+from compressnet.wire import LOSSLESS_QUALITY
 
 VERSION = "1"
+PIXELS = "pixels"
+"""What the names of pixel models' tensors begin with, and their key in the JSON."""
 DEQUANTIZED = "dequantized"
 """The decoder's register that the prior reads as well."""
 _LAYERS = ("hidden1", "hidden2", "output")
@@ -108,8 +115,28 @@ class Bundle:
     default_quality: int
     about: str
     networks: tuple[Network, ...]
-    identity: bytes
-    """SHA-256 of what decoding needs, 32 bytes."""
+    """The lossy part."""
+    pixels: tuple[PixelModel, ...]
+    """The lossless part."""
+    lossy_identity: bytes | None
+    """SHA-256 of what decoding needs of the lossy part, 32 bytes; None where there is none."""
+    lossless_identity: bytes | None
+
+    @property
+    def identity(self) -> bytes:
+        """The lossy part's identity; where there is none, the lossless part's."""
+        identity = self.lossy_identity or self.lossless_identity
+        assert identity is not None
+        return identity
+
+    def part(self, identity: bytes) -> Bundle | None:
+        """The part of an identity, as a codec of its own; None where neither part has it."""
+        if identity == self.lossy_identity:
+            return self if not self.pixels else replace(self, pixels=(), lossless_identity=None)
+        if identity == self.lossless_identity:
+            lossless = {"networks": (), "lossy_identity": None, "default_quality": LOSSLESS_QUALITY}
+            return self if not self.networks else replace(self, **lossless)
+        return None
 
 
 def to_bytes(bundle: Bundle, *, encoder: bool = True) -> bytes:
@@ -124,6 +151,11 @@ def to_bytes(bundle: Bundle, *, encoder: bool = True) -> bytes:
         "about": bundle.about,
         "networks": networks,
     }
+    if bundle.pixels:
+        document["pixels"] = [entry_of(model) for model in bundle.pixels]
+        for i, model in enumerate(bundle.pixels):
+            tensors |= {f"{PIXELS}.{i}.{name}": array for name, array in arrays_of(model).items()}
+            tensors[f"{PIXELS}.{i}.{PROBE}"] = model.probe
     metadata = {"compressnet": VERSION, "codec": json.dumps(document, separators=(",", ":"), sort_keys=True)}
     return _canonical(safetensors.numpy.save(tensors, metadata))
 
@@ -162,28 +194,40 @@ def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:
     """
     try:
         networks = tuple(_network(i, entry, tensors) for i, entry in enumerate(document["networks"]))
+        pixels = tuple(_pixel_model(i, entry, tensors) for i, entry in enumerate(document.get("pixels", [])))
         name, about = str(document["name"]), str(document["about"])
         default_quality = _whole(document["default_quality"])
-        if not networks:
+        if not networks and not pixels:
             raise CorruptError("it has no network")
-        if not any(network.qualities[0] <= default_quality <= network.qualities[1] for network in networks):
+        ranges = [network.qualities for network in networks] or [(LOSSLESS_QUALITY, LOSSLESS_QUALITY)]
+        if not any(low <= default_quality <= high for low, high in ranges):
             raise CorruptError(f"none of its networks has its default quality, {default_quality}")
-        return make_bundle(networks, name=name, default_quality=default_quality, about=about)
+        return make_bundle(networks, pixels, name=name, default_quality=default_quality, about=about)
     except CorruptError as error:
         raise CorruptError(f"{source}: {error}") from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptError(f"{source}: the codec's networks cannot be read ({error!r})") from error
 
 
-def make_bundle(networks: tuple[Network, ...], *, name: str, default_quality: int, about: str) -> Bundle:
-    """A bundle with its identity computed."""
+def make_bundle(
+    networks: tuple[Network, ...], pixels: tuple[PixelModel, ...] = (), *, name: str, default_quality: int, about: str
+) -> Bundle:
+    """A bundle with its identities computed."""
     return Bundle(
         name=name,
         default_quality=default_quality,
         about=about,
         networks=networks,
-        identity=_identity(networks),
+        pixels=pixels,
+        lossy_identity=_identity(networks) if networks else None,
+        lossless_identity=pixels_identity(pixels) if pixels else None,
     )
+
+
+def _pixel_model(i: int, entry: Any, tensors: Tensors) -> PixelModel:
+    start, probe = f"{PIXELS}.{i}.", f"{PIXELS}.{i}.{PROBE}"
+    arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start) and name != probe}
+    return model_from(entry, arrays, tensors[probe])
 
 
 def _identity(networks: tuple[Network, ...]) -> bytes:

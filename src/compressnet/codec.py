@@ -6,6 +6,7 @@ images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <-
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,9 +17,11 @@ from compressnet import wire
 from compressnet.bundle import Bundle, Kind
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.exact import Backend
-from compressnet.limits import BLOCK_IMAGES_LIMIT
+from compressnet.limits import BLOCK_IMAGES_LIMIT, LOSSLESS_VALUES_LIMIT, SIDE_LIMIT_PX
+from compressnet.lossless import LosslessNetwork
 from compressnet.network import CodecNetwork, Images, MakeGradient, Symbols
 from compressnet.threads import spread
+from compressnet.wire import LOSSLESS_QUALITY
 
 SEARCH_IMAGES = 256
 """Images that are searched together: enough to make the calls that a step takes pay."""
@@ -49,6 +52,7 @@ class Codec:
         self.bundle = bundle
         self.backend, self.threads, self.source = backend, threads, source
         self._networks = [CodecNetwork(network, backend, make_gradient) for network in bundle.networks]
+        self._lossless = [LosslessNetwork(model) for model in bundle.pixels]
         for network in self._networks:
             try:
                 network.check_probe()
@@ -70,8 +74,22 @@ class Codec:
 
     @property
     def kinds(self) -> list[Kind]:
-        """The (H,W,C) of the images that it codes."""
+        """The (H,W,C) of the images that it codes at qualities below 100."""
         return list(dict.fromkeys(network.kind for network in self.bundle.networks))
+
+    @property
+    def is_lossless_only(self) -> bool:
+        """Whether it has quality 100 and no other."""
+        return not self._networks
+
+    def codes_lossless(self, kind: Kind) -> bool:
+        """Whether it has a pixel model for images (H,W,C), which quality 100 needs."""
+        return any(network.model.fits(kind) for network in self._lossless)
+
+    def part(self, identity: bytes) -> Codec | None:
+        """The part of it that an archive's codec entry names; None where it is another codec's."""
+        part = self.bundle.part(identity)
+        return self if part is self.bundle or part is None else Codec(part, self.backend, self.threads, self.source)
 
     @property
     def default_quality(self) -> int:
@@ -80,8 +98,9 @@ class Codec:
 
     @property
     def qualities(self) -> tuple[int, int]:
-        """Lowest and highest quality, both included."""
+        """Lowest and highest quality, both included; without loss apart, except where there is nothing else."""
         ranges = [network.qualities for network in self.bundle.networks]
+        ranges = ranges or [(LOSSLESS_QUALITY, LOSSLESS_QUALITY)]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
     def __repr__(self) -> str:
@@ -90,6 +109,8 @@ class Codec:
     def network(self, kind: Kind, quality: int) -> CodecNetwork:
         """The network for a kind of image at a quality. Raises InputError where the codec has none."""
         of_kind = [network for network in self._networks if network.network.kind == kind]
+        if self.is_lossless_only:
+            raise InputError(f"quality {quality}: the codec {self.name} is lossless, its only quality is 100")
         if not of_kind:
             kinds = ", ".join("x".join(map(str, known)) for known in self.kinds)
             raise InputError(
@@ -100,7 +121,23 @@ class Codec:
             if network.network.qualities[0] <= quality <= network.network.qualities[1]:
                 return network
         low, high = self.qualities
-        raise InputError(f"quality {quality}: the codec {self.name} has qualities {low} to {high}")
+        raise InputError(f"quality {quality}: the codec {self.name} has symbols at qualities {low} to {high}")
+
+    def lossless_network(self, kind: Kind) -> LosslessNetwork:
+        """The pixel model for a kind of image. Raises InputError where the codec has none, CodecRefusedError."""
+        for network in self._lossless:
+            if network.model.fits(kind):
+                try:
+                    network.check_probe()
+                except CodecRefusedError as error:
+                    raise CodecRefusedError(f"{self.source}: this machine does not reproduce it ({error})") from error
+                return network
+        known = ", ".join(_described(network) for network in self._lossless)
+        raise InputError(
+            f"images of {'x'.join(map(str, kind))} (height, width, channels) at quality 100, but the codec {self.name} "
+            f"{f'codes {known} without loss' if known else 'has no lossless part'}; train one for these images with "
+            "'compressnet train --lossless'"
+        )
 
     def encoder(self, images: Images, quality: int | None = None) -> Symbols:
         """Images uint8 (N,H,W) or (N,H,W,C) to symbols int32 (N,D). Raises InputError."""
@@ -146,6 +183,8 @@ class Codec:
         if not 1 <= len(images) <= BLOCK_IMAGES_LIMIT:
             raise InputError(f"{len(images)} images: a block holds 1 to {BLOCK_IMAGES_LIMIT}")
         kind = kind_of(images)
+        if quality == LOSSLESS_QUALITY:
+            return self._compress_lossless(images, kind)
         ((_, payload),) = self.write_blocks(images.reshape(len(images), *kind), len(images), quality, effort)
         return wire.pack_single(
             self.kinds.index(kind), images.ndim == 4, quality, len(images), payload, self.bundle.identity
@@ -156,7 +195,11 @@ class Codec:
 
         Raises CorruptError where the bytes are damaged or come from another codec.
         """
-        single = wire.unpack_single(data, self.bundle.identity)
+        if data[:1] == bytes([LOSSLESS_QUALITY]):
+            return self._decompress_lossless(data)
+        if self.bundle.lossy_identity is None:
+            raise CorruptError(f"the block was not made by the codec {self.name}, which is lossless")
+        single = wire.unpack_single(data, self.bundle.lossy_identity)
         if single.kind >= len(self.kinds):
             raise CorruptError(f"the block has kind {single.kind}, the codec {self.name} has {len(self.kinds)}")
         try:
@@ -166,6 +209,51 @@ class Codec:
         symbols = network.read_payloads([single.payload], [single.images], single.quality)
         images = network.decode(symbols, single.quality)
         return images if single.channels_axis else images[..., 0]
+
+    def _compress_lossless(self, images: Images, kind: Kind) -> bytes:
+        """Images of a kind to one block at quality 100."""
+        network = self.lossless_network(kind)
+        if images.size > LOSSLESS_VALUES_LIMIT:
+            raise InputError(f"{len(images)} images of {'x'.join(map(str, kind))} are too much for one lossless block")
+        (payload,), _ = network.write_blocks(images.reshape(len(images), *kind), [len(images)])
+        assert self.bundle.lossless_identity is not None
+        size = b"" if network.model.size else wire.pack_varint(kind[0]) + wire.pack_varint(kind[1])
+        return wire.pack_single(
+            self._lossless.index(network),
+            images.ndim == 4,
+            LOSSLESS_QUALITY,
+            len(images),
+            size + payload,
+            self.bundle.lossless_identity,
+        )
+
+    def _decompress_lossless(self, data: bytes) -> Images:
+        if self.bundle.lossless_identity is None:
+            raise CorruptError(f"the block is lossless; the codec {self.name} has no lossless part")
+        single = wire.unpack_single(data, self.bundle.lossless_identity)
+        if single.kind >= len(self._lossless):
+            raise CorruptError(f"the block has kind {single.kind}, the codec {self.name} has {len(self._lossless)}")
+        model = self._lossless[single.kind].model
+        reader = wire.Reader(single.payload, "the block")
+        size = model.size or (reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX))
+        if not 0 < single.images * math.prod(size) * model.channels <= LOSSLESS_VALUES_LIMIT:
+            raise CorruptError(f"the block claims {single.images} images of {'x'.join(map(str, size))}")
+        network = self.lossless_network((*size, model.channels))
+        images = network.read_payloads([reader.take(reader.left)], [single.images], size)
+        return images if single.channels_axis or model.channels > 1 else images[..., 0]
+
+    def write_lossless(
+        self, images_NHWC: Images, block_images: int
+    ) -> tuple[list[tuple[int, bytes]], NDArray[np.float64]]:
+        """Images (N,H,W,C) to (images, payload) of each lossless block, and the bits that each image took (N,)."""
+        network = self.lossless_network(kind_of(images_NHWC))
+        counts = _block_counts(len(images_NHWC), block_images)
+        parts = lockstep_parts(counts, self.threads)
+        written = spread(
+            lambda part: network.write_blocks(images_NHWC[part.start : part.stop], part.counts), parts, self.threads
+        )
+        payloads = [payload for payloads, _ in written for payload in payloads]
+        return list(zip(counts, payloads, strict=True)), np.concatenate([bits_N for _, bits_N in written])
 
     def best_symbols(self, images_NHWC: Images, quality: int, effort: int) -> Symbols:
         """Images (N,H,W,C) to symbols (N,D): the encoder's at effort 1, above it the best that a search finds.
@@ -212,6 +300,12 @@ class Codec:
 
         payloads = spread(write, lockstep_parts(counts, self.threads), self.threads)
         return list(zip(counts, (payload for part in payloads for payload in part), strict=True))
+
+
+def _described(network: LosslessNetwork) -> str:
+    """The images that a pixel model codes, in words."""
+    size = network.model.size
+    return f"{'x'.join(map(str, size)) if size else 'any size'}x{network.model.channels}"
 
 
 def _block_counts(images: int, block_images: int) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
+from compressnet.bundle import Bundle
 from compressnet.container import SIGNATURE, VERSION, Container
 from compressnet.packed import pack_bundle
 from compressnet.sources import FileSource
@@ -72,7 +73,8 @@ def _describe_codec(name: str) -> dict[str, Any]:
         "name": codec.name,
         "identity": codec.identity.hex(),
         "codec_bytes": path.stat().st_size,
-        "embedded_bytes": len(pack_bundle(codec)),
+        "embedded_bytes": _packed_bytes(codec, codec.lossy_identity),
+        "lossless_embedded_bytes": _packed_bytes(codec, codec.lossless_identity),
         "default_quality": codec.default_quality,
         "about": codec.about,
         "networks": [
@@ -84,4 +86,15 @@ def _describe_codec(name: str) -> dict[str, Any]:
             }
             for network in codec.networks
         ],
+        "lossless": [
+            {"size": None if model.size is None else list(model.size), "channels": model.channels}
+            for model in codec.pixels
+        ],
+        "lossless_identity": None if codec.lossless_identity is None else codec.lossless_identity.hex(),
     }
+
+
+def _packed_bytes(codec: Bundle, identity: bytes | None) -> int | None:
+    """What a part of a codec takes in an archive; None where there is none."""
+    part = None if identity is None else codec.part(identity)
+    return None if part is None else len(pack_bundle(part))

@@ -14,6 +14,7 @@ from compressnet.bundle import Bundle, Network
 from compressnet.errors import CodecError, InputError
 from compressnet.files import atomic_write
 from compressnet.graphs import GraphBuilder
+from compressnet.wire import LOSSLESS_QUALITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,11 @@ def make_models(bundle: Bundle, quality: int, network: Network) -> Models:
 
 def network_at(bundle: Bundle, quality: int) -> Network:
     """The codec's network at a quality. Raises InputError where there is none."""
+    if quality == LOSSLESS_QUALITY:
+        raise InputError(
+            "quality 100 is lossless and has no encoder or decoder to export, as its network goes pixel by pixel; use "
+            "'compressnet compress --quality 100', or export another quality"
+        )
     for network in bundle.networks:
         if network.qualities[0] <= quality <= network.qualities[1]:
             return network

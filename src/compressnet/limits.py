@@ -10,6 +10,8 @@ SIDE_LIMIT_PX = 1 << 12
 """Height or width of an image."""
 CHANNELS_LIMIT = 4
 BLOCK_PIXELS_LIMIT = 1 << 28
+LOSSLESS_VALUES_LIMIT = 1 << 22
+"""Of a lossless block, which takes a while to decode: about 20 seconds for so many."""
 """Values (pixels times channels) in a block."""
 CHUNK_BYTES_LIMIT = 1 << 30
 CODEC_BYTES_LIMIT = 1 << 28

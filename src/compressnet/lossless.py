@@ -42,7 +42,8 @@ from compressnet.prior import HIDDEN_HIGH, HIDDEN_LOW, DenseLayer
 
 Images = NDArray[np.uint8]
 Indices = NDArray[np.int64]
-Code = Callable[[Indices, NDArray[np.int64], NDArray[np.int64] | None], NDArray[np.int64]]
+"""Whole numbers: places, values, frequencies."""
+Code = Callable[[Indices, Indices, Indices | None], Indices]
 """(images in ascending order (n,), frequencies (A,n), symbols (n,) or None) -> symbols (n,)."""
 PROBE_SIDE = 12
 PROBE_IMAGES = 3
@@ -56,15 +57,18 @@ class LosslessNetwork:
         self._planes = [_Plane(plane) for plane in model.planes]
         self._is_checked = False
 
-    def write_payloads(self, images_NHWC: Images, counts: Sequence[int]) -> list[bytes]:
-        """The payloads of blocks of `counts` images each, which follow one another in images (N,H,W,C)."""
+    def write_blocks(self, images_NHWC: Images, counts: Sequence[int]) -> tuple[list[bytes], NDArray[np.float64]]:
+        """The payloads of blocks of `counts` images each, which follow one another in images (N,H,W,C).
+
+        Also gives the ideal code length of each image, in bits: (N,).
+        """
         encoders = [PayloadEncoder() for _ in counts]
         bounds = np.cumsum([0, *counts])
+        bits_N = np.zeros(len(images_NHWC))
 
-        def code(
-            chosen_n: Indices, frequencies_An: NDArray[np.int64], symbols_n: NDArray[np.int64] | None
-        ) -> NDArray[np.int64]:
+        def code(chosen_n: Indices, frequencies_An: Indices, symbols_n: Indices | None) -> Indices:
             assert symbols_n is not None
+            bits_N[chosen_n] += TOTAL_BITS - np.log2(frequencies_An[symbols_n, np.arange(len(symbols_n))])
             weights = np.ascontiguousarray(frequencies_An.T - 1, np.float64)
             indices = symbols_n.astype(np.int32)
             ends = np.searchsorted(chosen_n, bounds)
@@ -73,16 +77,17 @@ class LosslessNetwork:
                     encoder.encode(indices[start:end], weights[start:end])
             return symbols_n
 
-        planes_NCHW = to_planes(images_NHWC)
-        self._code_planes(planes_NCHW, code, is_known=True)
-        return [encoder.finish() for encoder in encoders]
+        self._code_planes(to_planes(images_NHWC), code, is_known=True)
+        return [encoder.finish() for encoder in encoders], bits_N
 
     def read_payloads(self, payloads: Sequence[bytes], counts: Sequence[int], size: tuple[int, int]) -> Images:
         """Images (N,H,W,C) of blocks of `counts` images of a size. Raises CorruptError."""
         decoders = [PayloadDecoder(payload) for payload in payloads]
         bounds = np.cumsum([0, *counts])
 
-        def code(chosen_n: Indices, frequencies_An: NDArray[np.int64], _: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        def code(
+            chosen_n: Indices, frequencies_An: NDArray[np.int64], _: NDArray[np.int64] | None
+        ) -> NDArray[np.int64]:
             weights = np.ascontiguousarray(frequencies_An.T - 1, np.float64)
             ends = np.searchsorted(chosen_n, bounds)
             parts = [
@@ -98,17 +103,7 @@ class LosslessNetwork:
 
     def bits_per_image(self, images_NHWC: Images) -> NDArray[np.float64]:
         """The ideal code length of images (N,H,W,C), in bits: (N,)."""
-        bits_N = np.zeros(len(images_NHWC))
-
-        def code(
-            chosen_n: Indices, frequencies_An: NDArray[np.int64], symbols_n: NDArray[np.int64] | None
-        ) -> NDArray[np.int64]:
-            assert symbols_n is not None
-            bits_N[chosen_n] += TOTAL_BITS - np.log2(frequencies_An[symbols_n, np.arange(len(symbols_n))])
-            return symbols_n
-
-        self._code_planes(to_planes(images_NHWC), code, is_known=True)
-        return bits_N
+        return self.write_blocks(images_NHWC, [len(images_NHWC)])[1]
 
     def check_probe(self) -> None:
         """Raises CodecRefusedError where this machine does not reproduce the model; looks once."""
@@ -121,7 +116,8 @@ class LosslessNetwork:
         """SHA-256 of the payload of derived images."""
         height, width = self.model.size or (PROBE_SIDE, PROBE_SIDE)
         images = probe_images(height, width, self.model.channels)
-        return hashlib.sha256(self.write_payloads(images, [len(images)])[0]).digest()
+        (payload,), _ = self.write_blocks(images, [len(images)])
+        return hashlib.sha256(payload).digest()
 
     def _code_planes(self, planes_NCHW: Images, code: Code, *, is_known: bool) -> None:
         """Code all planes, into `planes_NCHW` where they are not known."""
@@ -214,9 +210,7 @@ class _Rows:
 class _PlanePass:
     """One plane of some images, from its first pixel to its last."""
 
-    def __init__(
-        self, plane: _Plane, planes_CHWN: Images, before: list[_Plane], code: Code, *, is_known: bool
-    ) -> None:
+    def __init__(self, plane: _Plane, planes_CHWN: Images, before: list[_Plane], code: Code, *, is_known: bool) -> None:
         """planes_CHWN: this plane, the last one, and all before."""
         self._plane, self._model, self._code, self._is_known = plane, plane.model, code, is_known
         self._values_HWN = planes_CHWN[-1]
@@ -278,7 +272,7 @@ class _PlanePass:
         flags_N = self._code(np.arange(self._images), flags_2N, known)
         others = np.flatnonzero(flags_N)
         if len(others):
-            values = self._values(y, x, others, self._hidden_of(y, x, others, awake, hidden), values_N[others])
+            values = self._values(x, others, self._hidden_of(y, x, others, awake, hidden), values_N[others])
             if not self._is_known:
                 values_N[...] = model.background
                 values_N[others] = values
@@ -328,7 +322,7 @@ class _PlanePass:
         sums = np.clip(self._sums_EN[:, chosen_n], -SEEN_LIMIT, SEEN_LIMIT).astype(np.float32)
         return requantize(sums, self._model.seen_shift[:, None], "leaky", HIDDEN_LOW, HIDDEN_HIGH)
 
-    def _values(self, y: int, x: int, others: Indices, hidden: Float32, known: NDArray[np.uint8]) -> Indices:
+    def _values(self, x: int, others: Indices, hidden: Float32, known: NDArray[np.uint8]) -> Indices:
         """Code the values of pixels that are not background."""
         plane = self._plane
         high_n = self._code(others, frequencies(plane.high(hidden)), known >> HALF_BITS if self._is_known else None)

@@ -29,7 +29,7 @@ from compressnet.network import Images
 from compressnet.outcome import Written
 from compressnet.selection import copy_blocks, copy_images
 from compressnet.sources import FileSource
-from compressnet.wire import LOSSY
+from compressnet.wire import STORED
 from compressnet.writing import Router, Settings
 
 PathLike = str | os.PathLike[str]
@@ -77,13 +77,13 @@ def append(
     images, labels, names: as for `compressnet.compress`; labels are needed where the archive has some, and only there;
     images without names are named by their numbers where others have names.
     codec: the one that the archive was made with, where it does not ship with the package; what an archive embeds
-    cannot encode. quality: by default that of the archive's last lossy block.
+    cannot encode. quality: by default that of the archive's last block that is not stored.
     What is written tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no network
     for are stored, but an error where the archive has one shape and none of them fits. Raises InputError, CodecError.
     """
     check_effort(effort)
     with Container(FileSource(Path(path))) as old:
-        loaded, entry = _encoding_codec(codec, old, threads)
+        loaded, entry = _encoding_codec(codec, old, threads, quality)
         settings = Settings(
             quality=_last_quality(old, loaded) if quality is None else quality,
             effort=effort,
@@ -173,13 +173,13 @@ def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | 
 
 
 def _last_quality(container: Container, codec: Codec) -> int:
-    """The quality of the last lossy block, else the codec's own."""
+    """The quality of the last block that is not stored, else the codec's own."""
     blocks = (container.read_block(number) for number in reversed(range(len(container.blocks))))
-    return next((block.quality for block in blocks if block.method == LOSSY), codec.default_quality)
+    return next((block.quality for block in blocks if block.method != STORED), codec.default_quality)
 
 
 def _encoding_codec(
-    codec: PathLike | Codec | None, container: Container, threads: int | None
+    codec: PathLike | Codec | None, container: Container, threads: int | None, quality: int | None
 ) -> tuple[Codec, CodecEntry]:
     """The codec of an archive, with its encoder: the one given, or a shipped one; and what the archive says of it.
 
@@ -192,16 +192,17 @@ def _encoding_codec(
         )
     if codec is None:
         identity = container.codecs[0].identity
-        shipped = [path for path in api.shipped_codecs().values() if api.read_bundle(path).identity == identity]
+        shipped = [path for path in api.shipped_codecs().values() if api.read_bundle(path).part(identity) is not None]
         if not shipped:
             raise CodecError(f"{container.name}: its codec does not ship with compressnet; pass its file with --codec")
         codec = shipped[0]
     loaded = codec if isinstance(codec, Codec) else api.load(codec, threads=threads)
     if not container.codecs:
-        return loaded, api.codec_entry(loaded, None)
+        return loaded, api.codec_entry(loaded, None, loaded.default_quality if quality is None else quality)
     entry = container.codecs[0]
-    if loaded.bundle.identity != entry.identity:
+    part = loaded.part(entry.identity)
+    if part is None:
         raise CodecError(
             f"{container.name}: needs the codec of identity {entry.identity.hex()}, but {loaded.source} is another one"
         )
-    return loaded, entry
+    return part, entry

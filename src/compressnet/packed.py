@@ -1,7 +1,7 @@
 """The packed codec: what decoding needs of a codec, as small as it gets, for archives to embed.
 
     structure   varint length, zlib stream of JSON: section 3's document, with the shape of every tensor
-    hashes      of each network's probe, 128 bytes; its symbols are derived (`compressnet.probe`)
+    hashes      of each network's probe, 128 bytes, its symbols derived (`compressnet.probe`); of each pixel model, 32
     numbers     all tensors, `compressnet.arrays`
 
 What can be told is not stored: a tensor that an earlier network has as well, the standard tables, and what two tables
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.arrays import Layout, elements_limit, pack_arrays, unpack_arrays
-from compressnet.bundle import DEQUANTIZED, Bundle, Network, Tensors, from_parts, tensor_dtype, to_parts
+from compressnet.bundle import DEQUANTIZED, PIXELS, Bundle, Network, Tensors, from_parts, tensor_dtype, to_parts
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.exact import NumpyBackend
 from compressnet.limits import (
@@ -31,13 +31,17 @@ from compressnet.limits import (
     PACKED_NETWORKS_LIMIT,
     PACKED_STRUCTURE_BYTES_LIMIT,
 )
+from compressnet.lossless import LosslessNetwork
 from compressnet.network import CodecNetwork
+from compressnet.pixel_arrays import PROBE, arrays_of, dtype_of, entry_of
+from compressnet.pixels import PixelModel
 from compressnet.probe import Probe, derived_symbols
 from compressnet.tables import make_tables
 from compressnet.wire import Reader, pack_varint
 
 HASHES = ("frequencies", "pixels")
 HASHES_SHAPE = (2, 32)
+PROBE_BYTES = 32
 TABLES = ("cdf", "reciprocal", "weight")
 GAIN, INVERSE_GAIN, SCALE_OFFSET = f"decoder.{DEQUANTIZED}.table", "prior.inverse_gain", "prior.scale_offset"
 TREES = ("prior", "tables")
@@ -58,20 +62,30 @@ def pack_bundle(bundle: Bundle) -> bytes:
         shapes = {name: _shape_or_owner(name, array, by_network[:i]) for name, array in known.items()}
         stored |= {f"{i}.{name}": _stored(name, known) for name in known if isinstance(shapes[name], list)}
         entries[i] = _with_shapes(entries[i], shapes)
+    pixels = [arrays_of(model) for model in bundle.pixels]
+    stored |= {
+        f"{PIXELS}.{i}.{name}": array for i, arrays in enumerate(pixels) for name, array in sorted(arrays.items())
+    }
     document = {
         "about": bundle.about,
         "default_quality": bundle.default_quality,
         "name": bundle.name,
         "networks": entries,
     }
+    if pixels:
+        document["pixels"] = [
+            entry_of(model) | {"arrays": {name: list(array.shape) for name, array in arrays.items()}}
+            for model, arrays in zip(bundle.pixels, pixels, strict=True)
+        ]
     structure = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
     deflated = zlib.compress(structure, 9)
     hashes = [tensors[f"{i}.probe.{name}"].tobytes() for i in range(len(networks)) for name in HASHES]
+    hashes += [_checked_probe(model, bundle.name) for model in bundle.pixels]
     packed = pack_varint(len(deflated)) + deflated + b"".join(hashes) + pack_arrays(list(stored.values()))
-    elements = sum(array.size for known in by_network for array in known.values())
+    elements = sum(array.size for known in (*by_network, *pixels) for array in known.values())
     if elements > elements_limit(len(packed)) or len(structure) > PACKED_STRUCTURE_BYTES_LIMIT:
         raise InputError(f"the codec {bundle.name} is too large to be embedded, with {elements} numbers; leave it out")
-    if len(networks) > PACKED_NETWORKS_LIMIT:
+    if len(networks) + len(pixels) > PACKED_NETWORKS_LIMIT:
         raise InputError(f"the codec {bundle.name} has more than {PACKED_NETWORKS_LIMIT} networks; leave it out")
     return packed
 
@@ -87,15 +101,18 @@ def unpack_bundle(data: bytes, source: str) -> Bundle:
     try:
         document = json.loads(structure)
         entries: list[Any] = document["networks"]
-        if len(entries) > PACKED_NETWORKS_LIMIT:
+        pixels: list[Any] = document.get("pixels", [])
+        if len(entries) + len(pixels) > PACKED_NETWORKS_LIMIT:
             raise CorruptError(f"{what} has {len(entries)} networks, the limit is {PACKED_NETWORKS_LIMIT}")
         trees = [dict(sorted(_shapes(entry))) for entry in entries]
         layouts, owners = _layouts(trees, what)
+        layouts |= _pixel_layouts(pixels, what)
     except CorruptError:
         raise
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise CorruptError(f"{what} has a structure that cannot be read ({error!r})") from error
     elements = sum(math.prod(layouts[owner].shape) for owner in owners.values())
+    elements += sum(math.prod(layout.shape) for name, layout in layouts.items() if name.startswith(f"{PIXELS}."))
     if elements > elements_limit(len(data)):
         raise CorruptError(f"{what} claims {elements} numbers in {len(data)} bytes")
     tensors: Tensors = {}
@@ -103,8 +120,11 @@ def unpack_bundle(data: bytes, source: str) -> Bundle:
         for name in HASHES:
             hashes = np.frombuffer(reader.take(math.prod(HASHES_SHAPE)), np.uint8)
             tensors[f"{i}.probe.{name}"] = hashes.reshape(HASHES_SHAPE)
+    for i in range(len(pixels)):
+        tensors[f"{PIXELS}.{i}.{PROBE}"] = np.frombuffer(reader.take(PROBE_BYTES), np.uint8)
     arrays = unpack_arrays(reader.take(reader.left), list(layouts.values()), what)
     stored = dict(zip(layouts, arrays, strict=True))
+    tensors |= {name: array for name, array in stored.items() if name.startswith(f"{PIXELS}.")}
     for i, tree in enumerate(trees):
         own = {name: stored[f"{i}.{name}"] for name in tree if f"{i}.{name}" in stored}
         shared = {name: tensors[owners[f"{i}.{name}"]] for name in tree if name not in own}
@@ -133,6 +153,34 @@ def _with_derived_probe(network: Network, codec_name: str) -> Network:
         for name, digests in zip(HASHES, (frequencies, pixels), strict=True)
     }
     return replace(decoding, probe=Probe(images=None, symbols=symbols, **hashes))
+
+
+def _checked_probe(model: PixelModel, codec_name: str) -> bytes:
+    """A pixel model's probe, which this machine reproduces. Raises CodecRefusedError."""
+    try:
+        LosslessNetwork(model).check_probe()
+    except CodecRefusedError as error:
+        raise CodecRefusedError(
+            f"the codec {codec_name} cannot be embedded: this machine does not reproduce it ({error})"
+        ) from error
+    return model.probe.tobytes()
+
+
+def _pixel_layouts(pixels: list[Any], what: str) -> dict[str, Layout]:
+    """What is stored of pixel models, by name. Raises CorruptError, KeyError."""
+    layouts: dict[str, Layout] = {}
+    for i, entry in enumerate(pixels):
+        for name, shape in sorted(entry["arrays"].items()):
+            if not _is_shape(shape):
+                raise CorruptError(f"{what} has a tensor {PIXELS}.{i}.{name} of shape {shape!r}")
+            layouts[f"{PIXELS}.{i}.{name}"] = Layout(shape=tuple(shape), dtype=dtype_of(name))
+    return layouts
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, list) and all(
+        type(side) is int and 0 <= side <= CODEC_BYTES_LIMIT for side in cast("list[Any]", shape)
+    )
 
 
 def _named(tensors: Tensors, i: int) -> Tensors:
@@ -194,9 +242,7 @@ def _layouts(trees: list[dict[str, Any]], what: str) -> tuple[dict[str, Layout],
     owners: dict[str, str] = {}
     for i, tree in enumerate(trees):
         for name, shape in tree.items():
-            if isinstance(shape, list):
-                if not all(type(side) is int and 0 <= side <= CODEC_BYTES_LIMIT for side in shape):
-                    raise CorruptError(f"{what} has a tensor {i}.{name} of shape {shape!r}")
+            if _is_shape(shape):
                 layouts[f"{i}.{name}"] = Layout(shape=tuple(shape), dtype=tensor_dtype(name))
                 owners[f"{i}.{name}"] = f"{i}.{name}"
             elif type(shape) is int and 0 <= shape < i:

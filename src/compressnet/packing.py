@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from compressnet import api
 from compressnet.bench.advise import Advice, advise
@@ -22,6 +23,9 @@ from compressnet.network import Images
 from compressnet.outcome import Written
 from compressnet.targets import OutOfReachError, Target, find_quality
 from compressnet.training import import_training
+
+if TYPE_CHECKING:
+    from compressnet.training.gather import Gathered
 
 EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
 """How long to search for cheaper symbols, where nothing else is said."""
@@ -67,6 +71,8 @@ class PackOptions:
     seed: int = 0
     threads: int | None = None
     minutes: float | None = None
+    lossless: bool = False
+    """Whether to train for quality 100, and pack at it."""
     keep_codec: bool = False
     """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
     advise: bool = True
@@ -127,27 +133,38 @@ def pack(
     codec: Codec | None = None
     watcher.step("read the images")
     try:
-        gathered = training.gather(collection.batches(), options.seed)
+        gathered = training.gather(collection.batches(), options.seed, lossless=options.lossless)
         left_out = [f"{count} images of {'x'.join(map(str, shape))}: {why}" for shape, count, why in gathered.left_out]
     except training.TooFewImagesError as error:
         why_untrained = f"packed without a codec: {error}"
     else:
         if not (resume and path.exists()):
-            train_options = training.Options(
-                minutes=options.minutes or training.PRESETS[options.preset].minutes,
-                holdout=training.holdout_of(gathered),
-                seed=options.seed,
-                threads=options.threads,
-                target_psnr=None if options.has_bounds else options.target_psnr,  # bounds may need high qualities
-            )
-            preset = training.PRESETS[options.preset]
-            training.train_gathered(gathered, path, train_options, preset, resume=resume, report=watcher.training)
+            _train(training, gathered, path, options, watcher, resume=resume)
         codec = api.load(path, threads=options.threads)
     packed = _write(collection, output, options, watcher, labels, codec, why_untrained, left_out)
     if not options.keep_codec:
         path.unlink(missing_ok=True)
     training.log_path(path).unlink(missing_ok=True)
     return packed
+
+
+def _train(
+    training: ModuleType, gathered: Gathered, path: Path, options: PackOptions, watcher: Watcher, *, resume: bool
+) -> None:
+    """Train the codec of a collection."""
+    preset = training.PRESETS[options.preset]
+    train_options = training.Options(
+        minutes=options.minutes or preset.minutes,
+        holdout=training.holdout_of(gathered),
+        seed=options.seed,
+        threads=options.threads,
+        target_psnr=None if options.has_bounds else options.target_psnr,  # bounds may need high qualities
+    )
+    report = watcher.training
+    if options.lossless:
+        training.train_lossless(gathered, path, train_options, options.preset, resume=resume, report=report)
+    else:
+        training.train_gathered(gathered, path, train_options, preset, resume=resume, report=report)
 
 
 def pack_with(

@@ -88,7 +88,7 @@ class PlaneModel:
     high: DenseLayer
     """16 logits of value >> 4."""
     low1: DenseLayer
-    """Sees the last hidden layer, 12 relative neighbours, and 16 counts or none; its bias has a row for each high value."""
+    """Sees the last hidden layer, 12 relative neighbours, and 16 counts or none; a bias for each high value."""
     low2: DenseLayer
     """16 logits of value & 15."""
     quiet: NDArray[np.int32]
@@ -175,7 +175,8 @@ def _prove_plane(plane: PlaneModel, number: int, size: tuple[int, int]) -> None:
     seen = plane.seen_table.shape[1]
     if plane.seen_bias.shape != (seen,) or plane.seen_shift.shape != (seen,):
         raise CorruptError("a pixel model's sums have other shapes than they should")
-    if seen and (np.abs(plane.seen_bias.astype(np.int64)).max() > SEEN_LIMIT or np.abs(plane.seen_shift.astype(int)).max() > SHIFT_LIMIT):
+    sums, shifts = (np.abs(array.astype(np.int64)).max(initial=0) for array in (plane.seen_bias, plane.seen_shift))
+    if sums > SEEN_LIMIT or shifts > SHIFT_LIMIT:
         raise CorruptError("a pixel model's sums leave their range")
     if plane.quiet.shape != size or plane.quiet.min() < 1 or plane.quiet.max() >= 1 << TOTAL_BITS:
         raise CorruptError("a pixel model's table for quiet pixels is out of range")
@@ -220,6 +221,8 @@ def _prove_layer(
     if not 1 <= units <= WIDTH_LIMIT or units != (outputs or units):
         raise CorruptError(f"a pixel model's layer has {units} outputs")
     if layer.weight.shape != (units, len(largest_I)) or layer.bias.shape != (bias_rows, units):
-        raise CorruptError(f"a pixel model's layer has weights of shape {layer.weight.shape}, biases {layer.bias.shape}")
+        raise CorruptError(
+            f"a pixel model's layer has weights of shape {layer.weight.shape}, biases {layer.bias.shape}"
+        )
     sums_O = np.abs(layer.weight.astype(np.int64)) @ largest_I + np.abs(layer.bias.astype(np.int64)).max(axis=0)
     require_exact(sums_O if more_O is None else sums_O + more_O, layer.shift)

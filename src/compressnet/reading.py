@@ -15,26 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.block import Block
-from compressnet.codec import Codec, LockstepPart, lockstep_parts
+from compressnet.codec import Codec, LockstepPart, kind_of, lockstep_parts
 from compressnet.container import Container
 from compressnet.errors import CorruptError, InputError
-from compressnet.limits import BLOCK_PIXELS_LIMIT
+from compressnet.limits import BLOCK_PIXELS_LIMIT, LOSSLESS_VALUES_LIMIT
 from compressnet.network import CodecNetwork, Images
 from compressnet.stored import unpack_stored
 from compressnet.threads import spread
-from compressnet.wire import LOSSY, STORED, STORED_QUALITY
+from compressnet.wire import LOSSLESS, LOSSLESS_QUALITY, LOSSY, STORED, STORED_QUALITY
 
 CACHE_BYTES = 64 << 20
-"""Symbols and stored pixels that an open archive keeps."""
+"""Symbols, and pixels of stored and lossless blocks, that an open archive keeps."""
 
 Values = NDArray[np.int16 | np.uint8]
-"""What a block holds: symbols (n,D) of a lossy one, pixels (n,H,W,C) of a stored one."""
+"""What a block holds: symbols (n,D) of a lossy one, pixels (n,H,W,C) of a stored or a lossless one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How a block was coded: by a network at a quality, or stored in steps."""
+    """How a block was coded: by a network at a quality, by a pixel model, or stored in steps."""
 
+    method: int
     kind: int
     codec: int
     quality: int
@@ -109,14 +110,19 @@ class BlockReader:
             yield Piece(coding=coding, rows=np.concatenate(rows), values=np.concatenate(values))
 
     def ideal_bits(self, number: int) -> float:
-        """The ideal code length of a block's symbols; 0 for a stored block."""
+        """The ideal code length of a block's symbols, or of its pixels where it is lossless; 0 for a stored block."""
         coding, values = self._values([number])[number]
+        if coding.method == LOSSLESS:
+            pixels = values.astype(np.uint8, copy=False)
+            network = self._codecs[coding.codec].lossless_network(kind_of(pixels))
+            return float(network.bits_per_image(pixels).sum())
         return 0.0 if coding.network is None else coding.network.ideal_bits(values.astype(np.int32), coding.quality)
 
     def _values(self, numbers: list[int]) -> dict[int, tuple[Coding, Values]]:
         """What some blocks hold, from the cache or decoded together."""
         found: dict[int, tuple[Coding, Values]] = {}
         missing: dict[Coding, dict[int, Block]] = {}
+        lossless: dict[tuple[int, int], dict[int, Block]] = {}
         for number in numbers:
             with self._lock:
                 cached = self._cache.get(number)
@@ -129,6 +135,8 @@ class BlockReader:
             if block.method == STORED:
                 found[number] = self._read_stored(number, block)
                 self._keep(number, found[number])
+            elif block.method == LOSSLESS:
+                lossless.setdefault((block.kind, block.codec), {})[number] = block
             else:
                 missing.setdefault(self._lossy_coding(number, block), {})[number] = block
         for coding, blocks in missing.items():
@@ -136,7 +144,38 @@ class BlockReader:
             for number, symbols in self._decode(coding.network, blocks).items():
                 found[number] = (coding, symbols)
                 self._keep(number, found[number])
+        for blocks in lossless.values():
+            for number, pixels in self._read_lossless(blocks).items():
+                found[number] = (self._lossless_coding(blocks[number]), pixels)
+                self._keep(number, found[number])
         return found
+
+    def _read_lossless(self, blocks: dict[int, Block]) -> dict[int, Images]:
+        """Pixels of lossless blocks of one kind and codec. Raises CorruptError naming the first bad one."""
+        first, block = next(iter(blocks.items()))
+        what = f"{self._container.name}: block {first}"
+        height, width, channels = self._checked_kind(first, block)
+        values = sum(b.images for b in blocks.values()) * height * width * channels
+        if values > LOSSLESS_VALUES_LIMIT and len(blocks) > 1:
+            return {n: pixels for one, b in blocks.items() for n, pixels in self._read_lossless({one: b}).items()}
+        if values > LOSSLESS_VALUES_LIMIT or block.quality != LOSSLESS_QUALITY:
+            raise CorruptError(f"{what} is lossless, of quality {block.quality} and {values} values")
+        try:
+            network = self._codecs[block.codec].lossless_network((height, width, channels))
+        except InputError as error:
+            raise CorruptError(f"{what}: {error}") from error
+        counts = [b.images for b in blocks.values()]
+        try:
+            pixels = network.read_payloads([b.payload for b in blocks.values()], counts, (height, width))
+        except CorruptError as error:
+            if len(blocks) == 1:
+                raise CorruptError(f"{what}: {error}") from error
+            return {n: pixels for one, b in blocks.items() for n, pixels in self._read_lossless({one: b}).items()}
+        return dict(zip(blocks, np.split(pixels, np.cumsum(counts)[:-1]), strict=True))
+
+    @staticmethod
+    def _lossless_coding(block: Block) -> Coding:
+        return Coding(LOSSLESS, block.kind, block.codec, block.quality, None, 1)
 
     def _read_stored(self, number: int, block: Block) -> tuple[Coding, Values]:
         """A stored block's pixels. Raises CorruptError."""
@@ -144,7 +183,7 @@ class BlockReader:
         if block.quality != STORED_QUALITY:
             raise CorruptError(f"{what} is stored and has the quality {block.quality}")
         pixels, step = unpack_stored(block.payload, block.images, self._checked_kind(number, block), what)
-        return Coding(block.kind, block.codec, block.quality, None, step), pixels
+        return Coding(STORED, block.kind, block.codec, block.quality, None, step), pixels
 
     def _lossy_coding(self, number: int, block: Block) -> Coding:
         """The network that a block needs. Raises CorruptError."""
@@ -158,7 +197,7 @@ class BlockReader:
             network = self._codecs[block.codec].network(kind, block.quality)
         except InputError as error:
             raise CorruptError(f"{what}: {error}") from error
-        return Coding(block.kind, block.codec, block.quality, network, 1)
+        return Coding(LOSSY, block.kind, block.codec, block.quality, network, 1)
 
     def _checked_kind(self, number: int, block: Block) -> tuple[int, int, int]:
         """A block's (H,W,C). Raises CorruptError where it holds too much."""

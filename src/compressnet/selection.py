@@ -16,8 +16,8 @@ from compressnet.container_writer import ContainerWriter
 from compressnet.limits import BLOCK_PIXELS_LIMIT
 from compressnet.reading import Coding, Values
 from compressnet.stored import pack_stored
-from compressnet.wire import LOSSY, STORED
-from compressnet.writing import STORED_BLOCK_BYTES
+from compressnet.wire import LOSSLESS, LOSSY, STORED
+from compressnet.writing import LOSSLESS_BLOCK_VALUES, STORED_BLOCK_BYTES
 
 NEW_BLOCK_IMAGES = 256
 """Images of a block that is made anew from parts of others, at most."""
@@ -56,7 +56,7 @@ def copy_images(
     places = container.places_of(chosen)
     wanted = np.unique(places)
     numbers, starts = np.unique(container.blocks_of(wanted), return_index=True)
-    parts = _Parts(container, writer, len(wanted))
+    parts = _Parts(archive, writer, len(wanted))
     for number, rows in zip(numbers.tolist(), np.split(np.arange(len(wanted)), starts[1:]), strict=True):
         block = container.read_block(number)
         if len(rows) == block.images:
@@ -75,8 +75,9 @@ def copy_images(
 class _Parts:
     """Parts of blocks on their way into new ones."""
 
-    def __init__(self, container: Container, writer: ContainerWriter, images: int) -> None:
-        self._container, self._writer = container, writer
+    def __init__(self, archive: Archive, writer: ContainerWriter, images: int) -> None:
+        container = archive.container
+        self._archive, self._container, self._writer = archive, container, writer
         self.codecs = {entry.identity: entry for entry in container.codecs}
         self.places = np.zeros(images, np.uint32)
         """The new place of each wanted image."""
@@ -96,7 +97,8 @@ class _Parts:
     def flush_like(self, block: Block) -> None:
         """Write what waits and was coded like a block, so that images keep their order."""
         for coding in list(self._waiting):
-            if (coding.kind, coding.codec, coding.quality) == (block.kind, block.codec, block.quality):
+            like = (coding.method, coding.kind, coding.codec, coding.quality)
+            if like == (block.method, block.kind, block.codec, block.quality):
                 self._write(coding, self._block_images(coding))
 
     def flush(self) -> None:
@@ -105,7 +107,8 @@ class _Parts:
             self._write(coding, self._block_images(coding))
 
     def _block_images(self, coding: Coding) -> int:
-        limit_bytes = STORED_BLOCK_BYTES if coding.network is None else BLOCK_PIXELS_LIMIT
+        limits = {STORED: STORED_BLOCK_BYTES, LOSSLESS: LOSSLESS_BLOCK_VALUES, LOSSY: BLOCK_PIXELS_LIMIT}
+        limit_bytes = limits[coding.method]
         image_bytes = math.prod(self._container.kinds[coding.kind].shape)
         return max(1, min(NEW_BLOCK_IMAGES, limit_bytes // image_bytes))
 
@@ -119,12 +122,16 @@ class _Parts:
         self._waiting[coding] = [(values[images:], rows[images:])] if len(rows) > images else []
         values, rows = values[:images], rows[:images]
         self.place(rows)
-        if coding.network is None:
+        if coding.method == STORED:
             payload = pack_stored(values.astype(np.uint8, copy=False), coding.step)
+        elif coding.method == LOSSLESS:
+            codec = self._archive.codecs[coding.codec]
+            (_, payload), *_ = codec.write_lossless(values.astype(np.uint8, copy=False), len(rows))[0]
         else:
+            assert coding.network is not None
             (payload,) = coding.network.write_payloads(values.astype(np.int32), [len(rows)], coding.quality)
         block = Block(
-            method=STORED if coding.network is None else LOSSY,
+            method=coding.method,
             quality=coding.quality,
             kind=coding.kind,
             codec=coding.codec,

@@ -2,11 +2,11 @@
 
 A single block (what `Codec.compress` gives) has no container, and is as short as it can safely be:
 
-    quality             1 byte: 0 to 99, lossy; 100 lossless and 101 stored are kept for later
-    kind                varint: 2 * (which of the codec's kinds) + 1 where the images have an axis of channels
+    quality             1 byte: 0 to 99, lossy; 100, lossless; 101, stored, is kept for later
+    kind                varint: 2 * (which of the codec's kinds, or pixel models) + 1 where there is a channels axis
     images              varint, at least 1
     checksum            2 bytes: CRC-16 over the codec's identity, then all other bytes of the block
-    payload             the rest
+    payload             the rest; a lossless one begins with height and width (varints) where the model is for any size
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT, KINDS_LIMI
 
 STORED, LOSSY, LOSSLESS = 0, 1, 2
 METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless"}
-LOSSY_QUALITIES = 100
-STORED_QUALITY = 100
+STORED_QUALITY = LOSSLESS_QUALITY = 100
 """What stands where a lossy block has its quality."""
 
 
@@ -130,7 +129,7 @@ def unpack_single(data: bytes, identity: bytes) -> Single:
     payload = reader.take(reader.left)
     if checksum != binascii.crc_hqx(identity + head + payload, 0xFFFF):
         raise CorruptError("the block is damaged, or was made with another codec: its checksum is off")
-    if quality >= LOSSY_QUALITIES or images == 0:
+    if quality > LOSSLESS_QUALITY or images == 0:
         raise CorruptError(f"the block holds {images} images at quality {quality}, which this version does not read")
     return Single(
         kind=kind_axis // 2, channels_axis=bool(kind_axis % 2), quality=quality, images=images, payload=payload

@@ -10,6 +10,7 @@ several shapes or qualities; the index lists where each one is.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -27,18 +28,25 @@ from compressnet.container import CodecEntry, KindEntry
 from compressnet.container_writer import ContainerWriter
 from compressnet.distinct import DistinctImages
 from compressnet.errors import InputError
-from compressnet.limits import BLOCK_IMAGES_LIMIT, BLOCK_PIXELS_LIMIT, CHANNELS_LIMIT, SIDE_LIMIT_PX
+from compressnet.limits import (
+    BLOCK_IMAGES_LIMIT,
+    BLOCK_PIXELS_LIMIT,
+    CHANNELS_LIMIT,
+    SIDE_LIMIT_PX,
+)
 from compressnet.metrics import WORST_IMAGES, psnr_of_mse
 from compressnet.network import Images, Symbols
 from compressnet.outcome import WorstImage, Written
 from compressnet.stored import in_steps, pack_stored
 from compressnet.threads import spread
-from compressnet.wire import LOSSY, STORED, STORED_QUALITY
+from compressnet.wire import LOSSLESS, LOSSLESS_QUALITY, LOSSY, STORED, STORED_QUALITY
 
 WRITE_IMAGES = 4096
 """Images that are encoded together when an archive is written."""
 GROUP_BYTES = 1 << 25
 """Of images that are encoded together, where these are large."""
+LOSSLESS_BLOCK_VALUES = 1 << 20
+"""Of a lossless block that is written, at most; reading one of its images decodes all of it."""
 STORED_BLOCK_BYTES = 1 << 22
 """Pixels of a stored block, at most; reading one of its images unpacks all of it."""
 WAITING_BYTES = 1 << 29
@@ -109,6 +117,8 @@ class Router:
         self._writer, self._codec, self._entry, self._settings = writer, codec, entry, settings
         self._bounds, self._report = settings.bounds, report
         self._threads = settings.threads if codec is None else codec.threads
+        self._is_lossless = codec is not None and settings.quality == LOSSLESS_QUALITY
+        self._keeps_hidden = settings.bounds.keep_hidden_colour or self._is_lossless
         self._images = DistinctImages()
         self._places = np.zeros(0, np.uint32)
         self._bins = Bins()
@@ -144,29 +154,37 @@ class Router:
 
     def _add_some(self, way: Way, images_NHWC: Images) -> None:
         """Take images (n,H,W,C) that are wished at a way."""
-        if not self._bounds.keep_hidden_colour:
+        if not self._keeps_hidden:
             images_NHWC = clear_hidden(images_NHWC)
         rows, numbers = self._images.add(images_NHWC.reshape(-1, *way.shape))
         images_NHWC = images_NHWC if len(rows) == len(images_NHWC) else images_NHWC[rows]
-        if self._codec is None or way.kind not in self._codec.kinds:
+        if self._codec is None or not self._codes(way):
             if self._unfit is None and self._codec is not None:
                 self._unfit = self._unfit_error(way)
             reason = "no codec" if self._codec is None else f"no network for {'x'.join(map(str, way.kind))}"
             self._store(way.shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
         else:
-            self._coder.network(way.kind, way.quality)
+            if not self._is_lossless:
+                self._coder.network(way.kind, way.quality)
             self._some_fit = True
             hidden_N = np.zeros(len(numbers), np.bool_)
-            if self._bounds.keep_hidden_colour:
+            if self._bounds.keep_hidden_colour and not self._is_lossless:
                 hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
             hidden = images_NHWC[hidden_N]
             self._store(way.shape, hidden, numbers[hidden_N], self._bounds.steps(hidden), "colour under alpha 0")
             self._bins.put(way, images_NHWC[~hidden_N], numbers[~hidden_N])
         self._write_full_groups()
 
+    def _codes(self, way: Way) -> bool:
+        """Whether the codec codes images that are wished at a way."""
+        return self._coder.codes_lossless(way.kind) if self._is_lossless else way.kind in self._coder.kinds
+
     def _unfit_error(self, way: Way) -> InputError:
         try:
-            self._coder.network(way.kind, way.quality)
+            if self._is_lossless:
+                self._coder.lossless_network(way.kind)
+            else:
+                self._coder.network(way.kind, way.quality)
         except InputError as error:
             return error
         raise AssertionError("the codec has no network for this kind")
@@ -245,7 +263,8 @@ class Router:
 
     def _block_images(self, way: Way) -> int:
         image_bytes = math.prod(way.shape)
-        largest = (STORED_BLOCK_BYTES if way.what == STORE else BLOCK_PIXELS_LIMIT) // image_bytes
+        limit = LOSSLESS_BLOCK_VALUES if self._is_lossless else BLOCK_PIXELS_LIMIT
+        largest = (STORED_BLOCK_BYTES if way.what == STORE else limit) // image_bytes
         return max(1, min(self._settings.block_images, largest))
 
     def _write_group(self, way: Way, images: int) -> None:
@@ -258,6 +277,8 @@ class Router:
             symbols = array.astype(np.int32, copy=False)
             payloads = self._coder.write_symbol_blocks(symbols, way.kind, block_images, quality)
             self._add_blocks(way, payloads, numbers)
+        elif self._is_lossless:
+            self._write_lossless(way, array.astype(np.uint8, copy=False), numbers)
         elif self._bounds.are_set:
             self._try(way, array.astype(np.uint8, copy=False), numbers)
         else:
@@ -265,11 +286,23 @@ class Router:
             payloads = self._coder.write_blocks(images_NHWC, block_images, quality, self._settings.effort)
             self._add_blocks(way, payloads, numbers)
 
+    def _write_lossless(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
+        """Code images without loss; those that take less packed by zlib, or as they are, are stored."""
+        block_images = self._block_images(way)
+        payloads, bits_N = self._coder.write_lossless(images_NHWC, block_images)
+        better_N = bits_N < _bits_without_codec(images_NHWC)
+        if not better_N.all():
+            stored = images_NHWC[~better_N]
+            self._store(way.shape, stored, numbers[~better_N], self._bounds.steps(stored), "smaller without the codec")
+            images_NHWC, numbers = images_NHWC[better_N], numbers[better_N]
+            payloads = self._coder.write_lossless(images_NHWC, block_images)[0] if len(numbers) else []
+        self._add_blocks(way, payloads, numbers)
+
     def _add_blocks(self, way: Way, payloads: list[tuple[int, bytes]], numbers: NDArray[np.int64]) -> None:
         """Append blocks of (images, payload) to the archive."""
-        method = STORED if way.what == STORE else LOSSY
+        method = STORED if way.what == STORE else LOSSLESS if self._is_lossless else LOSSY
         codec = 0
-        if method == LOSSY:
+        if method != STORED:
             assert self._entry is not None
             codec = self._writer.codec_number(self._entry)
         height, width, channels = way.kind
@@ -346,3 +379,9 @@ class Router:
         worst = np.argsort(-mse_N, kind="stable")[:WORST_IMAGES]
         found = [(float(mse_N[i]), self._images.first_image(int(numbers[i])), way) for i in worst if mse_N[i] > 0]
         self._worst = sorted([*self._worst, *found], key=lambda one: (-one[0], one[1]))[:WORST_IMAGES]
+
+
+def _bits_without_codec(images_NHWC: Images) -> NDArray[np.int64]:
+    """What each image takes as it is, or packed by zlib, whichever is less: (N,)."""
+    raw = images_NHWC[0].nbytes
+    return np.array([8 * min(raw, len(zlib.compress(image.tobytes()))) for image in images_NHWC], np.int64)

@@ -18,7 +18,7 @@ from compressnet.codec import Codec, kind_of
 from compressnet.export import make_models
 from compressnet.metrics import Quality, Spread, compare, psnr_spread
 from compressnet.network import Images
-from compressnet.packed import pack_bundle
+from compressnet.wire import LOSSLESS_QUALITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +102,42 @@ def evaluate(
     """Code images (N,H,W) or (N,H,W,C) in four ways; `report` is told what comes next. Raises InputError.
 
     `autoencoder`, `encoder+decoder`: the library's models; `onnx`: the exported files, run by ONNX Runtime alone;
-    `archive`: a file written to a temporary folder and read back.
+    `archive`: a file written to a temporary folder and read back; at quality 100, which has no symbols, the only way.
     """
     quality = codec.default_quality if quality is None else quality
+    rows: list[Row] = []
+    if quality != LOSSLESS_QUALITY:
+        if images.ndim == 4:
+            images = clear_hidden(images)
+        rows = _ways_without_archive(images, codec, quality, report)
+    report("archive")
+    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
+        path = Path(folder) / "evaluate.cnet"
+        written = api.compress(images, path, codec, quality=quality, effort=effort, embed_codec=False)
+        with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
+            decoded = archive.array()
+            rows.append(_row("archive", images, decoded, rows))
+            ideal_bytes = archive.ideal_bytes()
+        archive_bytes = path.stat().st_size
+    assert archive_bytes == written.archive_bytes
+    entry = api.codec_entry(codec, True, quality)
+    assert entry.embedded is not None
+    return Evaluation(
+        images=len(images),
+        codec=codec.name,
+        quality=quality,
+        effort=effort,
+        archive_bytes=archive_bytes,
+        ideal_bytes_per_image=ideal_bytes / len(images),
+        codec_bytes=len(entry.embedded),
+        rows=rows,
+        spread=psnr_spread(images, decoded),
+    )
+
+
+def _ways_without_archive(images: Images, codec: Codec, quality: int, report: Callable[[str], None]) -> list[Row]:
+    """The figures of the models: in one, in two, and exported."""
     kind = kind_of(images)
-    if images.ndim == 4:
-        images = clear_hidden(images)
     rows: list[Row] = []
     report("autoencoder")
     rows.append(_row("autoencoder", images, codec.autoencoder(images, quality), rows))
@@ -122,24 +152,4 @@ def evaluate(
     given = filled_NHWC[..., 0] if kind[2] == 1 else filled_NHWC
     decoded = run_model(models.decoder, run_model(models.encoder, given, codec.threads), codec.threads)
     rows.append(_row("onnx", images, clear_hidden(decoded.reshape(filled_NHWC.shape)).reshape(images.shape), rows))
-    report("archive")
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
-        path = Path(folder) / "evaluate.cnet"
-        written = api.compress(images, path, codec, quality=quality, effort=effort, embed_codec=False)
-        with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
-            decoded = archive.array()
-            rows.append(_row("archive", images, decoded, rows))
-            ideal_bytes = archive.ideal_bytes()
-        archive_bytes = path.stat().st_size
-    assert archive_bytes == written.archive_bytes
-    return Evaluation(
-        images=len(images),
-        codec=codec.name,
-        quality=quality,
-        effort=effort,
-        archive_bytes=archive_bytes,
-        ideal_bytes_per_image=ideal_bytes / len(images),
-        codec_bytes=len(pack_bundle(codec.bundle)),
-        rows=rows,
-        spread=psnr_spread(images, decoded),
-    )
+    return rows

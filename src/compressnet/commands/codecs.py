@@ -58,6 +58,7 @@ class DesignChoice(str, Enum):
     detail = "detail"
 
 
+ALL_QUALITIES = "0:99"
 OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="NAME.codec", help="The codec to write.")]
 EpochsOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
 MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
@@ -73,13 +74,20 @@ def train(
     preset: PresetOption = PresetChoice.balanced,
     epochs: EpochsOption = None,
     minutes: MinutesOption = None,
-    quality_range: Annotated[str, typer.Option(metavar="LO:HI", help="Qualities to train for.")] = "0:99",
+    quality_range: Annotated[str, typer.Option(metavar="LO:HI", help="Qualities to train for.")] = ALL_QUALITIES,
     design: Annotated[
         DesignChoice | None,
         typer.Option(
             help="For images of one size and long trainings: two large networks side by side. overview: where all "
             "images are laid out alike, as digits are; detail: for others."
         ),
+    ] = None,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Train a codec for quality 100: every pixel comes back as it was.")
+    ] = False,
+    beside: Annotated[
+        str | None,
+        typer.Option(metavar="CODEC", help="With --lossless: a codec whose other qualities the new one has as well."),
     ] = None,
     holdout: HoldoutOption = None,
     seed: SeedOption = 0,
@@ -93,8 +101,13 @@ def train(
     """Train a codec on images like yours, of any sizes and modes."""
     from dataclasses import replace
 
+    from compressnet import api
     from compressnet.training import import_training
 
+    if lossless and (design is not None or quality_range != ALL_QUALITIES):
+        fail("--lossless has no --design and no --quality-range", USAGE)
+    if beside is not None and not lossless:
+        fail("--beside goes with --lossless: it takes over the other qualities of a codec", USAGE)
     qualities = _parse_qualities(quality_range)
     training = import_training()
     _require_writable(output, epochs, minutes, force)
@@ -112,16 +125,21 @@ def train(
         sets = [images[len(images) - held_out :] if held_out else images[:1000]]
         run = partial(training.train, images, output, options, resume=resume)
     else:
-        gathered = training.gather(collection.batches(), seed)
+        gathered = training.gather(collection.batches(), seed, lossless=lossless)
         options = replace(options, holdout=training.holdout_of(gathered) if holdout is None else holdout)
-        sets = gathered.held_out(options.holdout)
-        run = partial(training.train_gathered, gathered, output, options, training.PRESETS[preset.value], resume=resume)
+        sets = None if lossless else gathered.held_out(options.holdout)
+        if lossless:
+            known = None if beside is None else api.read_bundle(beside)
+            run = partial(training.train_lossless, gathered, output, options, preset.value, beside=known, resume=resume)
+        else:
+            chosen = training.PRESETS[preset.value]
+            run = partial(training.train_gathered, gathered, output, options, chosen, resume=resume)
         if not quiet:
             for shape, count, why in gathered.left_out:
                 errors_console.print(f"{count} images of {'x'.join(map(str, shape))} are left out: {why}")
     _run(output, quiet, run, sets)
     if advise and not quiet:
-        _advise(output, collection, preset, threads)
+        _advise(output, collection, preset, threads, lossless)
 
 
 @guarded
@@ -149,12 +167,14 @@ def refine(
     _run(output, quiet, partial(training.refine, bundle, images, output, options, resume=resume), None)
 
 
-def _advise(codec: Path, collection: Collection, preset: PresetChoice, threads: int | None) -> None:
+def _advise(codec: Path, collection: Collection, preset: PresetChoice, threads: int | None, lossless: bool) -> None:
     """Pack the collection with the new codec, for a word on whether it was worth it."""
     from compressnet.packing import PackOptions, pack_with
+    from compressnet.wire import LOSSLESS_QUALITY
 
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=False) as say:
-        options = PackOptions(preset=preset.value, effort=1, threads=threads)
+        quality = LOSSLESS_QUALITY if lossless else None
+        options = PackOptions(preset=preset.value, quality=quality, effort=1, threads=threads)
         packed = pack_with(codec, collection, Path(folder) / "advise.cnet", options, Watcher(lambda _: None, say))
     assert packed.advice is not None
     tell_advice(packed.advice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable
 from enum import Enum
@@ -22,6 +23,7 @@ from compressnet.commands.shared import (
     LabelsOption,
     MaxErrorOption,
     MinPsnrOption,
+    QualityOption,
     QuietOption,
     SeedOption,
     TargetPsnrOption,
@@ -34,6 +36,7 @@ from compressnet.commands.shared import (
     require_target_free,
     status_line,
 )
+from compressnet.wire import LOSSLESS_QUALITY
 
 if TYPE_CHECKING:
     from compressnet.bench.advise import Advice
@@ -74,8 +77,11 @@ def pack(
     source: InputArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive.")],
     preset: PresetOption = PresetChoice.balanced,
-    quality: Annotated[int | None, typer.Option(min=0, max=99, help="By default the codec's own.")] = None,
+    quality: QualityOption = None,
     target_psnr: TargetPsnrOption = None,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Every pixel comes back as it was; the same as --quality 100.")
+    ] = False,
     effort: Annotated[
         int | None,
         typer.Option(min=1, max=9, help="How long to search for cheaper symbols; by default 3, 5 or 7, by preset."),
@@ -106,14 +112,20 @@ def pack(
 
     if quality is not None and target_psnr is not None:
         fail("give either --quality or --target-psnr", USAGE)
+    if lossless and quality not in (None, LOSSLESS_QUALITY):
+        fail("--lossless is quality 100; leave --quality out", USAGE)
+    lossless = lossless or quality == LOSSLESS_QUALITY
+    if lossless and not (target_psnr is None and max_error is None and min_psnr is None):
+        fail("--lossless loses nothing; leave --target-psnr, --max-error and --min-psnr out", USAGE)
     require_target_free(output, force=force)
     require_target_free(packing.codec_path(output), force=force or resume)
     training = import_training()
     collection = open_input(source)
     options = packing.PackOptions(
         preset=preset.value,
-        quality=quality,
+        quality=None if lossless else quality,
         target_psnr=target_psnr,
+        lossless=lossless,
         effort=effort,
         max_error=max_error,
         min_psnr=min_psnr,
@@ -130,7 +142,8 @@ def pack(
 
         def show(progress: Any) -> None:
             point = progress.points[len(progress.points) // 2]
-            say(f"train: {progress.share:.0%}, {point.bytes_per_image:.1f} bytes/image at {point.psnr:.2f} dB held out")
+            psnr = "without loss" if math.isinf(point.psnr) else f"at {point.psnr:.2f} dB"
+            say(f"train: {progress.share:.0%}, {point.bytes_per_image:.1f} bytes/image {psnr} held out")
 
         try:
             packed = packing.pack(collection, output, options, Watcher(show, say), labels=chosen_labels, resume=resume)
@@ -181,7 +194,7 @@ def advise(
     codec: Annotated[
         str | None, typer.Option("--codec", help="A codec to judge; without one, a codec is trained first.")
     ] = None,
-    quality: Annotated[int | None, typer.Option(min=0, max=99, help="By default the codec's own.")] = None,
+    quality: QualityOption = None,
     target_psnr: TargetPsnrOption = None,
     preset: PresetOption = PresetChoice.fast,
     seed: SeedOption = 0,
@@ -196,7 +209,12 @@ def advise(
         fail("give either --quality or --target-psnr", USAGE)
     collection = open_input(source)
     options = packing.PackOptions(
-        preset=preset.value, quality=quality, target_psnr=target_psnr, seed=seed, threads=threads
+        preset=preset.value,
+        quality=quality,
+        target_psnr=target_psnr,
+        lossless=quality == LOSSLESS_QUALITY,
+        seed=seed,
+        threads=threads,
     )
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=quiet) as say:
         output = Path(folder) / "advise.cnet"

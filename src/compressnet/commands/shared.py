@@ -43,7 +43,8 @@ class BackendChoice(str, Enum):
 
 CodecOption = Annotated[str, typer.Option("--codec", help="A shipped codec's name, or a .codec file.")]
 QualityOption = Annotated[
-    int | None, typer.Option("--quality", min=0, max=100, help="0 to 99, higher is better; by default the codec's own.")
+    int | None,
+    typer.Option("--quality", min=0, max=100, help="0 to 99, or 100 for no loss; by default the codec's own."),
 ]
 TargetPsnrOption = Annotated[
     float | None, typer.Option("--target-psnr", metavar="DB", help="The quality that comes nearest to this PSNR.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
         table.add_row(
             str(point.quality),
             f"{point.bytes_per_image:.1f}",
-            f"{point.psnr:.2f}",
+            "lossless" if math.isinf(point.psnr) else f"{point.psnr:.2f}",
             "" if point.ssim is None else f"{point.ssim:.4f}",
             *("" if rival is None else f"{rival:.1f}" for rival in rivals),
         )

@@ -58,11 +58,13 @@ class Gathered:
         return chosen or [images[:HOLDOUT_IMAGES] for images in self.sets]
 
 
-def gather(batches: Iterable[Images], seed: int) -> Gathered:
-    """Distinct images of arrays (n,H,W) or (n,H,W,C), of sides from 8 to 64 pixels.
+def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> Gathered:
+    """Distinct images of arrays (n,H,W) or (n,H,W,C), of sides from 8 to 64 pixels, for pixel models from 1 pixel on.
 
-    Raises TooFewImagesError where fewer than FEWEST_IMAGES can be trained on.
+    Colour under alpha 0 is filled in, but kept for pixel models, which code it as well. Raises TooFewImagesError where
+    fewer than FEWEST_IMAGES can be trained on.
     """
+    smallest_px = 1 if lossless else SMALLEST_SIDE_PX
     kept: dict[Shape, list[tuple[Images, NDArray[np.uint32]]]] = {}
     counts: dict[Shape, int] = {}
     seen: set[bytes] = set()
@@ -72,7 +74,7 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
         images = array.reshape(*array.shape[:3], -1)
         shape = (images.shape[1], images.shape[2], images.shape[3])
         counts[shape] = counts.get(shape, 0) + len(images)
-        if _why_not(shape) is not None:
+        if _why_not(shape, smallest_px) is not None:
             continue
         new, marks_N = _unseen(images, shape, seen)
         few = _thinned(images[new], marks_N, halvings)
@@ -87,17 +89,24 @@ def gather(batches: Iterable[Images], seed: int) -> Gathered:
     sets = {shape: np.concatenate([part[0] for part in parts]) for shape, parts in kept.items()}
     ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
     chosen_shapes = [shape for shape in ranked if len(sets[shape]) >= FEWEST_OF_KIND][:KINDS_LIMIT]
+    few = f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many"
     left_out = [
-        (shape, count, _why_not(shape) or f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many")
+        (
+            shape,
+            count,
+            _why_not(shape, smallest_px) or f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many",
+        )
         for shape, count in sorted(counts.items())
         if shape not in chosen_shapes
     ]
     generator = np.random.default_rng(seed)
-    shuffled = [fill_hidden(sets[shape][generator.permutation(len(sets[shape]))]) for shape in chosen_shapes]
+    shuffled = [sets[shape][generator.permutation(len(sets[shape]))] for shape in chosen_shapes]
+    if not lossless:
+        shuffled = [fill_hidden(images) for images in shuffled]
     gathered = Gathered(sets=shuffled, left_out=left_out, images=total)
     if gathered.distinct < FEWEST_IMAGES:
         raise TooFewImagesError(
-            f"{gathered.distinct} distinct images of {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels a side are too few "
+            f"{gathered.distinct} distinct images of {smallest_px} to {LARGEST_SIDE_PX} pixels a side are too few "
             f"to train on: at least {FEWEST_IMAGES} are needed; 'compressnet pack' stores fewer without a codec"
         )
     return gathered
@@ -127,8 +136,8 @@ def holdout_of(gathered: Gathered) -> int:
     return min(HOLDOUT_IMAGES, gathered.distinct // 10)
 
 
-def _why_not(shape: Shape) -> str | None:
+def _why_not(shape: Shape, smallest_px: int) -> str | None:
     """Why a kind of image is not trained on; None where it is."""
-    if min(shape[:2]) < SMALLEST_SIDE_PX or max(shape[:2]) > LARGEST_SIDE_PX:
-        return f"sides from {SMALLEST_SIDE_PX} to {LARGEST_SIDE_PX} pixels are trained on"
+    if min(shape[:2]) < smallest_px or max(shape[:2]) > LARGEST_SIDE_PX:
+        return f"sides from {smallest_px} to {LARGEST_SIDE_PX} pixels are trained on"
     return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,7 +34,7 @@ class Options:
 
 
 class Measured(NamedTuple):
-    """What a quality gives: bytes an image (ideal), PSNR in dB, and SSIM, None where images are too small for it."""
+    """What a quality gives: bytes an image (ideal), PSNR in dB, infinite without loss, and SSIM or None."""
 
     quality: int
     bytes_per_image: float
@@ -56,6 +59,26 @@ class Progress:
 
 class TrainingInterrupted(Exception):  # noqa: N818 - not an error
     """Ctrl-C: the checkpoint is written."""
+
+
+Report = Callable[[Progress], None]
+
+
+def log_path(output: Path) -> Path:
+    """Where a training's log lies: a JSON object a line."""
+    return output.with_name(output.name + ".log.jsonl")
+
+
+def logged(output: Path, report: Report) -> Report:
+    """A report that is also written to the log."""
+
+    def note(progress: Progress) -> None:
+        points = [point._replace(psnr=None if math.isinf(point.psnr) else point.psnr) for point in progress.points]
+        with log_path(output).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(asdict(progress) | {"points": points}) + "\n")
+        report(progress)
+
+    return note
 
 
 def checkpoint_path(output: Path, design: Design) -> Path:

@@ -9,7 +9,17 @@ import torch
 from numpy.typing import NDArray
 
 from compressnet.lossless import LosslessNetwork
-from compressnet.pixels import HALF, HALF_BITS, LOGIT_STEPS, TABLE_LIMIT, TOTAL_BITS, PixelModel, PlaneModel, frequencies, prove_pixels
+from compressnet.pixels import (
+    HALF,
+    HALF_BITS,
+    LOGIT_STEPS,
+    TABLE_LIMIT,
+    TOTAL_BITS,
+    PixelModel,
+    PlaneModel,
+    frequencies,
+    prove_pixels,
+)
 from compressnet.planes import from_planes
 from compressnet.prior import DenseLayer
 from compressnet.training.freeze_prior import integers
@@ -114,7 +124,9 @@ def check_pixels(family: PixelFamily, model: PixelModel, held: PlaneSet) -> None
             hidden, relative = net.trunk(planes[: number + 1], every, quantized=True)
             values = planes[number][every.image, every.y, every.x]
             which = (values != net.background).nonzero()[:, 0]
-            high, low = net.values(hidden[which], planes[number], every, which, values[which], relative[which], quantized=True)
+            high, low = net.values(
+                hidden[which], planes[number], every, which, values[which], relative[which], quantized=True
+            )
         image, y, x = (index.numpy() for index in (pixels.image, pixels.y, pixels.x))
         logits = np.concatenate([np.zeros((1, len(image)), np.float32), flag.numpy().T * LOGIT_STEPS])
         np.add.at(expected_N, image, _bits(logits, others[image, y, x].astype(np.int64)))

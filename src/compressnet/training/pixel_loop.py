@@ -1,7 +1,7 @@
 """The training of a pixel model: the exact code length of every decision, and checkpoints.
 
-Matrices of hidden layers learn by Muon (Jordan et al., 2024, kellerjordan.github.io/posts/muon), all else by Adam. First in
-floats; later weights, tables, biases and hidden values are fake-quantized.
+Matrices of hidden layers learn by Muon (Jordan et al., 2024, kellerjordan.github.io/posts/muon), all else by Adam.
+First in floats; later weights, tables, biases and hidden values are fake-quantized.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from compressnet.training.options import Measured, Options, Progress, TrainingIn
 from compressnet.training.pixel_design import PixelDesign
 from compressnet.training.pixel_networks import Layer, PlaneNet
 from compressnet.training.pixel_sampling import Planes, PlaneSet, backgrounds_of, quiet_odds
+from compressnet.wire import LOSSLESS_QUALITY
 
 QUANTIZED_FROM = 0.7
 """Share of the schedule after which the networks are fake-quantized."""
@@ -32,8 +33,9 @@ CALIBRATED_BATCHES = 40
 EXPONENTS_EVERY_STEPS = 50
 MEASURED_PIXELS = 400_000
 TOGETHER_PIXELS = 40_000
+UNHELD_IMAGES = 500
+"""Training images that are measured on where none are held out."""
 CHECKPOINT_VERSION = 1
-LOSSLESS_QUALITY = 100
 
 
 class PixelFamily(nn.Module):
@@ -73,7 +75,9 @@ class PixelTrainer:
             of_channels = [images for images in sets if images.shape[3] == channels]
             backgrounds = backgrounds_of(of_channels)
             split = [len(images) - options.holdout * len(images) // total for images in of_channels]
-            trained = [PlaneSet(images[:end], backgrounds, design) for images, end in zip(of_channels, split, strict=True)]
+            trained = [
+                PlaneSet(images[:end], backgrounds, design) for images, end in zip(of_channels, split, strict=True)
+            ]
             self.held += [
                 PlaneSet(images[end:] if end < len(images) else images[:500], backgrounds, design)
                 for images, end in zip(of_channels, split, strict=True)
@@ -203,7 +207,12 @@ class PixelTrainer:
                     for plane, net in enumerate(nets):
                         pixels, _ = part.draw(chosen, plane, None)
                         values = planes[plane][pixels.image, pixels.y, pixels.x]
-                        total += float(sum(nats.sum() for nats in net(planes[: plane + 1], pixels, values, quantized=self.quantized)))
+                        total += float(
+                            sum(
+                                nats.sum()
+                                for nats in net(planes[: plane + 1], pixels, values, quantized=self.quantized)
+                            )
+                        )
             for net in nets:
                 net.train()
             images += count

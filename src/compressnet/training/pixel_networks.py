@@ -1,10 +1,11 @@
-"""A pixel model in torch: the network of one plane, in floats or fake-quantized (`compressnet.pixels` is what it becomes).
+"""A pixel model in torch: the network of one plane, in floats or fake-quantized, for `compressnet.pixels`.
 
 Axes: B images, H rows, W columns, P pixels, I inputs, O outputs, E columns of a table.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -112,7 +113,9 @@ class Layer(nn.Module):
         weight = self.weight * integers_scale(self.weight, in_exponents_I)
         return weight_exponents(weight, largest, self.out_exponents, HIDDEN_HIGH)
 
-    def forward(self, x_PI: Tensor, in_exponents_I: Tensor, rows_P: Sequence[Tensor | int], *, quantized: bool) -> Tensor:
+    def forward(
+        self, x_PI: Tensor, in_exponents_I: Tensor, rows_P: Sequence[Tensor | int], *, quantized: bool
+    ) -> Tensor:
         """Sums (P,O). rows_P: for the bias and each further one, which of its rows."""
         biases = [self.bias, *self.more]
         weight = self.weight
@@ -167,7 +170,7 @@ class PlaneNet(nn.Module):
         inputs = len(taps(design.near)) * design.near_columns + len(taps(design.far)) * design.far_columns
         inputs += number * len(taps(design.across)) * design.near_columns
         widths = [inputs + design.seen, *design.hidden]
-        self.layers = nn.ModuleList(Layer(i, o) for i, o in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(Layer(i, o) for i, o in itertools.pairwise(widths))
         rows, columns = size or (1, 1)
         self.row = nn.Parameter(torch.zeros(rows, design.hidden[0]))
         self.column = nn.Parameter(torch.zeros(columns, design.hidden[0]))
@@ -205,8 +208,10 @@ class PlaneNet(nn.Module):
         across = [table.exponents().repeat(len(taps(self.design.across))) for table in self.across_tables]  # pyright: ignore
         return torch.cat([near, far, *across, self.seen_exponents])
 
-    def forward(self, planes: Sequence[Tensor], pixels: Pixels, values_P: Tensor, *, quantized: bool) -> tuple[Tensor, ...]:
-        """Costs in nats: of the flags (P,), and of the high and the low bits (Q,) of the Q pixels that are not background.
+    def forward(
+        self, planes: Sequence[Tensor], pixels: Pixels, values_P: Tensor, *, quantized: bool
+    ) -> tuple[Tensor, ...]:
+        """Costs in nats: of the flags (P,), and of high and low bits (Q,) of the Q pixels that are not background.
 
         planes: int64 (B,H,W) each, this one and all before; values_P: the pixels' values.
         """
@@ -219,7 +224,9 @@ class PlaneNet(nn.Module):
         chosen = others_P.nonzero()[:, 0]
         if not len(chosen):
             return flag_nats, none, none
-        high, low = self.values(hidden[chosen], planes[-1], pixels, chosen, values_P[chosen], codes[chosen], quantized=quantized)
+        high, low = self.values(
+            hidden[chosen], planes[-1], pixels, chosen, values_P[chosen], codes[chosen], quantized=quantized
+        )
         high_nats = F.cross_entropy(high, values_P[chosen] >> HALF_BITS, reduction="none")
         low_nats = F.cross_entropy(low, values_P[chosen] & (HALF - 1), reduction="none")
         return flag_nats, high_nats, low_nats
@@ -244,7 +251,7 @@ class PlaneNet(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, Layer)
             x = layer.hidden(layer(x, exponents, rows, quantized=quantized), quantized=quantized)
-            exponents, rows = layer.out_exponents, [0]
+            exponents, rows = layer.out_exponents, list[Tensor | int]([0])
         return x, self._gathered(padded, RELATIVE, pixels)
 
     def values(
@@ -267,7 +274,9 @@ class PlaneNet(nn.Module):
         inputs = [hidden_QO, neighbours.clamp(-RELATIVE_LIMIT, RELATIVE_LIMIT) / 2.0**RELATIVE_EXPONENT]
         low_exponents = [exponents, torch.full((relative_Q.shape[1],), float(RELATIVE_EXPONENT))]
         if self.design.counts:
-            counts = counts_before(own, self.background, pixels.image[chosen], pixels.y[chosen] * own.shape[2] + pixels.x[chosen])
+            counts = counts_before(
+                own, self.background, pixels.image[chosen], pixels.y[chosen] * own.shape[2] + pixels.x[chosen]
+            )
             inputs.append(counts.clamp(max=COUNT_LIMIT) / 2.0**COUNT_EXPONENT)
             low_exponents.append(torch.full((HALF,), float(COUNT_EXPONENT)))
         sums = self.low1(torch.cat(inputs, dim=1), torch.cat(low_exponents), [nibble], quantized=quantized)

@@ -68,7 +68,7 @@ class PlaneSet:
 
 
 def classes_of(others_NCHW: NDArray[np.bool_], design: PixelDesign) -> NDArray[np.uint8]:
-    """Of each pixel of the last of some planes whether it is quiet, far or near (N,H,W), given what is not background."""
+    """Whether each pixel of the last of some planes is quiet, far or near (N,H,W), given what is not background."""
     own = others_NCHW[:, -1]
     classes = any_of(own, design.far).astype(np.uint8) * np.uint8(FAR)
     classes[any_of(own, NEAR_RANGES)] = NEAR

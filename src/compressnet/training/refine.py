@@ -25,7 +25,7 @@ def refined_bundle(bundle: Bundle, trainers: Sequence[Trainer], name: str) -> Bu
     epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
     about = {"before": bundle.about, "refined": epochs}
     quality = default_quality(networks, trainers[0].sample)
-    return make_bundle(tuple(networks), name=name, default_quality=quality, about=json.dumps(about))
+    return make_bundle(tuple(networks), bundle.pixels, name=name, default_quality=quality, about=json.dumps(about))
 
 
 def _with_encoder(network: Network, trainer: Trainer) -> Network:

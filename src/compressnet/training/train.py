@@ -5,9 +5,8 @@ images (N,H,W,C) -> a Trainer for each design -> checkpoints -> join -> NAME.cod
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,10 @@ from compressnet.training.channels import network_channels
 from compressnet.training.design import DESIGNS, PRESETS, Design, Preset, pictures
 from compressnet.training.gather import Gathered, TooFewImagesError, gather, holdout_of
 from compressnet.training.join import join
-from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
+from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path, log_path, logged
 from compressnet.training.refine import refined_bundle
 from compressnet.training.thaw import design_of
+from compressnet.training.train_pixels import train_lossless
 from compressnet.training.workers import Job, Report, run_jobs
 
 __all__ = [
@@ -41,14 +41,10 @@ __all__ = [
     "train",
     "train_collection",
     "train_gathered",
+    "train_lossless",
 ]
 
 Images = NDArray[np.uint8]
-
-
-def log_path(output: Path) -> Path:
-    """Where a training's log lies: a JSON object a line."""
-    return output.with_name(output.name + ".log.jsonl")
 
 
 def train(
@@ -107,7 +103,7 @@ def train_gathered(
 
 def _train(jobs: list[Job], output: Path, resume: bool, report: Report) -> Bundle:
     """Bring jobs to their end, and write the codec of their networks."""
-    trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))
+    trainers = run_jobs(jobs, resume=resume, report=logged(output, report))
     return _finish(join(trainers, output.name.removesuffix(".codec")), output, [job.design for job in jobs])
 
 
@@ -136,7 +132,7 @@ def refine(
         Job(sets=[images_NHWC], output=output, options=options, design=design, start=network)
         for design, network in zip(designs, chosen, strict=True)
     ]
-    trainers = run_jobs(jobs, resume=resume, report=_logged(output, report))
+    trainers = run_jobs(jobs, resume=resume, report=logged(output, report))
     return _finish(refined_bundle(bundle, trainers, output.name.removesuffix(".codec")), output, designs)
 
 
@@ -148,17 +144,6 @@ def _require_trainable(images_NHWC: Images, options: Options) -> None:
         )
     if (options.epochs is None) == (options.minutes is None):
         raise InputError("a training needs either a number of epochs or a number of minutes")
-
-
-def _logged(output: Path, report: Report) -> Report:
-    """A report that is also written to the log."""
-
-    def note(progress: Progress) -> None:
-        with log_path(output).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(asdict(progress)) + "\n")
-        report(progress)
-
-    return note
 
 
 def _finish(bundle: Bundle, output: Path, designs: list[Design]) -> Bundle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import queue
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -19,9 +19,7 @@ from compressnet.bundle import Network
 from compressnet.errors import CompressnetError
 from compressnet.training.design import Design
 from compressnet.training.loop import Trainer
-from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path
-
-Report = Callable[[Progress], None]
+from compressnet.training.options import Options, Progress, Report, TrainingInterrupted, checkpoint_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
