@@ -17,7 +17,12 @@ from compressnet import wire
 from compressnet.bundle import Bundle, Kind
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.exact import Backend
-from compressnet.limits import BLOCK_IMAGES_LIMIT, LOSSLESS_VALUES_LIMIT, SIDE_LIMIT_PX
+from compressnet.limits import (
+    BLOCK_IMAGES_LIMIT,
+    LOSSLESS_IMAGE_VALUES_LIMIT,
+    LOSSLESS_VALUES_LIMIT,
+    SIDE_LIMIT_PX,
+)
 from compressnet.lossless import LosslessNetwork
 from compressnet.network import CodecNetwork, Images, MakeGradient, Symbols
 from compressnet.threads import spread
@@ -132,6 +137,11 @@ class Codec:
                 except CodecRefusedError as error:
                     raise CodecRefusedError(f"{self.source}: this machine does not reproduce it ({error})") from error
                 return network
+        if math.prod(kind) > LOSSLESS_IMAGE_VALUES_LIMIT:
+            raise InputError(
+                f"images of {'x'.join(map(str, kind))} (height, width, channels) are too large for quality 100: a codec "
+                f"codes up to {LOSSLESS_IMAGE_VALUES_LIMIT} values of an image without loss; 'compressnet pack' stores them"
+            )
         known = ", ".join(_described(network) for network in self._lossless)
         raise InputError(
             f"images of {'x'.join(map(str, kind))} (height, width, channels) at quality 100, but the codec {self.name} "
@@ -176,7 +186,7 @@ class Codec:
     def compress(self, images: Images, quality: int | None = None, effort: int = 1) -> bytes:
         """Images (N,H,W) or (N,H,W,C), N >= 1, to one block of bytes, without a container. Raises InputError.
 
-        Colour under alpha 0 is not kept.
+        Colour under alpha 0 is not kept below quality 100.
         """
         check_effort(effort)
         quality = self.default_quality if quality is None else quality
@@ -236,7 +246,8 @@ class Codec:
         model = self._lossless[single.kind].model
         reader = wire.Reader(single.payload, "the block")
         size = model.size or (reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX))
-        if not 0 < single.images * math.prod(size) * model.channels <= LOSSLESS_VALUES_LIMIT:
+        values = math.prod(size) * model.channels
+        if not (0 < values <= LOSSLESS_IMAGE_VALUES_LIMIT and single.images * values <= LOSSLESS_VALUES_LIMIT):
             raise CorruptError(f"the block claims {single.images} images of {'x'.join(map(str, size))}")
         network = self.lossless_network((*size, model.channels))
         images = network.read_payloads([reader.take(reader.left)], [single.images], size)

@@ -16,6 +16,7 @@ Axes: O outputs, I inputs, E table columns, R ranges of a template.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
 from compressnet.exact import SHIFT_LIMIT
-from compressnet.limits import SIDE_LIMIT_PX
+from compressnet.limits import LOSSLESS_IMAGE_VALUES_LIMIT, SIDE_LIMIT_PX
 from compressnet.prior import HIDDEN_HIGH, DenseLayer, require_exact
 
 Ranges = NDArray[np.int8]
@@ -113,7 +114,8 @@ class PixelModel:
 
     def fits(self, kind: tuple[int, int, int]) -> bool:
         """Whether it codes images (H,W,C)."""
-        return kind[2] == self.channels and self.size in (None, kind[:2])
+        is_small = math.prod(kind) <= LOSSLESS_IMAGE_VALUES_LIMIT
+        return is_small and kind[2] == self.channels and self.size in (None, kind[:2])
 
 
 def taps(ranges: Ranges | tuple[tuple[int, int, int], ...]) -> list[tuple[int, int]]:
