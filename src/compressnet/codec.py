@@ -139,8 +139,8 @@ class Codec:
                 return network
         if math.prod(kind) > LOSSLESS_IMAGE_VALUES_LIMIT:
             raise InputError(
-                f"images of {'x'.join(map(str, kind))} (height, width, channels) are too large for quality 100: no more "
-                f"than {LOSSLESS_IMAGE_VALUES_LIMIT} values of an image are coded so; 'compressnet pack' stores larger ones"
+                f"images of {'x'.join(map(str, kind))} (height, width, channels) are too large for quality 100, which "
+                f"codes up to {LOSSLESS_IMAGE_VALUES_LIMIT} values of an image; 'compressnet pack' stores larger ones"
             )
         known = ", ".join(_described(network) for network in self._lossless)
         raise InputError(
