@@ -31,7 +31,7 @@ STEP_PIXELS = 3600
 """Pixels of a step, about."""
 CALIBRATED_BATCHES = 40
 EXPONENTS_EVERY_STEPS = 50
-MEASURED_PIXELS = 400_000
+MEASURED_PIXELS = 200_000
 TOGETHER_PIXELS = 40_000
 UNHELD_IMAGES = 500
 """Training images that are measured on where none are held out."""
