@@ -84,6 +84,11 @@ class Codec:
         ranges = [network.qualities for network in self.bundle.networks]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
+    def codes_lossless(self, kind: Kind) -> bool:
+        """Whether it codes images of this (H,W,C) at quality 100: without loss."""
+        del kind
+        return False
+
     def __repr__(self) -> str:
         return f"<Codec {self.name} {self.identity[:12]} kinds={self.kinds} backend={self.backend.name}>"
 
