@@ -224,6 +224,19 @@ def test_bench(tmp_path: Path) -> None:
     assert "--efforts x" in refused(2, "bench", "mnist", "--efforts", "x", "-o", tmp_path / "c")
 
 
+def test_bench_of_lossless_codecs_alone(tmp_path: Path) -> None:
+    options = ("bench", "mnist", "--limit", 30, "--rivals", "bz2,jpegls", "--quality", 100)
+    told = json.loads(run(*options, "-o", tmp_path / "b", "--json").stdout)
+    assert told == json.loads((tmp_path / "b" / "bench.json").read_text())
+    assert {"bz2", "jpegls"} <= {row["name"] for row in told["lossless"]}
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["bench.json", "report.html"]
+    said = run(*options, "-o", tmp_path / "b").stdout
+    for words in ("bits/pixel", "stream", "mosaic", "single", "wrote bench.json and report.html into"):
+        assert words in said
+    refusal = refused(2, "bench", "mnist", "--quality", 50, "-o", tmp_path / "c")
+    assert "--quality 50: give 100, for lossless codecs alone" in refusal
+
+
 def test_info(archive: Path) -> None:
     told = json.loads(run("info", archive, "--json").stdout)
     assert told["images"] == 23

@@ -127,7 +127,7 @@ def _byte_row(groups: Sequence[Group], left_out: list[str], report: Callable[[st
         left_out.append("zstd is not measured: pip install 'compressnet[bench]'; xz is, in its place")
         name, key = "xz -9e", "xz"
     report(name)
-    stream = next(rival for rival in RIVALS[key] if rival.mode == "mosaic")
+    stream = next(rival for rival in RIVALS[key] if rival.mode == "stream")
     total_bytes = sum(
         stream.encode(group.images_NHWC, stream.settings[0]).total_bytes * group.scale for group in groups
     )

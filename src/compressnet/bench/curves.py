@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from compressnet.bench.measure import COMPRESSNET, Point
+from compressnet.bench.points import COMPRESSNET, Point
 
 LEAST_OVERLAP_DB = 1.0
 COLOURS = {

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from compressnet.bench.coded import Setting, setting_text
 from compressnet.bench.mosaics import SAMPLE_PX, Group, Measured, PictureCodec, make_groups, measure, sampled
-from compressnet.bench.rivals import Setting
 from compressnet.errors import InputError, MissingExtraError
 from compressnet.network import Images
 
@@ -111,7 +111,7 @@ def match_groups(
         name=codec.name,
         total_bytes=round(point.total_bytes),
         psnr=None if math.isinf(point.psnr) else point.psnr,
-        setting=_text(setting) if lossless else f"{_qualities(point)}, {_text(setting)}",
+        setting=setting_text(setting) if lossless else f"{_qualities(point)}, {setting_text(setting)}",
         interpolated=point.below != point.above,
         measured_share=sum(len(group.images_NHWC) for group in chosen) / total,
     )
@@ -157,7 +157,7 @@ def _measured_once(
 
     def at(quality: int) -> Measured:
         if quality not in known:
-            report(f"{codec.name}, quality {quality}, {_text(setting)}")
+            report(f"{codec.name}, quality {quality}, {setting_text(setting)}")
             known[quality] = measure(groups, codec, {"quality": quality, **setting})
         return known[quality]
 
@@ -211,14 +211,3 @@ def _between(at: Callable[[int], Measured], below: int, above: int, psnr_db: flo
 
 def _qualities(point: _Point) -> str:
     return f"quality {point.above}" if point.below == point.above else f"qualities {point.below} and {point.above}"
-
-
-def _text(setting: Setting) -> str:
-    """`speed 4, subsampling 4:4:4, tune psnr`: what is on as its name alone, what is off left out."""
-    parts: list[str] = []
-    for key, value in setting.items():
-        if isinstance(value, dict):
-            parts.append(_text(value))
-        elif value is not False:
-            parts.append(key if value is True else f"{key} {value}")
-    return ", ".join(parts)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compressnet import api
 from compressnet.alpha import clear_hidden
-from compressnet.bench.rivals import Rival, find_rivals, pixels_of
+from compressnet.bench.coded import Rival, setting_text
+from compressnet.bench.lossless import LOSSLESS_QUALITY, codes_lossless, measure_lossless
+from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Failure, Inspected, Point
+from compressnet.bench.rivals import find_lossless_rivals, find_rivals, pixels_of
 from compressnet.codec import Codec
 from compressnet.container import Container
 from compressnet.metrics import compare, mse_per_image
@@ -26,87 +28,7 @@ SINGLE_IMAGES = 1000
 """Rivals with a file for each image get only so many: what they take per image does not depend on it."""
 SEARCHED_IMAGES = 2000
 """Efforts above 1 get only so many, chosen at random with a fixed seed."""
-SHOWN_IMAGES = 12
-COMPRESSNET = "compressnet"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One codec at one setting."""
-
-    codec: str
-    mode: str
-    """`archive`, `mosaic` or `single`."""
-    setting: str
-    lossless: bool
-    effort: int | None
-    quality: int | None
-    images: int
-    total_bytes: int
-    mse: float
-    psnr: float | None
-    ssim: float | None
-    encode_s: float
-    decode_s: float
-    shown: Images = field(repr=False)
-    """The first images decoded."""
-
-    @property
-    def bytes_per_image(self) -> float:
-        """Bytes on disk over images."""
-        return self.total_bytes / self.images
-
-    @property
-    def curve(self) -> str:
-        """What this point is a part of: a codec in a mode, and at an effort."""
-        if self.effort is not None:
-            return f"{COMPRESSNET}, effort {self.effort}"
-        return f"{self.codec}, {self.mode}{', lossless' if self.lossless else ''}"
-
-    def as_json(self) -> dict[str, Any]:
-        """A point of bench.json."""
-        names = ("codec", "mode", "setting", "lossless", "effort", "quality", "images", "mse", "psnr", "ssim")
-        return {name: getattr(self, name) for name in names} | {
-            "bytes": self.total_bytes,
-            "bytes_per_image": self.bytes_per_image,
-            "encode_s": self.encode_s,
-            "decode_s": self.decode_s,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A rival that could not do it."""
-
-    codec: str
-    mode: str
-    setting: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
-    """An archive looked into."""
-
-    block_bytes: NDArray[np.int64]
-    """Of each block."""
-    worst: list[tuple[int, float, Images, Images]]
-    """The ten images of the highest error: index, MSE, original, decoded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """All that was measured."""
-
-    source: str
-    codec: str
-    images: int
-    originals: Images
-    """The first images."""
-    points: list[Point]
-    failures: list[Failure]
-    inspected: Inspected
-    """At default quality and effort 1."""
+Report = Callable[[int, int, str], None]
 
 
 def run_bench(
@@ -117,7 +39,7 @@ def run_bench(
     rivals: Sequence[str] | None = None,
     efforts: Sequence[int] = EFFORTS,
     qualities: Sequence[int] | None = None,
-    report: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
+    report: Report = lambda _done, _total, _name: None,
 ) -> Bench:
     """Measure on images (N,H,W[,C]); `report` is told what is done, of how much, and what comes next.
 
@@ -127,41 +49,93 @@ def run_bench(
     chosen = find_rivals(rivals)
     low, high = codec.qualities
     grid = sorted({*range(low, high + 1, 9), codec.default_quality, high}) if qualities is None else list(qualities)
-    total = len(grid) * len(efforts) + sum(len(rival.settings) for rival in chosen)
+    own_lossless = codes_lossless(codec, images_NHWC)
+    begin = _steps(len(grid) * len(efforts) + own_lossless + _settings(chosen), report)
     points: list[Point] = []
-    failures: list[Failure] = []
-    done = 0
     few = images_NHWC
     if len(images_NHWC) > SEARCHED_IMAGES:
         picked = np.random.default_rng(0).choice(len(images_NHWC), SEARCHED_IMAGES, replace=False)
         few = images_NHWC[np.sort(picked)]
     for effort in efforts:
         for quality in grid:
-            report(done, total, f"{COMPRESSNET}, effort {effort}, quality {quality}")
+            begin(f"{COMPRESSNET}, effort {effort}, quality {quality}")
             points.append(
                 _measure_own(images_NHWC if effort == 1 else few, images_NHWC[:SHOWN_IMAGES], codec, quality, effort)
             )
-            done += 1
-    for rival in chosen:
-        subset = images_NHWC[:SINGLE_IMAGES] if rival.mode == "single" else images_NHWC
-        for setting in rival.settings:
-            text = ", ".join(f"{key} {value}" for key, value in setting.items())
-            report(done, total, f"{rival.name}, {rival.mode}, {text}")
-            try:
-                points.append(_measure_rival(rival, subset, setting, text))
-            except Exception as error:  # a rival's failure is a result, whatever it raises
-                failures.append(Failure(codec=rival.name, mode=rival.mode, setting=text, error=repr(error)))
-            done += 1
-    inspected = inspect(images_NHWC, codec, codec.default_quality, 1)
+    if own_lossless:
+        begin(f"{COMPRESSNET}, lossless")
+        points.append(measure_lossless(images_NHWC, codec))
+    rival_points, failures = _measure_rivals(chosen, images_NHWC, begin)
     return Bench(
         source=source,
         codec=codec.name,
         images=len(images_NHWC),
         originals=images_NHWC[:SHOWN_IMAGES],
-        points=points,
+        points=points + rival_points,
         failures=failures,
-        inspected=inspected,
+        inspected=inspect(images_NHWC, codec, codec.default_quality, 1),
     )
+
+
+def run_lossless(
+    images: Images,
+    source: str,
+    codec: Codec,
+    *,
+    rivals: Sequence[str] | None = None,
+    report: Report = lambda _done, _total, _name: None,
+) -> Bench:
+    """As `run_bench`, of what loses nothing; a codec that cannot code these images without loss is a failure."""
+    images_NHWC = pixels_of(images)
+    chosen = find_lossless_rivals(rivals)
+    begin = _steps(1 + _settings(chosen), report)
+    begin(f"{COMPRESSNET}, lossless")
+    points: list[Point] = []
+    failures: list[Failure] = []
+    if codes_lossless(codec, images_NHWC):
+        points.append(measure_lossless(images_NHWC, codec))
+    else:
+        kind = "x".join(map(str, images_NHWC.shape[1:]))
+        error = f"the codec {codec.name} does not code images of {kind} without loss"
+        failures.append(Failure(codec=COMPRESSNET, mode="archive", setting=f"quality {LOSSLESS_QUALITY}", error=error))
+    rival_points, rival_failures = _measure_rivals(chosen, images_NHWC, begin)
+    return Bench(
+        source=source,
+        codec=codec.name,
+        images=len(images_NHWC),
+        originals=images_NHWC[:SHOWN_IMAGES],
+        points=points + rival_points,
+        failures=failures + rival_failures,
+        inspected=None,
+    )
+
+
+def _steps(total: int, report: Report) -> Callable[[str], None]:
+    """What is told the name of each step as it begins, and reports how many are done."""
+    done = itertools.count()
+    return lambda name: report(next(done), total, name)
+
+
+def _settings(rivals: Sequence[Rival]) -> int:
+    return sum(len(rival.settings) for rival in rivals)
+
+
+def _measure_rivals(
+    rivals: Sequence[Rival], images_NHWC: Images, begin: Callable[[str], None]
+) -> tuple[list[Point], list[Failure]]:
+    """Every rival at every setting; those that fail are noted."""
+    points: list[Point] = []
+    failures: list[Failure] = []
+    for rival in rivals:
+        subset = images_NHWC[:SINGLE_IMAGES] if rival.mode == "single" else images_NHWC
+        for setting in rival.settings:
+            text = setting_text(setting)
+            begin(f"{rival.name}, {rival.mode}, {text}")
+            try:
+                points.append(_measure_rival(rival, subset, setting, text))
+            except Exception as error:  # a rival's failure is a result, whatever it raises
+                failures.append(Failure(codec=rival.name, mode=rival.mode, setting=text, error=repr(error)))
+    return points, failures
 
 
 def _measure_own(images_NHWC: Images, first_NHWC: Images, codec: Codec, quality: int, effort: int) -> Point:

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from compressnet.alpha import clear_hidden, has_alpha
-from compressnet.bench.rivals import Setting, mosaic, open_picture, save_picture, unmosaic
+from compressnet.bench.coded import Setting
+from compressnet.bench.rivals import mosaic, open_picture, save_picture, unmosaic
 from compressnet.errors import InputError
 from compressnet.metrics import mse_per_image, psnr_of_mse
 from compressnet.network import Images
@@ -187,7 +188,7 @@ def measure(groups: Sequence[Group], codec: PictureCodec, setting: Setting) -> M
     total_bytes = squares = 0.0
     for group in groups:
         shape = group.images_NHWC.shape
-        data = save_picture(mosaic(group.images_NHWC), codec.file_format, setting)
+        data = save_picture(mosaic(group.images_NHWC), setting, codec.file_format)
         decoded_NHWC = unmosaic(open_picture(data, shape[3]), shape)
         mse_N = mse_per_image(group.images_NHWC, decoded_NHWC)
         total_bytes += len(data) * group.scale

@@ -15,7 +15,8 @@ from PIL import Image
 
 from compressnet.bench.curves import BdRate, bd_rates, draw
 from compressnet.bench.evaluate import Evaluation
-from compressnet.bench.measure import Bench, Inspected, Point
+from compressnet.bench.lossless import HEADER, lossless_rows
+from compressnet.bench.points import Bench, Inspected, Point
 from compressnet.files import atomic_write
 from compressnet.metrics import psnr_of_mse
 from compressnet.network import Images
@@ -33,17 +34,7 @@ def write_bench(bench: Bench, folder: Path, interval: tuple[float, float] | None
     """Write all files into `folder`, and give what bench.json says."""
     folder.mkdir(parents=True, exist_ok=True)
     rates = bd_rates(bench.points, interval)
-    document = {
-        "source": bench.source,
-        "codec": bench.codec,
-        "images": bench.images,
-        "points": [point.as_json() for point in bench.points],
-        "bd_rate": [rate.as_json() for rate in rates],
-        "failures": [
-            {"codec": failure.codec, "mode": failure.mode, "setting": failure.setting, "error": failure.error}
-            for failure in bench.failures
-        ],
-    }
+    document = _document(bench, rates)
     title = f"{bench.source}: {bench.images} images"
     svg = draw(bench.points, title, "svg")
     atomic_write(folder / "bench.json", (json.dumps(document, indent=1) + "\n").encode())
@@ -51,6 +42,30 @@ def write_bench(bench: Bench, folder: Path, interval: tuple[float, float] | None
     atomic_write(folder / "rate-distortion.svg", svg)
     atomic_write(folder / "report.html", render(bench, rates, svg.decode()).encode())
     return document
+
+
+def write_lossless(bench: Bench, folder: Path) -> dict[str, Any]:
+    """Write bench.json and report.html of what loses nothing into `folder`, and give what bench.json says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = _document(bench, [])
+    atomic_write(folder / "bench.json", (json.dumps(document, indent=1) + "\n").encode())
+    atomic_write(folder / "report.html", render_lossless(bench).encode())
+    return document
+
+
+def _document(bench: Bench, rates: Sequence[BdRate]) -> dict[str, Any]:
+    return {
+        "source": bench.source,
+        "codec": bench.codec,
+        "images": bench.images,
+        "points": [point.as_json() for point in bench.points],
+        "bd_rate": [rate.as_json() for rate in rates],
+        "lossless": [row.as_json() for row in lossless_rows(bench)],
+        "failures": [
+            {"codec": failure.codec, "mode": failure.mode, "setting": failure.setting, "error": failure.error}
+            for failure in bench.failures
+        ],
+    }
 
 
 def page(title: str, sections: Iterable[str]) -> str:
@@ -158,6 +173,41 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def _lossless(bench: Bench) -> list[str]:
+    rows = [row.texts for row in lossless_rows(bench)]
+    words = "Every pixel as it was, the smallest first; /s is images a second."
+    return [f"<h2>Lossless</h2><p>{words}</p>", table(HEADER, rows)] if rows else []
+
+
+def _failures(bench: Bench) -> list[str]:
+    rows = [(f.codec, f.mode, f.setting, f.error) for f in bench.failures]
+    return ["<h2>Failures</h2>", table(("codec", "mode", "setting", "error"), rows)] if rows else []
+
+
+def _introduction(bench: Bench) -> str:
+    return (
+        f"<p>The codec {html.escape(bench.codec)} on {bench.images} images of {html.escape(bench.source)}. Bytes are "
+        "files on disk over images, without the codec; rivals code one file for each image (single), all images as "
+        "one picture (mosaic), each image with a dictionary for all (counted), or all pixels as one stream.</p>"
+    )
+
+
+def _inspected(inspected: Inspected | None) -> list[str]:
+    if inspected is None:
+        return []
+    return [
+        "<h2>The ten worst images, default quality, effort 1</h2>",
+        worst_images(inspected.worst),
+        "<h2>Bytes of the blocks, default quality, effort 1</h2>",
+        histogram(inspected.block_bytes, "bytes"),
+    ]
+
+
+def render_lossless(bench: Bench) -> str:
+    """The page of what loses nothing."""
+    return page(f"compressnet on {bench.source}", [_introduction(bench), *_lossless(bench), *_failures(bench)])
+
+
 def render(bench: Bench, rates: Sequence[BdRate], svg: str) -> str:
     """The page."""
     header = ("codec", "setting", "images", "bytes/image", "PSNR (dB)", "SSIM", "encode (ms)", "decode (ms)")
@@ -175,22 +225,17 @@ def render(bench: Bench, rates: Sequence[BdRate], svg: str) -> str:
         for point in bench.points
     ]
     sections = [
-        f"<p>The codec {html.escape(bench.codec)} on {bench.images} images of {html.escape(bench.source)}. Bytes are "
-        "files on disk over images, without the codec; rivals code one file for each image (single) or all images as "
-        "one picture (mosaic). klt is a Karhunen-Loeve transform fitted to these images, not counted either.</p>",
+        _introduction(bench),
+        "<p>klt is a Karhunen-Loeve transform fitted to these images, without what its tables take.</p>",
         svg[svg.index("<svg") :],
         "<h2>BD-rate</h2><p>Bytes that compressnet takes more (+) or less (-) at equal PSNR.</p>",
         table(("rival", "compressnet", "BD-rate", "interval of PSNR"), _rate_rows(rates)),
+        *_lossless(bench),
         "<h2>The same images at nearly the same bytes</h2>",
         _matched(bench),
-        "<h2>The ten worst images, default quality, effort 1</h2>",
-        worst_images(bench.inspected.worst),
-        "<h2>Bytes of the blocks, default quality, effort 1</h2>",
-        histogram(bench.inspected.block_bytes, "bytes"),
+        *_inspected(bench.inspected),
         "<h2>All points, and the time they took for an image</h2>",
         table(header, points),
+        *_failures(bench),
     ]
-    if bench.failures:
-        rows = [(f.codec, f.mode, f.setting, f.error) for f in bench.failures]
-        sections += ["<h2>Failures</h2>", table(("codec", "mode", "setting", "error"), rows)]
     return page(f"compressnet on {bench.source}", sections)

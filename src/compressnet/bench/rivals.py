@@ -1,51 +1,30 @@
-"""General codecs to compare with, at their slow settings: image codecs by Pillow and its plugins, and byte codecs.
+"""General codecs to compare with, at their slow settings: image codecs by Pillow and its plugins, JPEG-LS, byte codecs.
 
 Each codes the collection in the way that suits it best: one file per image, or all images as one mosaic picture, which
-spares the headers. Byte codecs code each image with a dictionary, or all pixels as one stream.
+spares the headers. Byte codecs code each image with a dictionary, or all pixels as one stream (`streams`).
 """
 
 from __future__ import annotations
 
 import importlib
 import io
-import lzma
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from compressnet.alpha import has_alpha
+from compressnet.bench.coded import Coded, Mode, Rival, Setting
 from compressnet.bench.klt import encode_klt
+from compressnet.bench.streams import BZ2, XZ, ZSTD, ZSTD_DICTIONARY
 from compressnet.errors import InputError, MissingExtraError
 from compressnet.network import Images
 
-Mode = Literal["single", "mosaic"]
-Setting = dict[str, Any]
-
-DICTIONARY_BYTES = 16 << 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coded:
-    """A collection that a rival has coded: its bytes in all, and how to get the images (N,H,W,C) back."""
-
-    total_bytes: int
-    decode: Callable[[], Images]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
-    """A codec at several settings; `encode` codes images (N,H,W,C)."""
-
-    name: str
-    mode: Mode
-    lossless: bool
-    settings: tuple[Setting, ...]
-    encode: Callable[[Images, Setting], Coded]
+_SOI, _APP8 = b"\xff\xd8", b"\xff\xe8"
 
 
 def mosaic(images_NHWC: Images) -> Images:
@@ -67,7 +46,7 @@ def unmosaic(picture: Images, shape: tuple[int, ...]) -> Images:
     return np.ascontiguousarray(tiles.reshape(-1, height, width, channels)[:count])
 
 
-def save_picture(picture_HWC: Images, file_format: str, setting: Setting) -> bytes:
+def save_picture(picture_HWC: Images, setting: Setting, file_format: str) -> bytes:
     """A picture of 1 to 4 channels as a file of Pillow's format of that name. Raises InputError for JPEG with alpha."""
     if file_format == "JPEG" and has_alpha(picture_HWC.shape[2]):
         raise InputError("JPEG has no alpha; leave jpeg out of --rivals for these images")
@@ -85,60 +64,56 @@ def open_picture(data: bytes, channels: int) -> Images:
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def _picture_rival(name: str, file_format: str, mode: Mode, settings: Sequence[Setting], *, lossless: bool) -> Rival:
+def save_jpegls(picture_HWC: Images, setting: Setting) -> bytes:
+    """A picture of any channels as a JPEG-LS file, lossless: the channels one under another as one grey picture.
+
+    The standard transforms no colours, so that coding 3 or 4 channels together, as it may, saves under a hundredth.
+    """
+    import imagecodecs
+
+    height, width, channels = picture_HWC.shape
+    planes = np.ascontiguousarray(picture_HWC.transpose(2, 0, 1)).reshape(channels * height, width)
+    # The library's own guess at the room for a file is too small for noise.
+    data = imagecodecs.jpegls_encode(planes, out=2 * planes.nbytes + 1024, **setting)
+    return _without_spiff(bytes(data))
+
+
+def _without_spiff(data: bytes) -> bytes:
+    """A JPEG-LS file without the SPIFF header, 44 bytes that decoders do not need."""
+    end = len(_SOI)
+    while data[end : end + 2] == _APP8:
+        end += 2 + int.from_bytes(data[end + 2 : end + 4], "big")
+    return data[: len(_SOI)] + data[end:]
+
+
+def open_jpegls(data: bytes, channels: int) -> Images:
+    """The pixels (H,W,C) of what `save_jpegls` gave."""
+    import imagecodecs
+
+    planes = imagecodecs.jpegls_decode(data)
+    return planes.reshape(channels, -1, planes.shape[1]).transpose(1, 2, 0)
+
+
+def _picture_rival(
+    name: str,
+    save: Callable[[Images, Setting], bytes],
+    read: Callable[[bytes, int], Images],
+    mode: Mode,
+    settings: Sequence[Setting],
+    *,
+    lossless: bool,
+) -> Rival:
     def encode(images_NHWC: Images, setting: Setting) -> Coded:
         channels = images_NHWC.shape[3]
         if mode == "mosaic":
-            data = save_picture(mosaic(images_NHWC), file_format, setting)
-            return Coded(
-                total_bytes=len(data), decode=lambda: unmosaic(open_picture(data, channels), images_NHWC.shape)
-            )
-        files = [save_picture(image, file_format, setting) for image in images_NHWC]
+            data = save(mosaic(images_NHWC), setting)
+            return Coded(total_bytes=len(data), decode=lambda: unmosaic(read(data, channels), images_NHWC.shape))
+        files = [save(image, setting) for image in images_NHWC]
         return Coded(
-            total_bytes=sum(map(len, files)),
-            decode=lambda: np.stack([open_picture(file, channels) for file in files]),
+            total_bytes=sum(map(len, files)), decode=lambda: np.stack([read(file, channels) for file in files])
         )
 
     return Rival(name=name, mode=mode, lossless=lossless, settings=tuple(settings), encode=encode)
-
-
-def _from_bytes(data: bytes, shape: tuple[int, ...]) -> Images:
-    return np.frombuffer(data, np.uint8).reshape(shape)
-
-
-def _encode_xz(images_NHWC: Images, setting: Setting) -> Coded:
-    data = lzma.compress(images_NHWC.tobytes(), **setting)
-    return Coded(total_bytes=len(data), decode=lambda: _from_bytes(lzma.decompress(data), images_NHWC.shape))
-
-
-def _encode_zstd_stream(images_NHWC: Images, setting: Setting) -> Coded:
-    import zstandard
-
-    data = zstandard.ZstdCompressor(**setting).compress(images_NHWC.tobytes())
-    return Coded(
-        total_bytes=len(data),
-        decode=lambda: _from_bytes(zstandard.ZstdDecompressor().decompress(data), images_NHWC.shape),
-    )
-
-
-def _encode_zstd_dictionary(images_NHWC: Images, setting: Setting) -> Coded:
-    """Each image with a dictionary that was trained on the images themselves and counts."""
-    import zstandard
-
-    samples = [image.tobytes() for image in images_NHWC]
-    dictionary = zstandard.train_dictionary(DICTIONARY_BYTES, samples)
-    compressor = zstandard.ZstdCompressor(
-        dict_data=dictionary, write_content_size=False, write_dict_id=False, **setting
-    )
-    files = [compressor.compress(sample) for sample in samples]
-
-    def decode() -> Images:
-        decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
-        image_bytes = len(samples[0])
-        parts = [decompressor.decompress(file, max_output_size=image_bytes) for file in files]
-        return _from_bytes(b"".join(parts), images_NHWC.shape)
-
-    return Coded(total_bytes=sum(map(len, files)) + len(dictionary.as_bytes()), decode=decode)
 
 
 def _encode_klt(images_NHWC: Images, setting: Setting) -> Coded:
@@ -160,35 +135,36 @@ _JPEG2000: list[Setting] = [
 _STEPS = [{"step": step} for step in (12, 18, 26, 36, 50, 70, 100, 140, 200, 280)]
 
 
+_LOSSLESS: dict[str, tuple[str, list[Setting]]] = {
+    "png": ("PNG", [{"optimize": True}]),
+    "webp": ("WEBP", [{"lossless": True, "quality": 100, "method": 6}]),
+    "jxl": ("JXL", [{"lossless": True, "effort": effort} for effort in (9, 10)]),
+    "jpeg2000": ("JPEG2000", [{"irreversible": False, "no_jp2": True}]),
+}
+_LOSSY: dict[str, tuple[str, list[Setting]]] = {
+    "jpeg": ("JPEG", _JPEG),
+    "webp": ("WEBP", _WEBP),
+    "avif": ("AVIF", _AVIF),
+    "jxl": ("JXL", _JXL),
+    "jpeg2000": ("JPEG2000", _JPEG2000),
+}
+
+
 def _all() -> dict[str, list[Rival]]:
     both: tuple[Mode, Mode] = ("mosaic", "single")
-    lossy = (
-        ("jpeg", "JPEG", _JPEG),
-        ("webp", "WEBP", _WEBP),
-        ("avif", "AVIF", _AVIF),
-        ("jxl", "JXL", _JXL),
-        ("jpeg2000", "JPEG2000", _JPEG2000),
-    )
-    lossless: tuple[tuple[str, str, Setting], ...] = (
-        ("png", "PNG", {"optimize": True}),
-        ("webp", "WEBP", {"lossless": True, "quality": 100, "method": 6}),
-        ("jxl", "JXL", {"lossless": True, "effort": 9}),
-        ("jpeg2000", "JPEG2000", {"irreversible": False, "no_jp2": True}),
-    )
     rivals: dict[str, list[Rival]] = {}
-    for name, file_format, settings in lossy:
-        for mode in both:
-            rivals.setdefault(name, []).append(_picture_rival(name, file_format, mode, settings, lossless=False))
-    for name, file_format, setting in lossless:
-        for mode in both:
-            rivals.setdefault(name, []).append(_picture_rival(name, file_format, mode, [setting], lossless=True))
-    level: Setting = {"level": 19}
-    rivals["zstd"] = [
-        Rival(name="zstd", mode="single", lossless=True, settings=(level,), encode=_encode_zstd_dictionary),
-        Rival(name="zstd", mode="mosaic", lossless=True, settings=(level,), encode=_encode_zstd_stream),
+    for formats, lossless in ((_LOSSY, False), (_LOSSLESS, True)):
+        for name, (file_format, settings) in formats.items():
+            save = partial(save_picture, file_format=file_format)
+            rivals.setdefault(name, []).extend(
+                _picture_rival(name, save, open_picture, mode, settings, lossless=lossless) for mode in both
+            )
+    rivals["jpegls"] = [
+        _picture_rival("jpegls", save_jpegls, open_jpegls, mode, [{"level": 0}], lossless=True) for mode in both
     ]
-    xz: Setting = {"preset": 9 | lzma.PRESET_EXTREME}
-    rivals["xz"] = [Rival(name="xz", mode="mosaic", lossless=True, settings=(xz,), encode=_encode_xz)]
+    rivals["zstd"] = [ZSTD_DICTIONARY, ZSTD]
+    rivals["xz"] = [XZ]
+    rivals["bz2"] = [BZ2]
     rivals["klt"] = [Rival(name="klt", mode="mosaic", lossless=False, settings=tuple(_STEPS), encode=_encode_klt)]
     return rivals
 
@@ -202,12 +178,22 @@ def find_rivals(names: Sequence[str] | None) -> list[Rival]:
     unknown = [name for name in names or () if name not in RIVALS]
     if unknown:
         raise InputError(f"--rivals {unknown[0]}: there are {', '.join(RIVALS)}")
-    for module in ("pillow_jxl", "zstandard", "matplotlib", "bjontegaard"):
+    for module in ("pillow_jxl", "imagecodecs", "zstandard", "matplotlib", "bjontegaard"):
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"bench needs {module}; pip install 'compressnet[bench]'") from error
     return [rival for name in (RIVALS if names is None else names) for rival in RIVALS[name]]
+
+
+def find_lossless_rivals(names: Sequence[str] | None) -> list[Rival]:
+    """The rivals of these names, or all, as far as they lose nothing. Raises InputError, MissingExtraError."""
+    lossless = [rival for rival in find_rivals(names) if rival.lossless]
+    lossy = [name for name in names or () if all(rival.name != name for rival in lossless)]
+    if lossy:
+        known = (name for name, rivals in RIVALS.items() if any(rival.lossless for rival in rivals))
+        raise InputError(f"--rivals {lossy[0]}: it always loses something; lossless are {', '.join(known)}")
+    return lossless
 
 
 def pixels_of(images: NDArray[np.uint8]) -> Images:

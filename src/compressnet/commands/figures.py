@@ -38,6 +38,7 @@ from compressnet.commands.shared import (
 
 if TYPE_CHECKING:
     from compressnet.bench.evaluate import Evaluation
+    from compressnet.bench.points import Bench
     from compressnet.codec import Codec
 
 
@@ -138,6 +139,9 @@ def bench(
     source: InputArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write into.")],
     codec: CodecOption = "mnist",
+    quality: Annotated[
+        int | None, typer.Option(metavar="100", help="100: only what loses nothing; by default, curves as well.")
+    ] = None,
     limit: LimitOption = None,
     rivals: Annotated[str | None, typer.Option(metavar="A,B,...", help="Only these; by default all.")] = None,
     efforts: Annotated[str, typer.Option(metavar="E,F,...", help="Efforts of compressnet.")] = "1,5,9",
@@ -146,11 +150,14 @@ def bench(
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Compare compressnet with other codecs: curves, BD-rates, times and a page with all of it."""
+    """Compare compressnet with other codecs: curves, BD-rates, lossless figures, times and a page with all of it."""
     from compressnet import api
-    from compressnet.bench.measure import run_bench
-    from compressnet.bench.report import write_bench
+    from compressnet.bench.lossless import LOSSLESS_QUALITY
+    from compressnet.bench.measure import run_bench, run_lossless
+    from compressnet.bench.report import write_bench, write_lossless
 
+    if quality not in (None, LOSSLESS_QUALITY):
+        fail(f"--quality {quality}: give 100, for lossless codecs alone; without it, curves show all qualities", USAGE)
     try:
         chosen_efforts = [int(effort) for effort in efforts.split(",")]
     except ValueError:
@@ -158,21 +165,28 @@ def bench(
     interval = None if psnr_range is None else _parse_interval(psnr_range)
     images = open_input(source).load(limit)
     loaded = api.load(codec, threads=threads)
+    chosen_rivals = None if rivals is None else rivals.split(",")
     with make_progress(quiet=quiet) as progress:
         task = progress.add_task("bench", total=None)
-        result = run_bench(
-            images,
-            source,
-            loaded,
-            rivals=None if rivals is None else rivals.split(","),
-            efforts=chosen_efforts,
-            report=lambda done, total, name: progress.update(task, completed=done, total=total, description=name),
-        )
-    document = write_bench(result, output, interval)
+
+        def tell(done: int, total: int, name: str) -> None:
+            progress.update(task, completed=done, total=total, description=name)
+
+        if quality is None:
+            result = run_bench(images, source, loaded, rivals=chosen_rivals, efforts=chosen_efforts, report=tell)
+        else:
+            result = run_lossless(images, source, loaded, rivals=chosen_rivals, report=tell)
+    document = write_bench(result, output, interval) if quality is None else write_lossless(result, output)
     if as_json:
         print(json.dumps(document))
     elif not quiet:
-        _print_bench(document, output)
+        if quality is None:
+            _print_rates(document)
+        _print_lossless(result)
+        for failure in result.failures:
+            errors_console.print(f"compressnet: {failure.codec}, {failure.mode} failed: {failure.error}")
+        curves = ", rate-distortion.png, rate-distortion.svg and " if quality is None else " and "
+        console.print(f"wrote bench.json{curves}report.html into {output}")
 
 
 def _parse_interval(text: str) -> tuple[float, float]:
@@ -184,7 +198,7 @@ def _parse_interval(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _print_bench(document: dict[str, Any], folder: Path) -> None:
+def _print_rates(document: dict[str, Any]) -> None:
     table = Table(title=f"{document['source']}, {document['images']} images: bytes at equal PSNR (BD-rate)")
     for name in ("rival", "compressnet", "BD-rate", "over"):
         table.add_column(name, justify="right" if name == "BD-rate" else "left")
@@ -194,9 +208,20 @@ def _print_bench(document: dict[str, Any], folder: Path) -> None:
         over = row["note"] if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f} dB"
         table.add_row(row["rival"], row["curve"], shown, over)
     console.print(table)
-    for failure in document["failures"]:
-        errors_console.print(f"compressnet: {failure['codec']}, {failure['mode']} failed: {failure['error']}")
-    console.print(f"wrote bench.json, rate-distortion.png, rate-distortion.svg and report.html into {folder}")
+
+
+def _print_lossless(result: Bench) -> None:
+    """What loses nothing, each codec and mode at its best setting; report.html has the others."""
+    from compressnet.bench.lossless import best_rows, lossless_rows
+
+    table = Table(title="lossless, the best setting of each, compressnet's codec not counted")
+    for name in ("codec", "mode", "bytes/image", "bits/pixel", "encoded/s", "decoded/s"):
+        table.add_column(name, justify="left" if name in ("codec", "mode") else "right")
+    for row in best_rows(lossless_rows(result)):
+        name, mode, _setting, _images, *figures = row.texts
+        table.add_row(name, mode, *figures)
+    if table.row_count:
+        console.print(table)
 
 
 @guarded
