@@ -2,7 +2,8 @@
 
 On a few images, at a quick setting, every variant of the codec is brought to the PSNR by bisection over its quality.
 The best variant is then measured on all images, at its slow setting, from that quality on. Where no quality comes
-within 0.1 dB, the bytes are interpolated between two neighbours. A lossless mosaic counts wherever it is smaller.
+within 0.1 dB, the bytes are interpolated between two neighbours. A lossless mosaic counts wherever it is smaller, and
+alone where nothing may be lost.
 """
 
 from __future__ import annotations
@@ -78,19 +79,20 @@ def mosaic_at(
 def match_groups(
     groups: Sequence[Group],
     codec: PictureCodec,
-    psnr_db: float,
+    psnr_db: float | None,
     *,
     sample_px: int = SAMPLE_PX,
     report: Report = lambda _: None,
 ) -> Matched | None:
-    """As `mosaic_at`, of images that were made ready for it."""
-    require_psnr(psnr_db)
+    """As `mosaic_at`, of images that were made ready for it; without loss where `psnr_db` is None."""
+    if psnr_db is not None:
+        require_psnr(psnr_db)
     if (missing := codec.missing()) is not None:
         raise MissingExtraError(missing)
     few, chosen = sampled(groups, TRIAL_PX), sampled(groups, sample_px)
-    variant = _best_variant(few, codec, psnr_db, report)
+    variant = None if psnr_db is None else _best_variant(few, codec, psnr_db, report)
     candidates: list[tuple[_Point, Setting, bool]] = []  # the last says whether it is lossless
-    if variant is not None and codec.qualities is not None:
+    if psnr_db is not None and variant is not None and codec.qualities is not None:
         setting = {**codec.slow, **variant[0]}
         at = _measured_once(chosen, codec, setting, report)
         point = _approach(at, psnr_db, codec.qualities, guess=variant[1].above, step=2)
@@ -98,8 +100,11 @@ def match_groups(
             candidates.append((point, setting, False))
     if codec.lossless_quick is not None and codec.lossless_slow is not None:
         report(f"{codec.name}, lossless")
-        trial = measure(few, codec, codec.lossless_quick)
-        if not candidates or variant is None or trial.total_bytes < LOSSLESS_MARGIN * variant[1].total_bytes:
+        pays = variant is None or not candidates
+        if not pays and variant is not None:
+            trial = measure(few, codec, codec.lossless_quick)
+            pays = trial.total_bytes < LOSSLESS_MARGIN * variant[1].total_bytes
+        if pays:
             found = measure(chosen, codec, codec.lossless_slow)
             point = _Point(below=0, above=0, total_bytes=found.total_bytes, psnr=found.psnr)
             candidates.append((point, codec.lossless_slow, True))

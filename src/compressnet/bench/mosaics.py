@@ -103,7 +103,7 @@ _JXL = PictureCodec(
     quick={"effort": 7},
     slow={"effort": 7},
     lossless_quick={"lossless": True, "effort": 7},
-    lossless_slow={"lossless": True, "effort": 9},
+    lossless_slow={"lossless": True, "effort": 10},
     plugin="pillow_jxl",
 )
 _PNG = PictureCodec(
