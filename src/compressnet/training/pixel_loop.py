@@ -20,7 +20,7 @@ from torch import nn
 from compressnet.errors import FormatError, InputError
 from compressnet.training.options import Measured, Options, Progress, TrainingInterrupted
 from compressnet.training.pixel_design import PixelDesign
-from compressnet.training.pixel_networks import Layer, PlaneNet
+from compressnet.training.pixel_networks import PlaneNet
 from compressnet.training.pixel_sampling import Planes, PlaneSet, backgrounds_of, quiet_odds
 from compressnet.wire import LOSSLESS_QUALITY
 
@@ -278,7 +278,3 @@ class PixelTrainer:
         self.step, self.images, self.seconds = state["step"], state["images"], state["seconds"]
         self.loss, self.quantized = state["loss"], state["quantized"]
 
-
-def layers_of(net: PlaneNet) -> list[Layer]:
-    """A plane's hidden layers."""
-    return [cast("Layer", layer) for layer in net.layers]
