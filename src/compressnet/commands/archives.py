@@ -43,6 +43,7 @@ from compressnet.commands.shared import (
     require_target_free,
 )
 from compressnet.errors import InputError
+from compressnet.wire import LOSSLESS_QUALITY
 
 if TYPE_CHECKING:
     from compressnet.archive import Archive
@@ -116,7 +117,7 @@ def compress(
         )
         for line in written.remarks(collection.names):
             console.print(line)
-        if max_error is None and min_psnr is None:
+        if max_error is None and min_psnr is None and shown != LOSSLESS_QUALITY:
             _warn_of_ruined(output, collection, loaded, written.images)
 
 
