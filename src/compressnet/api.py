@@ -148,7 +148,8 @@ def compress(
     path: a path, which is replaced at the end and only if all went well; or a binary stream, such as a pipe.
     codec: a name, a path or a loaded `Codec`. quality: 0 to 99, or 100 without loss; by default the codec's own.
     labels: integers or texts, one for each image. names: texts, likewise.
-    max_error: the largest error of any channel of any pixel. min_psnr: the lowest PSNR of any image, in dB. Images that
+    max_error: the largest error of any channel of any pixel; 0 is quality 100, where no quality is given and the codec
+    has it. min_psnr: the lowest PSNR of any image, in dB. Images that
     miss them are coded at a higher quality, or stored.
     exact_alpha: whether colour under alpha 0 is kept; a `max_error` implies it.
     store_unknown: whether images are stored also where the codec has a network for none of them; else an InputError.
@@ -158,7 +159,7 @@ def compress(
     check_effort(effort)
     if not isinstance(codec, Codec):
         codec = load(codec, backend, threads)
-    quality = codec.default_quality if quality is None else quality
+    quality = chosen_quality(codec, quality, max_error)
     entry = codec_entry(codec, embed_codec, quality)
     settings = Settings(
         quality=quality,
@@ -228,6 +229,13 @@ def _written_to(path: PathLike | BinaryIO, write: Callable[[BinaryIO], Written])
         return write(path)
     with writing(Path(path)) as stream:
         return write(stream)
+
+
+def chosen_quality(codec: Codec, quality: int | None, max_error: int | None = None) -> int:
+    """The quality where one or none is asked for: the codec's own, or 100 where no value may change and it has that."""
+    if quality is not None:
+        return quality
+    return LOSSLESS_QUALITY if max_error == 0 and codec.bundle.pixels else codec.default_quality
 
 
 def codec_entry(codec: Codec, embed: bool | None, quality: int) -> CodecEntry:

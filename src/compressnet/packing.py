@@ -207,7 +207,7 @@ def _write(
     if codec is None:
         written = api.store(collection.batches(), output, block_images=options.block_images, **common)
     else:
-        quality = codec.default_quality if quality is None else quality
+        quality = api.chosen_quality(codec, quality, options.max_error)
         written = api.compress(
             collection.batches(),
             output,

@@ -106,7 +106,7 @@ def compress(
             exact_alpha=exact_alpha,
             report=report,
         )
-    shown = loaded.default_quality if quality is None else quality
+    shown = api.chosen_quality(loaded, quality, max_error)
     if as_json and output != STREAM:
         print(json.dumps(written.as_json() | {"codec": loaded.name, "quality": shown}))
     elif not quiet and output != STREAM:
