@@ -45,7 +45,8 @@ Indices = NDArray[np.int64]
 """Whole numbers: places, values, frequencies."""
 Code = Callable[[Indices, Indices, Indices | None], Indices]
 """(images in ascending order (n,), frequencies (A,n), symbols (n,) or None) -> symbols (n,)."""
-PROBE_SIDE = 12
+PROBE_SIDE_PX = 12
+"""The sides of the probe's images, at most: each pixel is a step, and it is run before a codec is trusted."""
 PROBE_IMAGES = 3
 
 
@@ -114,7 +115,7 @@ class LosslessNetwork:
 
     def probe_sha256(self) -> bytes:
         """SHA-256 of the payload of derived images."""
-        height, width = self.model.size or (PROBE_SIDE, PROBE_SIDE)
+        height, width = (min(side, PROBE_SIDE_PX) for side in self.model.size or (PROBE_SIDE_PX, PROBE_SIDE_PX))
         images = probe_images(height, width, self.model.channels)
         (payload,), _ = self.write_blocks(images, [len(images)])
         return hashlib.sha256(payload).digest()
@@ -129,7 +130,7 @@ class LosslessNetwork:
 
 
 def probe_images(height: int, width: int, channels: int) -> Images:
-    """Images (3,H,W,C) by a rule: the bytes of s, 2^31 s' = 1103515245 s + 12345, in runs; docs/FORMAT.md."""
+    """Images (3,H,W,C) by a rule: runs of the values of a congruential generator; docs/FORMAT.md, section 10."""
     values = np.zeros(PROBE_IMAGES * height * width * channels, np.uint8)
     state = 1
     value = 0
