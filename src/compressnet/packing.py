@@ -245,10 +245,6 @@ def _write(
     )
 
 
-LOSSLESS_PSNR_DB = 99.0
-"""Above what any lossy setting gives: rivals are compared without loss then."""
-
-
 def advise_on(
     collection: Collection,
     *,
@@ -262,7 +258,7 @@ def advise_on(
     sets: list[Images] = collection.sample_sets(ADVISED_IMAGES, RUN_IMAGES)
     return advise(
         sets,
-        psnr_db=LOSSLESS_PSNR_DB if psnr is None else psnr,
+        psnr_db=psnr,
         payload_bytes=payload_bytes,
         codec_bytes=codec_bytes,
         sample_px=sample_px,

@@ -35,8 +35,8 @@ class Advice:
     """What a collection takes in compressnet and otherwise, and what to do."""
 
     images: int
-    psnr: float
-    """In dB: what compressnet gives, and what lossy rivals were brought to."""
+    psnr: float | None
+    """In dB: what compressnet gives, and what lossy rivals were brought to; None without loss."""
     payload_bytes: int
     """compressnet's, without its codec."""
     codec_bytes: int
@@ -58,7 +58,7 @@ class Advice:
 def advise(
     images_by_shape: Sequence[Images],
     *,
-    psnr_db: float,
+    psnr_db: float | None,
     payload_bytes: int,
     codec_bytes: int,
     codecs: Sequence[PictureCodec] = PICTURE_CODECS,
@@ -68,11 +68,13 @@ def advise(
 ) -> Advice:
     """Compare images (N,H,W[,C]), one array a shape, packed into `payload_bytes` at `psnr_db`, with what others take.
 
+    psnr_db: None where compressnet loses nothing; rivals do not either then.
     scale: images of the collection for one of these, where they are a sample; bytes are the collection's.
     A codec that the user has anyway counts with 0 `codec_bytes`. `report` is told what comes next. Rivals that are not
     installed, or fail, are left out and named. Raises InputError.
     """
-    require_psnr(psnr_db)
+    if psnr_db is not None:
+        require_psnr(psnr_db)
     if payload_bytes <= 0 or codec_bytes < 0:
         raise InputError(f"{payload_bytes} bytes of payload and {codec_bytes} of codec; give what the archive takes")
     groups = make_groups(images_by_shape, scale)
@@ -93,7 +95,11 @@ def advise(
             left_out.append(f"{codec.name} failed: {error!r}")
             continue
         if matched is None:
-            left_out.append(f"{codec.name} does not reach {psnr_db:.1f} dB")
+            left_out.append(
+                f"{codec.name} has nothing lossless"
+                if psnr_db is None
+                else f"{codec.name} does not reach {psnr_db:.1f} dB"
+            )
             continue
         rivals.append(AdviceRow(name=codec.name, total_bytes=matched.total_bytes, psnr=matched.psnr, note=matched.note))
     best = min(rivals, key=lambda row: row.total_bytes)

@@ -78,19 +78,20 @@ def mosaic_at(
 def match_groups(
     groups: Sequence[Group],
     codec: PictureCodec,
-    psnr_db: float,
+    psnr_db: float | None,
     *,
     sample_px: int = SAMPLE_PX,
     report: Report = lambda _: None,
 ) -> Matched | None:
-    """As `mosaic_at`, of images that were made ready for it."""
-    require_psnr(psnr_db)
+    """As `mosaic_at`, of images that were made ready for it; without a PSNR, without loss."""
+    if psnr_db is not None:
+        require_psnr(psnr_db)
     if (missing := codec.missing()) is not None:
         raise MissingExtraError(missing)
     few, chosen = sampled(groups, TRIAL_PX), sampled(groups, sample_px)
-    variant = _best_variant(few, codec, psnr_db, report)
+    variant = None if psnr_db is None else _best_variant(few, codec, psnr_db, report)
     candidates: list[tuple[_Point, Setting, bool]] = []  # the last says whether it is lossless
-    if variant is not None and codec.qualities is not None:
+    if variant is not None and psnr_db is not None and codec.qualities is not None:
         setting = {**codec.slow, **variant[0]}
         at = _measured_once(chosen, codec, setting, report)
         point = _approach(at, psnr_db, codec.qualities, guess=variant[1].above, step=2)
