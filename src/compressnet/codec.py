@@ -56,6 +56,7 @@ class Codec:
         """source: where the codec came from, for errors; make_gradient: what effort above 1 needs."""
         self.bundle = bundle
         self.backend, self.threads, self.source = backend, threads, source
+        self._make_gradient = make_gradient
         self._networks = [CodecNetwork(network, backend, make_gradient) for network in bundle.networks]
         self._lossless = [LosslessNetwork(model) for model in bundle.pixels]
         for network in self._networks:
@@ -94,7 +95,11 @@ class Codec:
     def part(self, identity: bytes) -> Codec | None:
         """The part of it that an archive's codec entry names; None where it is another codec's."""
         part = self.bundle.part(identity)
-        return self if part is self.bundle or part is None else Codec(part, self.backend, self.threads, self.source)
+        if part is None:
+            return None
+        if part is self.bundle:
+            return self
+        return Codec(part, self.backend, self.threads, self.source, self._make_gradient)
 
     @property
     def default_quality(self) -> int:

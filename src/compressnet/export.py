@@ -83,6 +83,11 @@ def make_models(bundle: Bundle, quality: int, network: Network) -> Models:
 
 def network_at(bundle: Bundle, quality: int) -> Network:
     """The codec's network at a quality. Raises InputError where there is none."""
+    if not bundle.networks:
+        raise InputError(
+            f"the codec {bundle.name} is lossless: its network goes pixel by pixel, and has no encoder or decoder to "
+            "export"
+        )
     if quality == LOSSLESS_QUALITY:
         raise InputError(
             "quality 100 is lossless and has no encoder or decoder to export, as its network goes pixel by pixel; use "

@@ -10,11 +10,11 @@ SIDE_LIMIT_PX = 1 << 12
 """Height or width of an image."""
 CHANNELS_LIMIT = 4
 BLOCK_PIXELS_LIMIT = 1 << 28
+"""Values (pixels times channels) in a block."""
 LOSSLESS_IMAGE_VALUES_LIMIT = 1 << 16
 """Of an image that is coded without loss: they take a step each, however few images go side by side."""
 LOSSLESS_VALUES_LIMIT = 1 << 22
 """Of a lossless block, which takes a while to decode: about 20 seconds for so many."""
-"""Values (pixels times channels) in a block."""
 CHUNK_BYTES_LIMIT = 1 << 30
 CODEC_BYTES_LIMIT = 1 << 28
 CODECS_LIMIT = 255

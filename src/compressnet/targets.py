@@ -100,6 +100,8 @@ def find_quality(
     """
     if not (math.isfinite(target.value) and target.value > 0):
         raise InputError(f"a target of {target.value:g}: it has to be a positive number")
+    if codec.is_lossless_only:
+        raise InputError(f"{_text(target)}: the codec {codec.name} is lossless, it has quality 100 and no other")
     arrays = [images] if isinstance(images, np.ndarray) else images
     sets = [array.reshape(len(array), *kind_of(array)) for array in arrays]
     if not any(kind_of(images_NHWC) in codec.kinds for images_NHWC in sets):

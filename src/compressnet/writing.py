@@ -295,7 +295,9 @@ class Router:
             stored = images_NHWC[~better_N]
             self._store(way.shape, stored, numbers[~better_N], self._bounds.steps(stored), "smaller without the codec")
             images_NHWC, numbers = images_NHWC[better_N], numbers[better_N]
-            payloads = self._coder.write_lossless(images_NHWC, block_images)[0] if len(numbers) else []
+            if not len(numbers):
+                return
+            payloads = self._coder.write_lossless(images_NHWC, block_images)[0]
         self._add_blocks(way, payloads, numbers)
 
     def _add_blocks(self, way: Way, payloads: list[tuple[int, bytes]], numbers: NDArray[np.int64]) -> None:

@@ -95,8 +95,11 @@ def advise(
             left_out.append(f"{codec.name} failed: {error!r}")
             continue
         if matched is None:
-            wish = "is never without loss" if psnr_db is None else f"does not reach {psnr_db:.1f} dB"
-            left_out.append(f"{codec.name} {wish}")
+            left_out.append(
+                f"{codec.name} has nothing lossless"
+                if psnr_db is None
+                else f"{codec.name} does not reach {psnr_db:.1f} dB"
+            )
             continue
         rivals.append(AdviceRow(name=codec.name, total_bytes=matched.total_bytes, psnr=matched.psnr, note=matched.note))
     best = min(rivals, key=lambda row: row.total_bytes)

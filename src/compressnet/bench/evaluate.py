@@ -48,6 +48,8 @@ class Evaluation:
     rows: list[Row]
     spread: Spread
     """PSNR image by image, of the archive's pixels."""
+    perfect: bool
+    """Whether every value came back from the archive as it was."""
 
     @property
     def bytes_per_image(self) -> float:
@@ -55,9 +57,14 @@ class Evaluation:
         return self.archive_bytes / self.images
 
     @property
+    def is_lossless(self) -> bool:
+        """Whether it was at quality 100, which has to give every value back."""
+        return self.quality == LOSSLESS_QUALITY
+
+    @property
     def identical(self) -> bool:
-        """Whether all ways gave the same pixels, to the bit."""
-        return len({row.pixels_sha256 for row in self.rows}) == 1
+        """Whether all ways gave the same pixels, to the bit; without loss, whether these are the originals'."""
+        return self.perfect if self.is_lossless else len({row.pixels_sha256 for row in self.rows}) == 1
 
     def as_json(self) -> dict[str, Any]:
         """The document that `evaluate --json` prints."""
@@ -132,6 +139,7 @@ def evaluate(
         codec_bytes=len(entry.embedded),
         rows=rows,
         spread=psnr_spread(images, decoded),
+        perfect=np.array_equal(images, decoded),
     )
 
 

@@ -161,8 +161,8 @@ def render_evaluation(evaluation: Evaluation, inspected: Inspected, source: str)
         f"{evaluation.bytes_per_image:.2f} an image (ideal code length {evaluation.ideal_bytes_per_image:.2f}); "
         f"the codec, if embedded, adds {evaluation.codec_bytes} bytes.</p>",
         table(("path", "MSE", "PSNR (dB)", "PSNR, mean (dB)", "SSIM", "SHA-256 of the pixels"), rows),
-        "<h2>The ten worst images</h2>",
-        worst_images(inspected.worst),
+        "<p>Every pixel came back as it was.</p>" if evaluation.perfect else "<h2>The ten worst images</h2>",
+        "" if evaluation.perfect else worst_images(inspected.worst),
         "<h2>Bytes of the blocks</h2>",
         histogram(inspected.block_bytes, "bytes"),
     ]

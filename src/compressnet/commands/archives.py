@@ -232,8 +232,28 @@ def info(
     if as_json:
         print(json.dumps(document))
         return
-    for key, value in document.items():
-        console.print(f"{key}: {value}")
+    for name, value in document.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            console.print(f"{name}:")
+            for entry in value:
+                console.print("  " + ", ".join(f"{key} {_told(key, known, ' to ')}" for key, known in entry.items()))
+        else:
+            console.print(f"{name}: {_told(name, value)}")
+
+
+def _told(name: str, value: Any, separator: str = ", ") -> str:
+    """A value of `describe`'s document, in words. separator: between the values of a list."""
+    if name == "size" and value is None:
+        return "any"
+    if value is None or value in ([], {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {key}" for key, count in value.items())
+    if isinstance(value, list):
+        return ("x" if name in ("shape", "kind", "size") else separator).join(map(str, value))
+    return str(value)
 
 
 @guarded

@@ -233,10 +233,17 @@ def _run(output: Path, quiet: bool, start: Callable[..., Bundle], held_out: Sequ
         except import_training().TrainingInterrupted as error:
             fail(f"interrupted; the training so far is in {error}, --resume goes on from there", INTERRUPTED)
     if not quiet:
-        if curves is not None and last is not None:
+        if curves is not None:
             curves.wait()
+        if last is not None:
             console.print(training_table(last, curves))
-        console.print(f"{output}: {output.stat().st_size} bytes, identity {bundle.identity.hex()}")
+        identities = dict.fromkeys((bundle.lossy_identity, bundle.lossless_identity))
+        shown = " and ".join(identity.hex() for identity in identities if identity is not None)
+        both = None not in identities
+        console.print(
+            f"{output}: {output.stat().st_size} bytes, "
+            f"{f'identities {shown}, the second of the lossless part' if both else f'identity {shown}'}"
+        )
 
 
 def _parse_qualities(text: str) -> tuple[int, int]:

@@ -65,7 +65,14 @@ LabelsOption = Annotated[
 ]
 MaxErrorOption = Annotated[
     int | None,
-    typer.Option("--max-error", min=0, max=255, metavar="E", help="Largest error of any value; 0: lossless."),
+    typer.Option(
+        "--max-error",
+        min=0,
+        max=255,
+        metavar="E",
+        help="Largest error of any value. 0: lossless, and images that the codec's quality changes are stored; "
+        "--quality 100 codes them instead.",
+    ),
 ]
 MinPsnrOption = Annotated[
     float | None, typer.Option("--min-psnr", min=0, metavar="DB", help="Every image has this PSNR.")

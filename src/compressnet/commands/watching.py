@@ -67,10 +67,11 @@ def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
     from rich.table import Table
 
     table = Table(title=f"{progress.network}: {progress.share:.0%}, {progress.epoch:.1f} epochs, held-out images")
-    for column in ("quality", "bytes/image", "PSNR dB", "SSIM", *(f"{name} mosaic" for name in COMPARED)):
+    compared = () if curves is None else COMPARED
+    for column in ("quality", "bytes/image", "PSNR dB", "SSIM", *(f"{name} mosaic" for name in compared)):
         table.add_column(column, justify="right")
     for point in progress.points:
-        rivals = [None if curves is None else curves.at(name, point.psnr) for name in COMPARED]
+        rivals = [None if curves is None else curves.at(name, point.psnr) for name in compared]
         table.add_row(
             str(point.quality),
             f"{point.bytes_per_image:.1f}",

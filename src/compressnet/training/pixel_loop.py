@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -79,7 +80,7 @@ class PixelTrainer:
                 PlaneSet(images[:end], backgrounds, design) for images, end in zip(of_channels, split, strict=True)
             ]
             self.held += [
-                PlaneSet(images[end:] if end < len(images) else images[:500], backgrounds, design)
+                PlaneSet(images[end:] if end < len(images) else images[:UNHELD_IMAGES], backgrounds, design)
                 for images, end in zip(of_channels, split, strict=True)
             ]
             self.sets += trained
@@ -132,12 +133,12 @@ class PixelTrainer:
                 if now - saved > 60 * self.options.checkpoint_minutes or not self.checkpoint.exists():
                     self.save_checkpoint()
                     saved = time.monotonic()
+            if not self.quantized:
+                self._calibrate()
+            self._report(report)
         except KeyboardInterrupt:
             self.save_checkpoint()
             raise TrainingInterrupted(str(self.checkpoint)) from None
-        if not self.quantized:
-            self._calibrate()
-        self._report(report)
         self.save_checkpoint()
 
     def _update(self) -> None:
@@ -237,7 +238,7 @@ class PixelTrainer:
         """What a checkpoint has to agree with to be resumed."""
         return {
             "design": repr(self.design),
-            "images": [list(part.planes_NCHW.shape) for part in self.sets],
+            "images": [[*part.planes_NCHW.shape, zlib.crc32(part.planes_NCHW.data)] for part in self.sets],
             "holdout": self.options.holdout,
             "seed": self.options.seed,
         }
@@ -277,4 +278,3 @@ class PixelTrainer:
         self.generator = np.random.default_rng([self.options.seed, state["step"]])
         self.step, self.images, self.seconds = state["step"], state["images"], state["seconds"]
         self.loss, self.quantized = state["loss"], state["quantized"]
-

@@ -53,7 +53,7 @@ class _LookUp(torch.autograd.Function):
     def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[None, Tensor]:
         (codes,) = ctx.saved_tensors
         flat = codes.flatten()
-        columns = grads[0].reshape(len(flat), -1).unbind(1)
+        columns = grads[0].reshape(len(flat), grads[0].shape[-1]).unbind(1)
         sums = [torch.bincount(flat, weights=column, minlength=CODES) for column in columns]
         return None, torch.stack(sums, dim=1).to(grads[0].dtype)
 

@@ -71,7 +71,7 @@ def classes_of(others_NCHW: NDArray[np.bool_], design: PixelDesign) -> NDArray[n
     """Whether each pixel of the last of some planes is quiet, far or near (N,H,W), given what is not background."""
     own = others_NCHW[:, -1]
     classes = any_of(own, design.far).astype(np.uint8) * np.uint8(FAR)
-    classes[any_of(own, NEAR_RANGES)] = NEAR
+    classes[(classes == FAR) & any_of(own, NEAR_RANGES)] = NEAR
     for c in range(others_NCHW.shape[1] - 1):
         classes[any_of(others_NCHW[:, c], design.across)] = NEAR
     return classes
@@ -82,6 +82,8 @@ def any_of(others_NHW: NDArray[np.bool_], ranges: Ranges) -> NDArray[np.bool_]:
     height, width = others_NHW.shape[1:]
     found = np.zeros_like(others_NHW)
     for dy, dx in taps(ranges):
+        if abs(dy) >= height or abs(dx) >= width:
+            continue
         to_y, to_x = slice(max(0, -dy), min(height, height - dy)), slice(max(0, -dx), min(width, width - dx))
         from_y, from_x = slice(max(0, dy), min(height, height + dy)), slice(max(0, dx), min(width, width + dx))
         found[:, to_y, to_x] |= others_NHW[:, from_y, from_x]

@@ -121,6 +121,8 @@ def refine(
     What decodes stays as it is, and so does the codec's identity: archives of either can be read with either.
     Raises InputError for a codec without an encoder, or of another kind of images; otherwise as `train`.
     """
+    if not bundle.networks:
+        raise InputError(f"the codec {bundle.name!r} is lossless, and has no encoder to refine")
     _require_trainable(images_NHWC, options)
     images_NHWC = fill_hidden(images_NHWC)
     kind = images_NHWC.shape[1:]
