@@ -114,8 +114,8 @@ def pack(
         fail("give either --quality or --target-psnr", USAGE)
     if lossless and quality not in (None, LOSSLESS_QUALITY):
         fail("--lossless is quality 100; leave --quality out", USAGE)
-    lossless = lossless or quality == LOSSLESS_QUALITY
-    if lossless and not (target_psnr is None and max_error is None and min_psnr is None):
+    lossless = lossless or quality == LOSSLESS_QUALITY or (max_error == 0 and quality is None and target_psnr is None)
+    if lossless and not (target_psnr is None and max_error in (None, 0) and min_psnr is None):
         fail("--lossless loses nothing; leave --target-psnr, --max-error and --min-psnr out", USAGE)
     require_target_free(output, force=force)
     require_target_free(packing.codec_path(output), force=force or resume)
@@ -127,7 +127,7 @@ def pack(
         target_psnr=target_psnr,
         lossless=lossless,
         effort=effort,
-        max_error=max_error,
+        max_error=None if lossless else max_error,
         min_psnr=min_psnr,
         exact_alpha=exact_alpha,
         block_images=block_images,

@@ -70,8 +70,7 @@ MaxErrorOption = Annotated[
         min=0,
         max=255,
         metavar="E",
-        help="Largest error of any value. 0: lossless, and images that the codec's quality changes are stored; "
-        "--quality 100 codes them instead.",
+        help="Largest error of any value. 0: lossless, which is quality 100 where the codec has that.",
     ),
 ]
 MinPsnrOption = Annotated[
