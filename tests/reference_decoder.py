@@ -111,6 +111,9 @@ class Network:
 class Codec:
     networks: list[Network]
     identity: bytes
+    pixels: list[Any]
+    """Pixel models, of reference_lossless.py."""
+    lossless_identity: bytes
 
     def network(self, kind: tuple[int, ...], quality: int) -> Network:
         """The first one with this kind and quality (§1)."""
@@ -126,17 +129,22 @@ def read_codec(data: bytes) -> Codec:
     header = json.loads(data[8:start])
     metadata = header.pop("__metadata__")
     must(metadata["compressnet"] == "1", "the codec's version is 1")
-    entries = json.loads(metadata["codec"])["networks"]
+    document = json.loads(metadata["codec"])
     tensors = {}
     for name, about in header.items():
         begin, end = about["data_offsets"]
         raw = data[start + begin : start + end]
         tensors[name] = np.frombuffer(raw, DTYPES[about["dtype"]]).reshape(about["shape"])
-    return make_codec(entries, tensors)
+    return make_codec(document, tensors)
 
 
-def make_codec(entries: list[dict[str, Any]], tensors: dict[str, np.ndarray]) -> Codec:
-    """The networks with their tensors, and the identity."""
+def make_codec(document: dict[str, Any], tensors: dict[str, np.ndarray]) -> Codec:
+    """The networks with their tensors, pixel models with theirs, and the identities."""
+    from reference_lossless import lossless_identity, pixel_models
+
+    entries = document["networks"]
+    pixels = pixel_models(document.get("pixels", []), tensors)
+    tensors = {name: array for name, array in tensors.items() if not name.startswith("pixels.")}
     nodes = ("activation", "attributes", "clamp", "in", "op", "out")
     decoding = [
         {
@@ -153,7 +161,7 @@ def make_codec(entries: list[dict[str, Any]], tensors: dict[str, np.ndarray]) ->
         networks[int(number)].tensors[rest] = array
         if rest.startswith(("decoder.", "prior.", "tables.")):
             digest.update(f"\n{name} {array.dtype.name} {list(array.shape)}\n".encode() + array.tobytes())
-    return Codec(networks, digest.digest())
+    return Codec(networks, digest.digest(), pixels, lossless_identity(pixels))
 
 
 # §4 Networks
@@ -422,7 +430,8 @@ def dtype_of(name: str) -> str:
     if part == "tables":
         return {"cdf": "<u2", "reciprocal": "<i4", "weight": "u1"}[array]
     small = {"table": "<i2", "bound": "<i2", "inverse_gain": "<i2", "scale_offset": "<i2"}
-    return {"weight": "i1", "shift": "i1", **small}.get(array, "<i4")
+    pixels = ("near", "far", "across", "near_table", "far_table", "across_table", "seen_table", "seen_shift")
+    return {"weight": "i1", "shift": "i1", **dict.fromkeys(pixels, "i1"), **small}.get(array, "<i4")
 
 
 def shapes_of(prefix: str, tree: dict[str, Any]) -> dict[str, Any]:
@@ -449,11 +458,14 @@ def derived_symbols(network: Network, quality: int) -> np.ndarray:
 
 def read_packed(data: bytes) -> Codec:
     reader = Reader(data)
-    entries = json.loads(zlib.decompress(reader.take(reader.varint())))["networks"]
+    document = json.loads(zlib.decompress(reader.take(reader.varint())))
+    entries, pixels = document["networks"], document.get("pixels", [])
     tensors = {}
     for i in range(len(entries)):
         for name in ("frequencies", "pixels"):
             tensors[f"{i}.probe.{name}"] = np.frombuffer(reader.take(64), "u1").reshape(2, 32)
+    for m in range(len(pixels)):
+        tensors[f"pixels.{m}.probe"] = np.frombuffer(reader.take(32), "u1")
     named = []
     for entry in entries:
         shapes = shapes_of("prior", entry["prior"]) | shapes_of("tables", entry["tables"])
@@ -461,6 +473,8 @@ def read_packed(data: bytes) -> Codec:
             shapes |= shapes_of(f"decoder.{node['out']}", node["arrays"])
         named.append(dict(sorted(shapes.items())))
     stored = {f"{i}.{name}": s for i, shapes in enumerate(named) for name, s in shapes.items() if isinstance(s, list)}
+    for m, entry in enumerate(pixels):
+        stored |= {f"pixels.{m}.{name}": shape for name, shape in sorted(entry["arrays"].items())}
     tensors |= read_numbers(reader, stored)
     for i, shapes in enumerate(named):
         tensors |= {f"{i}.{name}": tensors[f"{j}.{name}"] for name, j in shapes.items() if isinstance(j, int)}
@@ -474,7 +488,7 @@ def read_packed(data: bytes) -> Codec:
             tensors[offset] = (tensors[offset] + ((np.array(digits) - 112) >> 1).reshape(g.shape)).astype("<i2")
         if not entries[i]["tables"]:
             tensors |= {f"{i}.tables.{name}": table for name, table in standard_tables().items()}
-    return make_codec(entries, tensors)
+    return make_codec(document, tensors)
 
 
 def read_numbers(reader: Reader, stored: dict[str, list[int]]) -> dict[str, np.ndarray]:
@@ -648,13 +662,18 @@ def read_block(payload: bytes, count: int, codecs: list[Codec], shapes: list[tup
     block = Reader(payload)
     method, quality, which, codec, block_images = block.byte(), *(block.varint() for _ in range(4))
     must(block_images == count, "a block as in the index")
-    must(method in (0, 1) and (quality < 100 if method else quality == 100), "a lossy block, or a stored one")
+    must(method in (0, 1, 2) and (quality < 100 if method == 1 else quality == 100), "a method, and a quality for it")
     payload = block.take(block.varint())
     must(not block.rest(), "a block ends with its payload")
     height, width, channels = (*shapes[which], 1)[:3]
     kind = (height, width, channels)
     if method == 0:
         pixels = decode_stored(payload, count, kind)
+    elif method == 2:
+        from reference_lossless import decode_lossless
+
+        model = next(model for model in codecs[codec].pixels if model.fits(kind))
+        pixels = decode_lossless(model, payload, count, height, width)
     else:
         pixels = decode_payload(codecs[codec].network(kind, quality), payload, count, quality)
     return list(pixels.reshape(count, *shapes[which]))
@@ -682,7 +701,7 @@ def read_description(kind: str, payload: bytes, codecs: list[Codec], shapes: lis
         encoding = reader.byte()
         must(encoding in (1, 2), "the codec is embedded")
         codecs.append((read_codec if encoding == 1 else read_packed)(reader.rest()))
-        must(codecs[-1].identity == identity, "the codec's identity")
+        must(identity in (codecs[-1].identity, codecs[-1].lossless_identity), "the codec's identity")
     elif kind == "KIND":
         height, width, channels, flags = reader.varint(), reader.varint(), reader.byte(), reader.byte()
         shapes.append((height, width, channels) if flags else (height, width))
@@ -702,6 +721,10 @@ def crc16(data: bytes) -> int:
 def decode_single(data: bytes, codec: Codec) -> np.ndarray:
     """The images of a single block: uint8, (N,H,W) or (N,H,W,C)."""
     reader = Reader(data)
+    if data[0] == 100:
+        from reference_lossless import decode_single_lossless
+
+        return decode_single_lossless(data, codec.pixels, reader)
     quality, kind_axis, images = reader.byte(), reader.varint(), reader.varint()
     head = data[: reader.at]
     checksum, payload = reader.take(2), reader.rest()

@@ -1,0 +1,109 @@
+"""docs/FORMAT.md, section 10, against compressnet, by way of a decoder written from that page alone."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compressnet
+import reference_lossless
+from compressnet.bundle import Bundle, make_bundle, to_bytes
+from compressnet.codec import Codec
+from compressnet.exact import NumpyBackend
+from compressnet.lossless import LosslessNetwork
+from compressnet.packed import pack_bundle
+from compressnet.pixels import frequencies
+from pixel_models import make_lossless_bundle, make_pixel_model
+from reference_decoder import decode_archive, decode_single, read_codec, read_packed
+from reference_lossless import code_pixels, probe_images, symbols_of
+from test_format import RangeEncoder
+
+HEIGHT, WIDTH = 5, 4
+
+
+def images_of(channels: int, count: int = 5, seed: int = 0) -> np.ndarray:
+    """(count,5,4,C): values by chance on areas of the usual backgrounds."""
+    rng = np.random.default_rng([seed, channels])
+    images = rng.choice([0, 128, 255], (count, 1, 1, channels)).repeat(HEIGHT, 1).repeat(WIDTH, 2).astype(np.uint8)
+    noise = rng.integers(0, 256, images.shape, dtype=np.uint8)
+    return np.where(rng.random(images.shape) < 0.2, noise, images)
+
+
+def codec_of(bundle: Bundle) -> Codec:
+    return Codec(bundle, NumpyBackend(), 1, "test")
+
+
+def test_the_reference_stands_alone() -> None:
+    tree = ast.parse(Path(reference_lossless.__file__).read_text())
+    imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+    assert not any(str(name).startswith("compressnet") for name in imported)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [None, (HEIGHT, WIDTH)])
+def test_archives_decode_to_their_pixels(channels: int, size: tuple[int, int] | None, tmp_path: Path) -> None:
+    images = images_of(channels)
+    codec = codec_of(make_lossless_bundle(make_pixel_model(channels, size, counts=channels != 2)))
+    compressnet.compress(images, tmp_path / "a.cnet", codec, quality=100, block_images=3, store_unknown=True)
+    archive = decode_archive((tmp_path / "a.cnet").read_bytes())
+    assert np.array_equal(np.stack(archive.images), images)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [None, (HEIGHT, WIDTH)])
+def test_single_blocks_decode_to_their_pixels(channels: int, size: tuple[int, int] | None) -> None:
+    images = images_of(channels, 2)
+    images = images[..., 0] if channels == 1 else images
+    bundle = make_lossless_bundle(make_pixel_model(2), make_pixel_model(channels, size))
+    block = codec_of(bundle).compress(images, 100)
+    assert np.array_equal(decode_single(block, read_codec(to_bytes(bundle))), images)
+    damaged = block[:-1] + bytes([block[-1] ^ 1])
+    with pytest.raises(ValueError, match="checksum"):
+        decode_single(damaged, read_codec(to_bytes(bundle)))
+
+
+def test_identities(shipped: Codec) -> None:
+    models = (make_pixel_model(1, (28, 28)), make_pixel_model(3))
+    both = make_bundle(shipped.bundle.networks, models, name="both", default_quality=46, about="{}")
+    read = read_codec(to_bytes(both))
+    assert (read.identity, read.lossless_identity) == (both.lossy_identity, both.lossless_identity)
+    assert both.lossless_identity is not None
+    part = both.part(both.lossless_identity)
+    assert part is not None
+    packed = read_packed(pack_bundle(part))
+    assert (packed.networks, packed.lossless_identity) == ([], both.lossless_identity)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, None), (3, (3, 14)), (4, (2, 3))])
+def test_probe(channels: int, size: tuple[int, int] | None) -> None:
+    """The payload of the probe, as the page's encoder writes it, has the hash that the model carries."""
+    model = make_pixel_model(channels, size, seed=3)
+    (read,) = read_codec(to_bytes(make_lossless_bundle(model))).pixels
+    images = probe_images(read)
+    encoder, symbols = RangeEncoder(), symbols_of(read, images)
+
+    def pick(frequencies_A: np.ndarray) -> int:
+        symbol = next(symbols)
+        encoder.append(symbol, frequencies_A)
+        return symbol
+
+    assert np.array_equal(code_pixels(read, *images.shape[:3], pick), images)
+    payload = encoder.finish()
+    assert hashlib.sha256(payload).digest() == model.probe.tobytes()
+    (written,), _ = LosslessNetwork(model).write_blocks(images, [3])
+    assert written == payload
+
+
+def test_frequencies() -> None:
+    rng = np.random.default_rng(0)
+    for spread in (1, 30, 500, 2047):
+        logits = rng.integers(-spread, spread + 1, (16, 50))
+        logits[:, 0] = spread
+        found = frequencies(logits.astype(np.float32))
+        expected = [reference_lossless.frequencies(column.tolist()) for column in logits.T]
+        assert np.array_equal(found, np.stack(expected, axis=1))
