@@ -89,7 +89,7 @@ def test_no_images_give_no_symbols(shipped: Codec) -> None:
 
 
 def test_qualities_and_efforts_out_of_range_are_refused(shipped: Codec, mnist: np.ndarray) -> None:
-    with pytest.raises(InputError, match="quality 100: the codec mnist-1 has qualities 0 to 99"):
+    with pytest.raises(InputError, match="quality 100: the codec mnist-1 has symbols at qualities 0 to 99"):
         shipped.encoder(mnist[:1], 100)
     with pytest.raises(InputError, match="quality -1"):
         shipped.compress(mnist[:1], -1)
