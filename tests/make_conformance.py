@@ -7,6 +7,8 @@ Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb`
 in networks that see colour. Of each: images, the packed codec, an archive and a single
 block, and the pixels that they have to decode to, forever. `alpha` 8x8 with alpha is a codec alone; `mixed` is an
 archive made with it, of images with alpha, images that are stored, and equal ones, and what each has to decode to.
+`lossless`: pixel models of random integers, grey of 12x14 and any with alpha, an archive of such images and of
+some that are stored, a single block of each kind, and the images.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from compressnet.training.architecture import Widths
 from compressnet.training.design import OVERVIEW
 from compressnet.training.freeze import freeze
 from compressnet.training.model import Model
+from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 
 FOLDER = Path(__file__).parent / "conformance"
 SMALL = Widths(fine=4, coarse=8, dense=16, vector=5, grid=1, hidden_vector=4, hidden_grid=8, refinement_dense=16)
@@ -88,12 +91,30 @@ def write_mixed() -> None:
         np.savez_compressed(FOLDER / "mixed.npz", *archive)
 
 
+def write_lossless() -> None:
+    """Write the lossless codec, its archive and blocks, and the images anew."""
+    sized, any_size = make_pixel_model(1, (12, 14)), make_pixel_model(4)
+    bundle = make_lossless_bundle(sized, any_size, name="tiny-lossless")
+    (FOLDER / "lossless.codec").write_bytes(to_bytes(bundle))
+    (FOLDER / "lossless.packed").write_bytes(pack_bundle(bundle))
+    codec = compressnet.load(FOLDER / "lossless.codec")
+    grey = images_for(sized, 9, (12, 14))[..., 0]
+    alpha, large = images_for(any_size, 5, (9, 7)), images_for(any_size, 4, (16, 3))
+    images = [grey[:6], alpha, blobs(2, (4, 4, 3), 4), large, grey[4:]]
+    path = FOLDER / "lossless.cnet"
+    compressnet.compress(images, path, codec, quality=100, block_images=4, embed_codec=True)
+    (FOLDER / "lossless-grey.block").write_bytes(codec.compress(grey[:3], quality=100))
+    (FOLDER / "lossless-alpha.block").write_bytes(codec.compress(alpha[:2], quality=100))
+    with compressnet.open(path) as archive:
+        np.savez_compressed(FOLDER / "lossless.npz", *archive)
+
+
 def main(names: list[str]) -> None:
     """Write the files of these codecs anew."""
     FOLDER.mkdir(exist_ok=True)
     for name in names:
-        if name == "mixed":
-            write_mixed()
+        if name in ("mixed", "lossless"):
+            (write_mixed if name == "mixed" else write_lossless)()
             continue
         kind, _ = KINDS[name]
         path = FOLDER / f"{name}.codec"

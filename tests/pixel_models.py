@@ -9,6 +9,7 @@ import numpy as np
 from compressnet.bundle import Bundle, make_bundle
 from compressnet.lossless import LosslessNetwork
 from compressnet.pixels import CODES, HALF, RELATIVE, PixelModel, PlaneModel, Ranges, prove_pixels, taps
+from compressnet.planes import from_planes
 from compressnet.prior import DenseLayer
 
 NEAR = np.array([(-1, -1, 1), (0, -2, -1)], np.int8)
@@ -32,6 +33,15 @@ def make_pixel_model(
 def make_lossless_bundle(*models: PixelModel, name: str = "random") -> Bundle:
     """A codec with pixel models alone."""
     return make_bundle((), models or (make_pixel_model(),), name=name, default_quality=100, about="{}")
+
+
+def images_for(model: PixelModel, count: int, size: tuple[int, int], seed: int = 0, share: float = 0.02) -> np.ndarray:
+    """Images (count,H,W,C) that are the planes' backgrounds but for a share of the values, which are by chance."""
+    rng = np.random.default_rng([seed, count])
+    backgrounds = np.array([plane.background for plane in model.planes], np.uint8)
+    planes = np.broadcast_to(backgrounds[:, None, None], (count, model.channels, *size))
+    noise = rng.integers(0, 256, planes.shape, dtype=np.uint8)
+    return from_planes(np.where(rng.random(planes.shape) < share, noise, planes))
 
 
 def _plane(rng: np.random.Generator, number: int, size: tuple[int, int], *, counts: bool) -> PlaneModel:
@@ -61,11 +71,11 @@ def _plane(rng: np.random.Generator, number: int, size: tuple[int, int], *, coun
         row=rng.integers(-2000, 2001, (size[0], UNITS)).astype(np.int32),
         column=rng.integers(-2000, 2001, (size[1], UNITS)).astype(np.int32),
         layers=(layer(inputs, UNITS, 8), layer(UNITS, UNITS, 7)),
-        flag=layer(UNITS, 1, 6),
-        high=layer(UNITS, HALF, 6),
+        flag=layer(UNITS, 1, 10),
+        high=layer(UNITS, HALF, 8),
         low1=layer(UNITS + len(taps(RELATIVE)) + (HALF if counts else 0), UNITS, 7, bias_rows=HALF),
-        low2=layer(UNITS, HALF, 6),
-        quiet=rng.integers(1 << 22, 1 << 24, size).astype(np.int32),
+        low2=layer(UNITS, HALF, 8),
+        quiet=rng.integers(15 << 20, 1 << 24, size).astype(np.int32),
     )
 
 

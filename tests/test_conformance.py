@@ -46,6 +46,30 @@ def test_a_mixed_archive_decodes_to_committed_pixels(backend: str, threads: int)
 
 
 @pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+def test_lossless_files_decode_to_committed_pixels(backend: str, threads: int, tmp_path: Path) -> None:
+    with np.load(CONFORMANCE / "lossless.npz") as arrays:
+        expected = list(arrays.values())
+    codec = compressnet.load(CONFORMANCE / "lossless.codec", backend, threads)
+    with compressnet.open(CONFORMANCE / "lossless.cnet", None, backend, threads) as archive:
+        archive.check()
+        assert all(np.array_equal(image, known) for image, known in zip(archive, expected, strict=True))
+        assert archive.container.codecs[0].embedded == (CONFORMANCE / "lossless.packed").read_bytes()
+        runs = [expected[:6], expected[6:11], expected[11:13], expected[13:17], expected[17:]]
+        again = tmp_path / "again.cnet"
+        compressnet.compress(map(np.stack, runs), again, codec, quality=100, block_images=4, embed_codec=True)
+        with Container(FileSource(again)) as written:
+            assert len(written.blocks) == len(archive.container.blocks)
+            for i in range(len(written.blocks)):
+                committed = archive.container.read_block(i)
+                if committed.method_name == "lossless":
+                    assert written.read_block(i) == committed
+    for name, images in (("grey", expected[:3]), ("alpha", expected[6:8])):
+        block = (CONFORMANCE / f"lossless-{name}.block").read_bytes()
+        assert np.array_equal(codec.decompress(block), np.stack(images))
+        assert codec.compress(np.stack(images), quality=100) == block
+
+
+@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
 def test_the_same_images_give_the_committed_bytes(
     tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], tmp_path: Path, backend: str, threads: int
 ) -> None:

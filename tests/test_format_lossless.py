@@ -17,6 +17,7 @@ from compressnet.exact import NumpyBackend
 from compressnet.lossless import LosslessNetwork
 from compressnet.packed import pack_bundle
 from compressnet.pixels import frequencies
+from conftest import CONFORMANCE
 from pixel_models import make_lossless_bundle, make_pixel_model
 from reference_decoder import decode_archive, decode_single, read_codec, read_packed
 from reference_lossless import code_pixels, probe_images, symbols_of
@@ -107,3 +108,14 @@ def test_frequencies() -> None:
         found = frequencies(logits.astype(np.float32))
         expected = [reference_lossless.frequencies(column.tolist()) for column in logits.T]
         assert np.array_equal(found, np.stack(expected, axis=1))
+
+
+def test_the_committed_files() -> None:
+    with np.load(CONFORMANCE / "lossless.npz") as arrays:
+        expected = list(arrays.values())
+    archive = decode_archive((CONFORMANCE / "lossless.cnet").read_bytes())
+    assert all(np.array_equal(image, known) for image, known in zip(archive.images, expected, strict=True))
+    codec = read_codec((CONFORMANCE / "lossless.codec").read_bytes())
+    for name, images in (("grey", expected[:3]), ("alpha", expected[6:8])):
+        block = (CONFORMANCE / f"lossless-{name}.block").read_bytes()
+        assert np.array_equal(decode_single(block, codec), np.stack(images))
