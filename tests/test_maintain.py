@@ -112,7 +112,7 @@ def test_append_keeps_what_is_there(tiny: Codec, tiny_images: np.ndarray, tmp_pa
     for images, options, kind, message in (
         (tiny_images[:2], {"codec": tiny}, InputError, "the new images: has no labels"),
         (np.zeros((2, 9, 9), np.uint8), {"codec": tiny, "labels": [1, 2]}, InputError, "images of 9x9x1"),
-        (tiny_images[:2], {"labels": [1, 2]}, CodecError, "does not ship with compressnet; pass its file"),
+        (tiny_images[:2], {"labels": [1, 2]}, CodecError, "pass its file with --codec"),
         (tiny_images[:2], {"codec": "mnist", "labels": [1, 2]}, CodecError, "is another one"),
         (tiny_images[:2], {"codec": tiny, "labels": [1]}, InputError, "11 labels for 25 images|labels for"),
         (tiny_images[:0], {"codec": tiny, "labels": np.zeros(0, int)}, InputError, "no images to add"),

@@ -295,7 +295,7 @@ def open_container(
     """An archive from its container; closes it where a codec is missing."""
 
     def resolve(entry: CodecEntry) -> Codec:
-        return _resolve(entry, codec, container.name, backend, threads)
+        return resolve_codec(entry, codec, container.name, backend, threads)
 
     try:
         return Archive(container, resolve, reopen)
@@ -304,10 +304,13 @@ def open_container(
         raise
 
 
-def _resolve(
+def resolve_codec(
     entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName, threads: int | None
 ) -> Codec:
-    """The codec of an archive: the one given, else the embedded one, else a shipped one."""
+    """The part of a codec that an archive's entry names: of the one given, else the embedded one, else a shipped one.
+
+    name: the archive's, for errors. Raises CodecError, CodecNotFoundError, CorruptError.
+    """
     if codec is not None:
         given = codec if isinstance(codec, Codec) else load(codec, backend, threads)
         part = given.part(entry.identity)

@@ -77,7 +77,7 @@ def append(
     images, labels, names: as for `compressnet.compress`; labels are needed where the archive has some, and only there;
     images without names are named by their numbers where others have names.
     codec: the one that the archive was made with, where it does not ship with the package; what an archive embeds
-    cannot encode. quality: by default that of the archive's last block that is not stored.
+    cannot encode, but for lossless codecs. quality: by default that of the archive's last block that is not stored.
     What is written tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no network
     for are stored, but an error where the archive has one shape and none of them fits. Raises InputError, CodecError.
     """
@@ -181,9 +181,9 @@ def _last_quality(container: Container, codec: Codec) -> int:
 def _encoding_codec(
     codec: PathLike | Codec | None, container: Container, threads: int | None, quality: int | None
 ) -> tuple[Codec, CodecEntry]:
-    """The codec of an archive, with its encoder: the one given, or a shipped one; and what the archive says of it.
+    """The codec of an archive, with its encoder, and what the archive says of it.
 
-    Raises CodecError, and InputError where the archive has several codecs, or none and none is given.
+    It is the one given, a shipped one, or what is embedded where that is lossless and needs no encoder. Raises CodecError, and InputError where the archive has several codecs, or none and none is given.
     """
     if len(container.codecs) > 1 or (not container.codecs and codec is None):
         raise InputError(
@@ -191,11 +191,13 @@ def _encoding_codec(
             "or of none if you pass one with --codec"
         )
     if codec is None:
-        identity = container.codecs[0].identity
-        shipped = [path for path in api.shipped_codecs().values() if api.read_bundle(path).part(identity) is not None]
-        if not shipped:
-            raise CodecError(f"{container.name}: its codec does not ship with compressnet; pass its file with --codec")
-        codec = shipped[0]
+        entry = container.codecs[0]
+        known = api.resolve_codec(entry, None, container.name, "onnx", threads)
+        if any(network.encoder is None for network in known.bundle.networks):
+            raise CodecError(
+                f"{container.name}: what it embeds of its codec has no encoder; pass its file with --codec"
+            )
+        return known, entry
     loaded = codec if isinstance(codec, Codec) else api.load(codec, threads=threads)
     if not container.codecs:
         return loaded, api.codec_entry(loaded, None, loaded.default_quality if quality is None else quality)
