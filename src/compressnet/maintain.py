@@ -183,7 +183,8 @@ def _encoding_codec(
 ) -> tuple[Codec, CodecEntry]:
     """The codec of an archive, with its encoder, and what the archive says of it.
 
-    It is the one given, a shipped one, or what is embedded where that is lossless and needs no encoder. Raises CodecError, and InputError where the archive has several codecs, or none and none is given.
+    It is the one given, a shipped one, or what is embedded where that is lossless and needs no encoder. Raises
+    CodecError, and InputError where the archive has several codecs, or none and none is given.
     """
     if len(container.codecs) > 1 or (not container.codecs and codec is None):
         raise InputError(
@@ -194,9 +195,7 @@ def _encoding_codec(
         entry = container.codecs[0]
         known = api.resolve_codec(entry, None, container.name, "onnx", threads)
         if any(network.encoder is None for network in known.bundle.networks):
-            raise CodecError(
-                f"{container.name}: what it embeds of its codec has no encoder; pass its file with --codec"
-            )
+            raise CodecError(f"{container.name}: the codec that it embeds has no encoder; pass its file with --codec")
         return known, entry
     loaded = codec if isinstance(codec, Codec) else api.load(codec, threads=threads)
     if not container.codecs:
