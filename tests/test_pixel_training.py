@@ -236,11 +236,12 @@ def test_the_cost_is_estimated_without_bias(tmp_path: Path) -> None:
     planes = part.tensors(chosen)
 
     def cost(generator: np.random.Generator | None) -> float:
-        pixels, weights = part.draw(chosen, 0, generator)
-        values = planes[0][pixels.image, pixels.y, pixels.x]
+        drawn = part.draw(chosen, 0, generator)
+        values = planes[0][drawn.pixels.image, drawn.pixels.y, drawn.pixels.x]
         with torch.no_grad():
-            flag, high, low = net(planes, pixels, values, quantized=True)
-        return float((flag * weights).sum() + ((high + low) * weights[values != net.background]).sum())
+            flag, high, low = net(planes, drawn.pixels, values, quantized=True)
+        others = values != net.background
+        return float((flag * drawn.flag_weights).sum() + ((high + low) * drawn.value_weights[others]).sum())
 
     generator = np.random.default_rng(0)
     costs = [cost(generator) for _ in range(200)]
@@ -251,13 +252,19 @@ def test_the_cost_is_estimated_without_bias(tmp_path: Path) -> None:
 def test_what_is_drawn(tmp_path: Path) -> None:
     part = PlaneSet(strokes(50), [0], TINY)
     classes = part.classes_NCHW[:, 0]
-    everything, ones = part.draw(np.arange(50), 0, None)
-    assert len(everything.image) == (classes != QUIET).sum()
-    assert bool((ones == 1).all())
-    drawn, weights = part.draw(np.arange(50), 0, np.random.default_rng(0))
-    of_drawn = classes[drawn.image, drawn.y, drawn.x]
+    woken = (classes == QUIET) & (part.planes_NCHW[:, 0] != 0)
+    assert woken.any()
+    everything = part.draw(np.arange(50), 0, None)
+    assert len(everything.pixels.image) == (classes != QUIET).sum() + woken.sum()
+    assert float(everything.flag_weights.sum()) == (classes != QUIET).sum()
+    assert bool((everything.value_weights == 1).all())
+    drawn = part.draw(np.arange(50), 0, np.random.default_rng(0))
+    of_drawn = classes[drawn.pixels.image, drawn.pixels.y, drawn.pixels.x]
     assert (of_drawn == NEAR).sum() == (classes == NEAR).sum()
-    assert np.array_equal(weights.numpy(), np.where(of_drawn == FAR, FAR_EVERY, 1))
+    assert (of_drawn == QUIET).sum() == woken.sum()
+    weights = np.where(of_drawn == FAR, FAR_EVERY, 1)
+    assert np.array_equal(drawn.value_weights.numpy(), weights)
+    assert np.array_equal(drawn.flag_weights.numpy(), np.where(of_drawn == QUIET, 0, weights))
     assert part.kept_per_image() == pytest.approx(((classes == NEAR).sum() + (classes == FAR).sum() / 4) / 50)
 
 

@@ -30,6 +30,7 @@ from compressnet.training.pixel_networks import (
     RELATIVE_EXPONENT,
     SUM_EXPONENT,
     Layer,
+    Pixels,
     PlaneNet,
     Table,
 )
@@ -116,12 +117,13 @@ def check_pixels(family: PixelFamily, model: PixelModel, held: PlaneSet) -> None
         quiet = np.broadcast_to(plane.quiet, is_quiet.shape[1:])
         odds = np.where(others, (1 << TOTAL_BITS) - quiet, quiet)
         expected_N += np.where(is_quiet, TOTAL_BITS - np.log2(odds), 0).sum(axis=(1, 2))
-        pixels, _ = held.draw(chosen, number, None)
         every = held.every_pixel(chosen)
+        awake = ~torch.from_numpy(is_quiet[every.image, every.y, every.x])
+        pixels = Pixels(image=every.image[awake], y=every.y[awake], x=every.x[awake])
         with torch.no_grad():
-            hidden, _ = net.trunk(planes[: number + 1], pixels, quantized=True)
-            flag = net.flag.logits(net.flag(hidden, net.layers[-1].out_exponents, [0], quantized=True), quantized=True)  # pyright: ignore
             hidden, relative = net.trunk(planes[: number + 1], every, quantized=True)
+            exponents = net.layers[-1].out_exponents  # pyright: ignore[reportArgumentType]
+            flag = net.flag.logits(net.flag(hidden[awake], exponents, [0], quantized=True), quantized=True)
             values = planes[number][every.image, every.y, every.x]
             which = (values != net.background).nonzero()[:, 0]
             high, low = net.values(

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from compressnet.errors import FormatError, InputError
@@ -165,20 +166,26 @@ class PixelTrainer:
             self.loss = value if math.isnan(self.loss) else self.loss + 0.1 * (value - self.loss)
 
     def _loss(self) -> torch.Tensor:
-        """Nats of an image's pixels that are not quiet, estimated from the next images."""
+        """Nats of an image, without the quiet pixels' flags, estimated from the next images."""
         number = int(self.generator.choice(len(self.sets), p=self._chances))
         part = self.sets[number]
         images = int(np.clip(round(STEP_PIXELS / self._kept[number]), 1, len(part)))
         chosen = np.sort(self.generator.choice(len(part), images, replace=False))
-        planes = part.tensors(chosen)
-        loss = torch.zeros(())
-        for plane, net in enumerate(self.families[len(planes)].planes()):
-            pixels, weights = part.draw(chosen, plane, self.generator)
-            values = planes[plane][pixels.image, pixels.y, pixels.x]
-            flag, high, low = net(planes[: plane + 1], pixels, values, quantized=self.quantized)
-            loss = loss + (flag * weights).sum() + ((high + low) * weights[values != net.background]).sum()
+        loss = self._nats(part, chosen, self.generator)
         self.images += images
         return loss / images
+
+    def _nats(self, part: PlaneSet, chosen: NDArray[np.int64], generator: np.random.Generator | None) -> torch.Tensor:
+        """Nats of some images, without the quiet pixels' flags: estimated, or exactly without a generator."""
+        planes = part.tensors(chosen)
+        total = torch.zeros(())
+        for plane, net in enumerate(self.families[len(planes)].planes()):
+            drawn = part.draw(chosen, plane, generator)
+            values = planes[plane][drawn.pixels.image, drawn.pixels.y, drawn.pixels.x]
+            flag, high, low = net(planes[: plane + 1], drawn.pixels, values, quantized=self.quantized)
+            others = values != net.background
+            total = total + (flag * drawn.flag_weights).sum() + ((high + low) * drawn.value_weights[others]).sum()
+        return total
 
     def _calibrate(self) -> None:
         """Fix the hidden values' exponents from the ranges seen, and quantize from here on."""
@@ -203,17 +210,7 @@ class PixelTrainer:
                 net.eval()
             with torch.no_grad():
                 for start in range(0, count, together):
-                    chosen = np.arange(start, min(start + together, count))
-                    planes = part.tensors(chosen)
-                    for plane, net in enumerate(nets):
-                        pixels, _ = part.draw(chosen, plane, None)
-                        values = planes[plane][pixels.image, pixels.y, pixels.x]
-                        total += float(
-                            sum(
-                                nats.sum()
-                                for nats in net(planes[: plane + 1], pixels, values, quantized=self.quantized)
-                            )
-                        )
+                    total += float(self._nats(part, np.arange(start, min(start + together, count)), None))
             for net in nets:
                 net.train()
             images += count

@@ -1,9 +1,11 @@
-"""Which pixels a pixel model learns from: all that are not quiet, and of those far from anything a share.
+"""Which pixels a pixel model learns from: those near something, and of those farther from anything a share.
 
 Axes: N images, H rows, W columns, C planes.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,11 +24,20 @@ FAR_EVERY = 4
 TOGETHER = 4096
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Pixels that stand for all: what the cost of each one's flag, and of its value, counts."""
+
+    pixels: Pixels
+    flag_weights: torch.Tensor
+    value_weights: torch.Tensor
+
+
 class PlaneSet:
     """Images of one kind, as planes, with what each of their pixels is."""
 
     def __init__(self, images_NHWC: NDArray[np.uint8], backgrounds: list[int], design: PixelDesign) -> None:
-        self.planes_NCHW = to_planes(images_NHWC)
+        self.planes_NCHW, self.backgrounds = to_planes(images_NHWC), backgrounds
         self.classes_NCHW = np.empty_like(self.planes_NCHW)
         for start in range(0, len(images_NHWC), TOGETHER):
             rows = slice(start, start + TOGETHER)
@@ -47,19 +58,24 @@ class PlaneSet:
         planes = torch.from_numpy(self.planes_NCHW[chosen].astype(np.int64))
         return list(planes.unbind(1))
 
-    def draw(
-        self, chosen: NDArray[np.int64], plane: int, generator: np.random.Generator | None
-    ) -> tuple[Pixels, torch.Tensor]:
-        """Pixels of some images to learn from, or without a generator all that are not quiet; and their weights."""
+    def draw(self, chosen: NDArray[np.int64], plane: int, generator: np.random.Generator | None) -> Drawn:
+        """Pixels of some images to learn from; without a generator all that need the network.
+
+        A quiet pixel needs it where it is not background, and then for its value alone.
+        """
         classes = self.classes_NCHW[chosen, plane]
-        if generator is None:
-            kept = classes != QUIET
-        else:
-            kept = (classes == NEAR) | ((classes == FAR) & (generator.random(classes.shape) < 1 / FAR_EVERY))
-        image, y, x = np.nonzero(kept)
-        weights = np.where(classes[image, y, x] == FAR, FAR_EVERY if generator is not None else 1, 1)
-        pixels = Pixels(image=torch.from_numpy(image), y=torch.from_numpy(y), x=torch.from_numpy(x))
-        return pixels, torch.from_numpy(weights.astype(np.float32))
+        woken = (classes == QUIET) & (self.planes_NCHW[chosen, plane] != self.backgrounds[plane])
+        far = classes == FAR
+        if generator is not None:
+            far &= generator.random(classes.shape) < 1 / FAR_EVERY
+        image, y, x = np.nonzero((classes == NEAR) | far | woken)
+        of_drawn = classes[image, y, x]
+        weights = np.where((of_drawn == FAR) & (generator is not None), FAR_EVERY, 1).astype(np.float32)
+        return Drawn(
+            pixels=Pixels(image=torch.from_numpy(image), y=torch.from_numpy(y), x=torch.from_numpy(x)),
+            flag_weights=torch.from_numpy(np.where(of_drawn == QUIET, np.float32(0), weights)),
+            value_weights=torch.from_numpy(weights),
+        )
 
     def every_pixel(self, chosen: NDArray[np.int64]) -> Pixels:
         """All pixels of some images."""
