@@ -22,8 +22,9 @@ from compressnet.training.gather import Gathered, gather
 from compressnet.training.options import Options, Progress, TrainingInterrupted, log_path
 from compressnet.training.pixel_design import COUNTED_PX, FEW_VALUES, PIXEL_DESIGNS, SMALL, PixelDesign, pixel_design
 from compressnet.training.pixel_freeze import FreezeError, check_pixels, freeze_pixels
+from compressnet.training.pixel_layers import look_up
 from compressnet.training.pixel_loop import PixelTrainer
-from compressnet.training.pixel_networks import counts_before, look_up
+from compressnet.training.pixel_networks import counts_before
 from compressnet.training.pixel_sampling import (
     FAR,
     FAR_EVERY,

@@ -24,15 +24,14 @@ from compressnet.planes import from_planes
 from compressnet.prior import DenseLayer
 from compressnet.training.freeze_prior import integers
 from compressnet.training.layers import integers_scale
+from compressnet.training.pixel_layers import Layer, Table
 from compressnet.training.pixel_loop import PixelFamily
 from compressnet.training.pixel_networks import (
     COUNT_EXPONENT,
     RELATIVE_EXPONENT,
     SUM_EXPONENT,
-    Layer,
     Pixels,
     PlaneNet,
-    Table,
 )
 from compressnet.training.pixel_sampling import PlaneSet
 
