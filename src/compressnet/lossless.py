@@ -42,8 +42,10 @@ from compressnet.prior import HIDDEN_HIGH, HIDDEN_LOW, DenseLayer
 
 Images = NDArray[np.uint8]
 Indices = NDArray[np.int64]
-"""Whole numbers: places, values, frequencies."""
-Code = Callable[[Indices, Indices, Indices | None], Indices]
+"""Whole numbers: places, values."""
+Frequencies = NDArray[np.float64]
+"""Whole numbers (A,n) that sum to 2^24 for each symbol."""
+Code = Callable[[Indices, Frequencies, Indices | None], Indices]
 """(images in ascending order (n,), frequencies (A,n), symbols (n,) or None) -> symbols (n,)."""
 PROBE_SIDE_PX = 12
 """The sides of the probe's images, at most: each pixel is a step, and it is run before a codec is trusted."""
@@ -67,10 +69,10 @@ class LosslessNetwork:
         bounds = np.cumsum([0, *counts])
         bits_N = np.zeros(len(images_NHWC))
 
-        def code(chosen_n: Indices, frequencies_An: Indices, symbols_n: Indices | None) -> Indices:
+        def code(chosen_n: Indices, frequencies_An: Frequencies, symbols_n: Indices | None) -> Indices:
             assert symbols_n is not None
             bits_N[chosen_n] += TOTAL_BITS - np.log2(frequencies_An[symbols_n, np.arange(len(symbols_n))])
-            weights = np.ascontiguousarray(frequencies_An.T - 1, np.float64)
+            weights = np.ascontiguousarray(frequencies_An.T) - 1
             indices = symbols_n.astype(np.int32)
             ends = np.searchsorted(chosen_n, bounds)
             for encoder, start, end in zip(encoders, ends, ends[1:], strict=False):
@@ -86,10 +88,8 @@ class LosslessNetwork:
         decoders = [PayloadDecoder(payload) for payload in payloads]
         bounds = np.cumsum([0, *counts])
 
-        def code(
-            chosen_n: Indices, frequencies_An: NDArray[np.int64], _: NDArray[np.int64] | None
-        ) -> NDArray[np.int64]:
-            weights = np.ascontiguousarray(frequencies_An.T - 1, np.float64)
+        def code(chosen_n: Indices, frequencies_An: Frequencies, _: Indices | None) -> Indices:
+            weights = np.ascontiguousarray(frequencies_An.T) - 1
             ends = np.searchsorted(chosen_n, bounds)
             parts = [
                 decoder.decode(weights[start:end])
@@ -261,7 +261,7 @@ class _PlanePass:
     def _pixel(self, y: int, x: int) -> None:
         model, values_N = self._model, self._values_HWN[y, x]
         awake = np.flatnonzero(self._awake[y, x + REACH_LIMIT])
-        flags_2N = np.empty((2, self._images), np.int64)
+        flags_2N = np.empty((2, self._images))
         flags_2N[0] = model.quiet[self._position(y, x)]
         hidden = self._hidden(y, x, awake)
         if len(awake):
