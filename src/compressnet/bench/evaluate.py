@@ -86,7 +86,7 @@ class Evaluation:
                 for row in self.rows
             ],
             "psnr_per_image": {name: asdict(self.spread)[name] for name in ("minimum", "percentile_1", "median")},
-            "worst": [{"image": image, "psnr": psnr} for image, psnr in self.spread.worst],
+            "worst": [{"image": image, "psnr": psnr} for image, psnr in self.spread.worst if psnr is not None],
         }
 
 
