@@ -100,7 +100,7 @@ def test_a_literal_single_block() -> None:
     assert len(data) == 7
 
 
-@pytest.mark.parametrize("quality", [100, 101, 255])
+@pytest.mark.parametrize("quality", [101, 255])
 def test_methods_of_later_versions_are_refused(quality: int) -> None:
     with pytest.raises(CorruptError, match=f"at quality {quality}, which this version does not read"):
         unpack_single(pack_single(0, False, quality, 1, b"", IDENTITY), IDENTITY)

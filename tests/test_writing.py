@@ -147,8 +147,8 @@ def test_no_image_that_fits_is_an_error_unless_asked_for(grey: Codec) -> None:
 
 
 def test_a_quality_that_the_codec_lacks_is_an_error(shipped: Codec, mnist: np.ndarray) -> None:
-    with pytest.raises(InputError, match="quality 100"):
-        packed(mnist[:3], shipped, quality=100, store_unknown=True)
+    with pytest.raises(InputError, match="quality 101"):
+        packed(mnist[:3], shipped, quality=101, store_unknown=True)
 
 
 def test_little_waits_where_memory_is_short(grey: Codec, monkeypatch: pytest.MonkeyPatch) -> None:

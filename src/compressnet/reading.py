@@ -160,10 +160,13 @@ class BlockReader:
             return {n: pixels for one, b in blocks.items() for n, pixels in self._read_lossless({one: b}).items()}
         if values > LOSSLESS_VALUES_LIMIT or block.quality != LOSSLESS_QUALITY:
             raise CorruptError(f"{what} is lossless, of quality {block.quality} and {values} values")
-        try:
-            network = self._codecs[block.codec].lossless_network((height, width, channels))
-        except InputError as error:
-            raise CorruptError(f"{what}: {error}") from error
+        codec = self._codecs[block.codec]
+        if not codec.codes_lossless((height, width, channels)):
+            kind = f"{height}x{width}x{channels}"
+            raise CorruptError(
+                f"{what} is lossless, but the codec {codec.name} has no pixel model for images of {kind}"
+            )
+        network = codec.lossless_network((height, width, channels))
         counts = [b.images for b in blocks.values()]
         try:
             pixels = network.read_payloads([b.payload for b in blocks.values()], counts, (height, width))
