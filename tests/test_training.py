@@ -159,6 +159,7 @@ def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_training import *\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored\n"
         "if __name__ == '__main__':\n"
         "    try: train(IMAGES, Path('a.codec'), options(minutes=10, epochs=None, designs=PAIR), "
         "report=lambda p: print(p.network, flush=True))\n"
