@@ -167,6 +167,7 @@ def code_pixels(model: PixelModel, images: int, height: int, width: int, pick: P
                 values = [background] * images
                 for i, high, low in zip(chosen, highs, lows, strict=True):
                     values[i] = 16 * high + low
+                    must(values[i] != background, "what is not background has another value")
                     planes[i].counts[values[i]] += 1
                 for plane, value in zip(planes, values, strict=True):
                     plane.values[y, x] = value

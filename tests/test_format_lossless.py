@@ -18,7 +18,7 @@ from compressnet.lossless import LosslessNetwork
 from compressnet.packed import pack_bundle
 from compressnet.pixels import frequencies
 from conftest import CONFORMANCE
-from pixel_models import make_lossless_bundle, make_pixel_model
+from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 from reference_decoder import decode_archive, decode_single, read_codec, read_packed
 from reference_lossless import code_pixels, probe_images, symbols_of
 from test_format import RangeEncoder
@@ -48,11 +48,14 @@ def test_the_reference_stands_alone() -> None:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [None, (HEIGHT, WIDTH)])
 def test_archives_decode_to_their_pixels(channels: int, size: tuple[int, int] | None, tmp_path: Path) -> None:
-    images = images_of(channels)
-    codec = codec_of(make_lossless_bundle(make_pixel_model(channels, size, counts=channels != 2)))
+    model = make_pixel_model(channels, size, counts=channels != 2)
+    images, codec = images_for(model, 9, (HEIGHT, WIDTH), 0, 0.01), codec_of(make_lossless_bundle(model))
     compressnet.compress(images, tmp_path / "a.cnet", codec, quality=100, block_images=3, store_unknown=True)
     archive = decode_archive((tmp_path / "a.cnet").read_bytes())
     assert np.array_equal(np.stack(archive.images), images)
+    with compressnet.open(tmp_path / "a.cnet") as opened:
+        blocks = [opened.container.read_block(i) for i in range(len(opened.container.blocks))]
+    assert "lossless" in {block.method_name for block in blocks}
 
 
 @pytest.mark.parametrize("channels", [1, 3])

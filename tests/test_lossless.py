@@ -21,6 +21,7 @@ from compressnet.errors import CodecError, CodecRefusedError, CorruptError, Form
 from compressnet.exact import NumpyBackend
 from compressnet.lossless import LosslessNetwork
 from compressnet.packed import pack_bundle, unpack_bundle
+from compressnet.wire import pack_single
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 
 MODELS = {channels: make_pixel_model(channels, counts=channels != 2) for channels in (1, 2, 3, 4)}
@@ -165,6 +166,36 @@ def test_single_blocks() -> None:
                 codec.decompress(damaged)
         with pytest.raises(CorruptError, match="made with another codec"):
             codec_of(make_lossless_bundle(MODELS[1], MODELS[4])).decompress(block)
+
+
+def test_a_single_block_names_its_model() -> None:
+    models = (MODELS[1], make_pixel_model(1, seed=5))
+    bundle = make_lossless_bundle(*models)
+    assert bundle.lossless_identity is not None
+    images = images_for(models[1], 3, (7, 6))
+    (payload,), _ = LosslessNetwork(models[1]).write_blocks(images, [3])
+    block = pack_single(1, False, 100, 3, bytes([7, 6]) + payload, bundle.lossless_identity)
+    assert np.array_equal(codec_of(bundle).decompress(block), images[..., 0])
+    colour = images_for(MODELS[3], 1, (7, 6))
+    (payload,), _ = LosslessNetwork(MODELS[3]).write_blocks(colour, [1])
+    assert ALL.lossless_identity is not None
+    block = pack_single(2, False, 100, 1, bytes([7, 6]) + payload, ALL.lossless_identity)
+    with pytest.raises(CorruptError, match="3 channels without an axis"):
+        codec_of(ALL).decompress(block)
+
+
+def test_what_is_not_background_has_another_value() -> None:
+    model = MODELS[1]
+    refused = 0
+    for seed in range(60):
+        payload = np.random.default_rng(seed).integers(0, 256, 400, dtype=np.uint8).tobytes()
+        with contextlib.suppress(CorruptError):
+            images = LosslessNetwork(model).read_payloads([payload], [4], (6, 6))
+            (again,), _ = LosslessNetwork(model).write_blocks(images, [4])
+            assert np.array_equal(LosslessNetwork(model).read_payloads([again], [4], (6, 6)), images)
+            continue
+        refused += 1
+    assert refused < 60
 
 
 def test_a_machine_that_does_not_reproduce_the_probe_is_refused() -> None:

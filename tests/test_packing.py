@@ -116,6 +116,7 @@ def test_too_few_images_are_packed_without_a_codec(tmp_path: Path) -> None:
         assert np.array_equal(archive[12], LARGE[0])
 
 
+@pytest.mark.slow
 def test_kinds_that_cannot_be_trained_on_are_stored_and_told(tmp_path: Path) -> None:
     tiny = sprites(5, side_px=6)
     both = Collection(name="both", count=485, batches=lambda: iter([SMALL, LARGE, tiny]))
@@ -124,6 +125,7 @@ def test_kinds_that_cannot_be_trained_on_are_stored_and_told(tmp_path: Path) -> 
     assert packed.written.reasons == {"no network for 6x6x4": 5}
 
 
+@pytest.mark.slow
 def test_an_interrupted_pack_goes_on(tmp_path: Path) -> None:
     output = tmp_path / "a.cnet"
     output.write_bytes(b"the old file")
@@ -135,6 +137,7 @@ def test_an_interrupted_pack_goes_on(tmp_path: Path) -> None:
     assert images_in(output) == 483
 
 
+@pytest.mark.slow
 def test_a_kept_codec_can_append(tmp_path: Path) -> None:
     output = tmp_path / "a.cnet"
     options = PackOptions(preset="fast", minutes=0.04, effort=1, threads=1, advise=False, keep_codec=True)

@@ -46,6 +46,7 @@ def plane_changes(plane: PlaneModel) -> list[tuple[str, dict[str, Any]]]:
         ("template has the shape", {"across": np.zeros((1, 2), np.int8)}),
         ("sees nothing", {"far": np.zeros((0, 3), np.int8)}),
         ("tables have other shapes", {"near_table": plane.near_table[:256]}),
+        ("more than 32 columns", {"far_table": np.zeros((257, 33), np.int8)}),
         ("table of other planes", {"across_table": plane.across_table[:0]}),
         ("sums have other shapes", {"seen_bias": plane.seen_bias[:1]}),
         ("sums leave their range", {"seen_bias": np.full_like(plane.seen_bias, 1 << 23)}),

@@ -27,6 +27,7 @@ def test_no_image_costs_more_than_at_effort_1(tiny: Codec, tiny_images: np.ndarr
     assert (costs(tiny, tiny_images, quality, effort) <= costs(tiny, tiny_images, quality, 1)).all()
 
 
+@pytest.mark.slow
 def test_more_effort_costs_less(shipped: Codec, mnist: np.ndarray) -> None:
     for quality in (10, shipped.default_quality, 95):
         means = [costs(shipped, mnist[:32], quality, effort).mean() for effort in (1, 3, 9)]

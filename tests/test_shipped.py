@@ -38,6 +38,7 @@ def test_four_ways_agree_at_every_quality(shipped: Codec, mnist: np.ndarray, qua
     assert evaluate(mnist[:300], shipped, quality=quality).identical
 
 
+@pytest.mark.slow
 def test_bytes_and_fidelity_rise_with_quality(shipped: Codec, mnist: np.ndarray) -> None:
     sizes, errors = [], []
     for quality in range(0, 100, 9):

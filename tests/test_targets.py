@@ -17,6 +17,7 @@ def measured(codec: Codec, images: np.ndarray, quality: int) -> tuple[float, flo
     return len(codec.compress(images, quality)) / len(images), mse
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("psnr", [22.0, 25.0, 29.0])
 def test_the_nearest_quality_to_a_psnr(shipped: Codec, mnist: np.ndarray, psnr: float) -> None:
     target = Target(measure="psnr", value=psnr)
@@ -26,6 +27,7 @@ def test_the_nearest_quality_to_a_psnr(shipped: Codec, mnist: np.ndarray, psnr: 
     assert (reached.misses(target) is None) == (misses[1] <= 0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bytes_per_image", [9.0, 20.0])
 def test_the_nearest_quality_to_bytes(shipped: Codec, mnist: np.ndarray, bytes_per_image: float) -> None:
     target = Target(measure="bytes", value=bytes_per_image)
@@ -68,6 +70,7 @@ def test_a_miss_is_told() -> None:
     assert missed == ("18 bytes an image lies between two qualities; quality 40 gives 16.50 bytes an image at 26.99 dB")
 
 
+@pytest.mark.slow
 def test_effort_takes_less_for_the_same_psnr(shipped: Codec, mnist: np.ndarray) -> None:
     target = Target(measure="psnr", value=26)
     plain, searched = (find_quality(shipped, mnist[:60], target, effort=effort) for effort in (1, 4))

@@ -193,6 +193,7 @@ def test_a_thawed_network_computes_the_same(name: str) -> None:
     check_frozen(thaw(network, design_of(network, name)), network, images, network.encoder.nodes[-1].arrays["bound"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_refining_changes_the_encoder_alone(tmp_path: Path, name: str) -> None:
     path = CONFORMANCE / f"{name}.codec"
@@ -237,6 +238,7 @@ def test_codecs_that_cannot_be_refined_are_refused(tmp_path: Path) -> None:
         refine(decoding, IMAGES, tmp_path / "a.codec", options())
 
 
+@pytest.mark.slow
 def test_a_design_with_a_refinement_trains_it_last(tmp_path: Path) -> None:
     design = replace(DESIGN, widths=replace(SMALL, refined=True))
     straight = train(IMAGES, tmp_path / "straight.codec", options(designs=(design,)))

@@ -323,8 +323,8 @@ def resolve_codec(
     if entry.embedded is not None:
         read = unpack_bundle if entry.packed else bundles.from_bytes
         bundle = read(entry.embedded, f"{name}: embedded codec")
-        if bundle.identity != entry.identity:
-            raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()}")
+        if bundle.part(entry.identity) is not bundle:
+            raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")
         return _make_codec(bundle, backend, threads, f"{name}: embedded codec")
     bundle = _shipped_bundle(entry.identity)
     if bundle is None:

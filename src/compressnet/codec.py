@@ -137,11 +137,7 @@ class Codec:
         """The pixel model for a kind of image. Raises InputError where the codec has none, CodecRefusedError."""
         for network in self._lossless:
             if network.model.fits(kind):
-                try:
-                    network.check_probe()
-                except CodecRefusedError as error:
-                    raise CodecRefusedError(f"{self.source}: this machine does not reproduce it ({error})") from error
-                return network
+                return self._checked(network)
         if math.prod(kind) > LOSSLESS_IMAGE_VALUES_LIMIT:
             raise InputError(
                 f"images of {'x'.join(map(str, kind))} (height, width, channels) are too large for quality 100, which "
@@ -153,6 +149,14 @@ class Codec:
             f"{f'codes {known} without loss' if known else 'has no lossless part'}; train one for these images with "
             "'compressnet train --lossless'"
         )
+
+    def _checked(self, network: LosslessNetwork) -> LosslessNetwork:
+        """A pixel model that this machine reproduces. Raises CodecRefusedError."""
+        try:
+            network.check_probe()
+        except CodecRefusedError as error:
+            raise CodecRefusedError(f"{self.source}: this machine does not reproduce it ({error})") from error
+        return network
 
     def encoder(self, images: Images, quality: int | None = None) -> Symbols:
         """Images uint8 (N,H,W) or (N,H,W,C) to symbols int32 (N,D). Raises InputError."""
@@ -254,9 +258,11 @@ class Codec:
         values = math.prod(size) * model.channels
         if not (0 < values <= LOSSLESS_IMAGE_VALUES_LIMIT and single.images * values <= LOSSLESS_VALUES_LIMIT):
             raise CorruptError(f"the block claims {single.images} images of {'x'.join(map(str, size))}")
-        network = self.lossless_network((*size, model.channels))
+        if model.channels > 1 and not single.channels_axis:
+            raise CorruptError(f"the block claims images of {model.channels} channels without an axis for them")
+        network = self._checked(self._lossless[single.kind])
         images = network.read_payloads([reader.take(reader.left)], [single.images], size)
-        return images if single.channels_axis or model.channels > 1 else images[..., 0]
+        return images if single.channels_axis else images[..., 0]
 
     def write_lossless(
         self, images_NHWC: Images, block_images: int

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coder import PayloadDecoder, PayloadEncoder
-from compressnet.errors import CodecRefusedError
+from compressnet.errors import CodecRefusedError, CorruptError
 from compressnet.exact import Activation, Float32, requantize
 from compressnet.pixels import (
     CODES,
@@ -275,6 +275,8 @@ class _PlanePass:
         if len(others):
             values = self._values(x, others, self._hidden_of(y, x, others, awake, hidden), values_N[others])
             if not self._is_known:
+                if np.any(values == model.background):
+                    raise CorruptError("the payload has a pixel that is background and not background")
                 values_N[...] = model.background
                 values_N[others] = values
             self._reveal(y, x, others, values)

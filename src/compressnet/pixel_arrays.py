@@ -80,6 +80,8 @@ def model_from(entry: Any, arrays: Arrays, probe: NDArray[np.uint8]) -> PixelMod
         raise CorruptError("a pixel model's probe is no hash")
     planes = tuple(_plane(number, plane, arrays) for number, plane in enumerate(entry["planes"]))
     model = PixelModel(channels=channels, size=(size[0], size[1]) if size else None, planes=planes, probe=probe)
+    if unknown := set(arrays) - set(arrays_of(model)):
+        raise CorruptError(f"a pixel model has arrays {sorted(unknown)}, which mean nothing")
     prove_pixels(model)
     return model
 

@@ -50,6 +50,9 @@ LEAST_FREQUENCY = 16
 REACH_LIMIT = 8
 """How far a template may reach."""
 LAYERS_LIMIT = 8
+COLUMNS_LIMIT = 32
+"""Of a table of neighbours: a reader keeps that many numbers for each pixel of some rows."""
+INPUTS_LIMIT = 4096
 WIDTH_LIMIT = 1024
 """Units of a layer."""
 SEEN_LIMIT = 1 << 22
@@ -175,8 +178,10 @@ def _prove_plane(plane: PlaneModel, number: int, size: tuple[int, int]) -> None:
     tables = ((plane.near_table, CODES), (plane.far_table, CODES), (plane.seen_table, CODES))
     if any(table.ndim != 2 or len(table) != codes or table.shape[1] > WIDTH_LIMIT for table, codes in tables):
         raise CorruptError("a pixel model's tables have other shapes than they should")
+    if max(plane.near_table.shape[1], plane.far_table.shape[1]) > COLUMNS_LIMIT:
+        raise CorruptError(f"a pixel model's tables have more than {COLUMNS_LIMIT} columns")
     across = plane.across_table
-    if across.ndim != 3 or across.shape[:2] != (number, CODES) or across.shape[2] > WIDTH_LIMIT:
+    if across.ndim != 3 or across.shape[:2] != (number, CODES) or across.shape[2] > COLUMNS_LIMIT:
         raise CorruptError(f"a pixel model's table of other planes has the shape {across.shape}")
     seen = plane.seen_table.shape[1]
     if plane.seen_bias.shape != (seen,) or plane.seen_shift.shape != (seen,):
@@ -188,6 +193,8 @@ def _prove_plane(plane: PlaneModel, number: int, size: tuple[int, int]) -> None:
         raise CorruptError("a pixel model's table for quiet pixels is out of range")
     inputs = len(taps(plane.near)) * plane.near_table.shape[1] + len(taps(plane.far)) * plane.far_table.shape[1]
     inputs += number * len(taps(plane.across)) * across.shape[2]
+    if inputs + seen > INPUTS_LIMIT:
+        raise CorruptError(f"a pixel model's first layer has {inputs + seen} inputs, the limit is {INPUTS_LIMIT}")
     largest = np.full(inputs + seen, TABLE_LIMIT + 1, np.int64)
     largest[inputs:] = HIDDEN_HIGH
     units = len(plane.layers[0].shift)
