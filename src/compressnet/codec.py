@@ -6,6 +6,7 @@ images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <-
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,7 +57,6 @@ class Codec:
         """source: where the codec came from, for errors; make_gradient: what effort above 1 needs."""
         self.bundle = bundle
         self.backend, self.threads, self.source = backend, threads, source
-        self._make_gradient = make_gradient
         self._networks = [CodecNetwork(network, backend, make_gradient) for network in bundle.networks]
         self._lossless = [LosslessNetwork(model) for model in bundle.pixels]
         for network in self._networks:
@@ -93,13 +93,15 @@ class Codec:
         return any(network.model.fits(kind) for network in self._lossless)
 
     def part(self, identity: bytes) -> Codec | None:
-        """The part of it that an archive's codec entry names; None where it is another codec's."""
-        part = self.bundle.part(identity)
-        if part is None:
-            return None
-        if part is self.bundle:
-            return self
-        return Codec(part, self.backend, self.threads, self.source, self._make_gradient)
+        """The part of it that an archive's codec entry names, as it is loaded; None where it is another codec's."""
+        bundle = self.bundle.part(identity)
+        if bundle is None or bundle is self.bundle:
+            return None if bundle is None else self
+        part = copy.copy(self)
+        part.bundle = bundle
+        part._networks = self._networks if bundle.networks else []
+        part._lossless = self._lossless if bundle.pixels else []
+        return part
 
     @property
     def default_quality(self) -> int:
