@@ -6,6 +6,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from compressnet import api
 from compressnet.alpha import clear_hidden
 from compressnet.bench.coded import Rival, setting_text
-from compressnet.bench.lossless import LOSSLESS_QUALITY, codes_lossless, measure_lossless
+from compressnet.bench.lossless import codes_lossless, measure_archive, measure_lossless
 from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Failure, Inspected, Point
 from compressnet.bench.rivals import find_lossless_rivals, find_rivals, pixels_of
 from compressnet.codec import Codec
@@ -22,6 +23,7 @@ from compressnet.container import Container
 from compressnet.metrics import compare, mse_per_image
 from compressnet.network import Images
 from compressnet.sources import FileSource
+from compressnet.wire import LOSSLESS_QUALITY
 
 EFFORTS = (1, 5, 9)
 SINGLE_IMAGES = 1000
@@ -139,33 +141,8 @@ def _measure_rivals(
 
 
 def _measure_own(images_NHWC: Images, first_NHWC: Images, codec: Codec, quality: int, effort: int) -> Point:
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
-        path = Path(folder) / "bench.cnet"
-        start = time.perf_counter()
-        api.compress(images_NHWC, path, codec, quality=quality, effort=effort, embed_codec=False)
-        middle = time.perf_counter()
-        with api.open(path, codec=codec) as archive:
-            decoded = archive.array()
-        end = time.perf_counter()
-        total_bytes = path.stat().st_size
-    shown = codec.decompress(codec.compress(first_NHWC, quality, effort))
-    figures = compare(images_NHWC, decoded.reshape(images_NHWC.shape))
-    return Point(
-        codec=COMPRESSNET,
-        mode="archive",
-        setting=f"quality {quality}",
-        lossless=False,
-        effort=effort,
-        quality=quality,
-        images=len(images_NHWC),
-        total_bytes=total_bytes,
-        mse=figures.mse,
-        psnr=figures.psnr,
-        ssim=figures.ssim,
-        encode_s=middle - start,
-        decode_s=end - middle,
-        shown=shown,
-    )
+    point, _ = measure_archive(images_NHWC, codec, quality, effort)
+    return replace(point, shown=codec.decompress(codec.compress(first_NHWC, quality, effort)))
 
 
 def _measure_rival(rival: Rival, images_NHWC: Images, setting: dict[str, Any], text: str) -> Point:

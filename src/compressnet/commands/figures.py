@@ -157,9 +157,9 @@ def bench(
 ) -> None:
     """Compare compressnet with other codecs: curves, BD-rates, lossless figures, times and a page with all of it."""
     from compressnet import api
-    from compressnet.bench.lossless import LOSSLESS_QUALITY
     from compressnet.bench.measure import run_bench, run_lossless
     from compressnet.bench.report import write_bench, write_lossless
+    from compressnet.wire import LOSSLESS_QUALITY
 
     if quality not in (None, LOSSLESS_QUALITY):
         fail(f"--quality {quality}: give 100, for lossless codecs alone; without it, curves show all qualities", USAGE)
