@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any
 import torch
 
 from compressnet.bundle import Network
-from compressnet.errors import FormatError, InputError
+from compressnet.errors import InputError
 from compressnet.targets import first_that
+from compressnet.training.checkpoints import read_checkpoint, write_checkpoint
 from compressnet.training.design import Design
 from compressnet.training.measuring import Returns, cost_of, measure
 from compressnet.training.model import Model
@@ -343,22 +343,13 @@ class Trainer:
             "refined_from_step": self.refined_from_step,
             "exponents": self.model.chosen_exponents(),
         }
-        path = self.checkpoint
-        temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        write_checkpoint(self.checkpoint, state)
 
     def load_checkpoint(self) -> None:
         """Go on from the checkpoint; from the start where there is none. Raises InputError for another training's."""
-        path = self.checkpoint
-        if not path.exists():
+        state = read_checkpoint(self.checkpoint, CHECKPOINT_VERSION, self._signature())
+        if state is None:
             return
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise FormatError(f"{path}: not a checkpoint, or cut off; delete it and start anew") from error
-        if state.get("version") != CHECKPOINT_VERSION or state["signature"] != self._signature():
-            raise InputError(f"{path}: the checkpoint is of other images or options; use the same ones, or delete it")
         if state["refines"]:
             self._refine()
         self.refined_from_step = state["refined_from_step"]

@@ -7,7 +7,6 @@ First in floats; later weights, tables, biases and hidden values are fake-quanti
 from __future__ import annotations
 
 import math
-import os
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from compressnet.errors import FormatError, InputError
+from compressnet.training.checkpoints import read_checkpoint, write_checkpoint
 from compressnet.training.options import Measured, Options, Progress, TrainingInterrupted
 from compressnet.training.pixel_design import PixelDesign
 from compressnet.training.pixel_networks import PlaneNet
@@ -253,21 +252,13 @@ class PixelTrainer:
             "loss": self.loss,
             "quantized": self.quantized,
         }
-        temporary = self.checkpoint.with_name(self.checkpoint.name + f".{os.getpid()}.tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint)
+        write_checkpoint(self.checkpoint, state)
 
     def load_checkpoint(self) -> None:
         """Go on from the checkpoint; from the start where there is none. Raises InputError for another training's."""
-        path = self.checkpoint
-        if not path.exists():
+        state = read_checkpoint(self.checkpoint, CHECKPOINT_VERSION, self._signature())
+        if state is None:
             return
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise FormatError(f"{path}: not a checkpoint, or cut off; delete it and start anew") from error
-        if state.get("version") != CHECKPOINT_VERSION or state["signature"] != self._signature():
-            raise InputError(f"{path}: the checkpoint is of other images or options; use the same ones, or delete it")
         for channels, family in self.families.items():
             family.load_state_dict(state["families"][str(channels)])
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
