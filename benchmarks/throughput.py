@@ -30,7 +30,7 @@ def seconds_of(command: list[str], runs: int) -> float:
     times: list[float] = []
     for _ in range(runs):
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "compressnet.cli", *command], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "compressnet.commands.cli", *command], check=True, capture_output=True)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import compressnet
-from compressnet.bundle import Bundle, from_bytes
-from compressnet.codec import Codec
+from compressnet.codec.bundle import Bundle, from_bytes
+from compressnet.codec.codec import Codec
 from compressnet.images import open_collection
 
 CONFORMANCE = Path(__file__).parent / "conformance"

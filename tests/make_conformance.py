@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 import compressnet
-from compressnet.bundle import Bundle, make_bundle, to_bytes
-from compressnet.packed import pack_bundle
-from compressnet.training.architecture import Widths
-from compressnet.training.design import OVERVIEW
-from compressnet.training.freeze import freeze
-from compressnet.training.model import Model
+from compressnet.codec.bundle import Bundle, make_bundle, to_bytes
+from compressnet.codec.packed import pack_bundle
+from compressnet.training.freeze.lossy import freeze
+from compressnet.training.lossy.design import OVERVIEW
+from compressnet.training.lossy.networks.architecture import Widths
+from compressnet.training.lossy.networks.model import Model
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 
 FOLDER = Path(__file__).parent / "conformance"

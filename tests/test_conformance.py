@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import compressnet
-from compressnet.codec import Codec
-from compressnet.container import Container
+from compressnet.codec.codec import Codec
+from compressnet.container.container import Container
+from compressnet.container.sources import FileSource
 from compressnet.errors import CodecError, FormatError
-from compressnet.sources import FileSource
 from conftest import CONFORMANCE
 
 BACKENDS = [("onnx", 1), ("onnx", 2), ("numpy", 1), ("numpy", 2)]

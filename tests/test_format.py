@@ -14,11 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.bundle import Bundle, from_bytes, make_bundle
-from compressnet.codec import Codec
-from compressnet.coder import PayloadDecoder, PayloadEncoder
-from compressnet.packed import pack_bundle
-from compressnet.tables import make_tables
+from compressnet.codec.bundle import Bundle, from_bytes, make_bundle
+from compressnet.codec.codec import Codec
+from compressnet.codec.packed import pack_bundle
+from compressnet.coding.mixture import make_tables
+from compressnet.coding.range_coder import PayloadDecoder, PayloadEncoder
 from conftest import CONFORMANCE
 from reference_decoder import (
     ONE,
@@ -35,34 +35,10 @@ from reference_decoder import (
     run_network,
     standard_tables,
 )
+from reference_encoder import RangeEncoder
 
 Coded = list[tuple[int, np.ndarray]]
 """Symbols: an index each, and the frequencies (A,) of its alphabet."""
-
-
-class RangeEncoder:
-    """The encoder of docs/FORMAT.md, section 2, in integers of any length."""
-
-    def __init__(self) -> None:
-        self.lower, self.range, self.n = 0, (1 << 64) - 1, 0
-
-    def append(self, index: int, frequencies: np.ndarray) -> None:
-        scale = self.range >> 24
-        self.lower += scale * int(frequencies[:index].sum())
-        self.range = scale * int(frequencies[index])
-        while self.range < 1 << 32:
-            self.lower <<= 32
-            self.range <<= 32
-            self.n += 1
-
-    def finish(self) -> bytes:
-        total = 8 + 4 * self.n
-        for length in range(total + 1):
-            unit = 1 << 8 * (total - length)
-            number = -(-self.lower // unit)
-            if number * unit < self.lower + self.range:
-                return number.to_bytes(length, "big")
-        raise AssertionError("lower itself is such a number")
 
 
 def random_frequencies(generator: np.random.Generator, alphabet: int, skew: int) -> np.ndarray:

@@ -11,17 +11,17 @@ import pytest
 
 import compressnet
 import reference_lossless
-from compressnet.bundle import Bundle, make_bundle, to_bytes
-from compressnet.codec import Codec
-from compressnet.exact import NumpyBackend
-from compressnet.lossless import LosslessNetwork
-from compressnet.packed import pack_bundle
-from compressnet.pixels import frequencies
+from compressnet.codec.bundle import Bundle, make_bundle, to_bytes
+from compressnet.codec.codec import Codec
+from compressnet.codec.packed import pack_bundle
+from compressnet.lossless.coder import LosslessNetwork
+from compressnet.lossless.model import frequencies
+from compressnet.networks.program import NumpyBackend
 from conftest import CONFORMANCE
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 from reference_decoder import decode_archive, decode_single, read_codec, read_packed
+from reference_encoder import RangeEncoder
 from reference_lossless import code_pixels, probe_images, symbols_of
-from test_format import RangeEncoder
 
 HEIGHT, WIDTH = 5, 4
 

@@ -17,7 +17,7 @@ class Block:
         if name.split(".")[0] == "torch":
             raise ModuleNotFoundError("No module named 'torch'", name="torch")
 sys.meta_path.insert(0, Block())
-from compressnet.cli import run
+from compressnet.commands.cli import run
 sys.argv = ["compressnet", *sys.argv[1:]]
 run()
 """

@@ -31,7 +31,7 @@ def open_collection_labels() -> list[int]:
 
 
 def test_commands_of_the_readme_exist() -> None:
-    from compressnet.cli import app
+    from compressnet.commands.cli import app
 
     shown = set(re.findall(r"^\| `(\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
     assert shown == {command.callback.__name__ for command in app.registered_commands}

@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compressnet import errors
     from compressnet.api import compress, load, open  # noqa: A004 - the library's name for it, as in gzip.open
-    from compressnet.archive import Archive
-    from compressnet.codec import Codec
-    from compressnet.maintain import append, concat, subset
+    from compressnet.archive.archive import Archive
+    from compressnet.archive.maintain import append, concat, subset
+    from compressnet.codec.codec import Codec
 
 __version__ = "0.1.0"
 __all__ = ["Archive", "Codec", "__version__", "append", "compress", "concat", "errors", "load", "open", "subset"]
 
 _HOMES = {
-    "Archive": "compressnet.archive",
-    "Codec": "compressnet.codec",
-    "append": "compressnet.maintain",
+    "Archive": "compressnet.archive.archive",
+    "Codec": "compressnet.codec.codec",
+    "append": "compressnet.archive.maintain",
     "compress": "compressnet.api",
-    "concat": "compressnet.maintain",
+    "concat": "compressnet.archive.maintain",
     "load": "compressnet.api",
     "open": "compressnet.api",
-    "subset": "compressnet.maintain",
+    "subset": "compressnet.archive.maintain",
 }
 
 

@@ -14,23 +14,23 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet import bundle as bundles
-from compressnet.archive import Archive
-from compressnet.bounds import Bounds
-from compressnet.codec import Codec, check_effort
-from compressnet.columns import as_labels, as_names
-from compressnet.container import CodecEntry, Container
+from compressnet.archive.archive import Archive
+from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.outcome import Written
+from compressnet.archive.writing.router import Settings, write_archive
+from compressnet.codec import bundle as bundles
+from compressnet.codec.codec import Codec, check_effort
+from compressnet.codec.packed import pack_bundle, unpack_bundle
+from compressnet.container.columns import as_labels, as_names
+from compressnet.container.container import CodecEntry, Container
+from compressnet.container.sources import BytesSource, FileSource
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError, InputError
-from compressnet.exact import Backend, NumpyBackend
 from compressnet.files import writing
 from compressnet.limits import CODEC_BYTES_LIMIT
-from compressnet.network import Images
-from compressnet.outcome import Written
-from compressnet.packed import pack_bundle, unpack_bundle
-from compressnet.search import Gradient
-from compressnet.sources import BytesSource, FileSource
+from compressnet.lossy.coder import Images
+from compressnet.lossy.search.search import Gradient
+from compressnet.networks.program import Backend, NumpyBackend
 from compressnet.wire import LOSSLESS_QUALITY, STORED_QUALITY
-from compressnet.writing import Settings, write_archive
 
 BackendName = Literal["onnx", "numpy"]
 PathLike = str | os.PathLike[str]
@@ -44,7 +44,7 @@ def make_backend(name: str, threads: int) -> Backend:
     if name == "numpy":
         return NumpyBackend()
     if name == "onnx":
-        from compressnet.backends.onnx import OnnxBackend
+        from compressnet.networks.onnx import OnnxBackend
 
         return OnnxBackend(threads)
     raise InputError(f"backend {name!r}: there are 'onnx' and 'numpy'")
@@ -59,7 +59,7 @@ def default_threads() -> int:
 
 def shipped_codecs() -> dict[str, Path]:
     """Codecs that come with the package: `mnist-1` and so on, and each name alone for its newest version."""
-    folder = Path(str(importlib.resources.files("compressnet") / "codecs"))
+    folder = Path(str(importlib.resources.files("compressnet") / "shipped" / "codecs"))
     versions = {path.stem: path for path in sorted(folder.glob("*.codec"))}
     newest: dict[str, tuple[int, Path]] = {}
     for path in versions.values():
@@ -107,7 +107,7 @@ def _make_codec(bundle: bundles.Bundle, backend: str, threads: int | None, sourc
 
 
 def _make_gradient(network: bundles.Network, quality: int) -> Gradient:
-    from compressnet.backends.onnx import OnnxGradient
+    from compressnet.networks.onnx import OnnxGradient
 
     return OnnxGradient(network, quality)
 

@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from compressnet import api
 from compressnet.bench.evaluate import Evaluation, evaluate
-from compressnet.codec import Codec
+from compressnet.codec.codec import Codec
 from compressnet.errors import CompressnetError
 from compressnet.files import atomic_open
 from compressnet.images import open_collection, read_labels, sample
-from compressnet.network import Images
+from compressnet.lossy.coder import Images
 
 ARCHIVE_NAME = "mnist-test.cnet"
 PICTURE_NAME = "demo.png"

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 
 from compressnet import api
-from compressnet.alpha import clear_hidden, fill_hidden
-from compressnet.backends.onnx import run_model
-from compressnet.codec import Codec, kind_of
-from compressnet.export import make_models
-from compressnet.metrics import Quality, Spread, compare, psnr_spread
-from compressnet.network import Images
+from compressnet.codec.codec import Codec, kind_of
+from compressnet.codec.export import make_models
+from compressnet.images.alpha import clear_hidden, fill_hidden
+from compressnet.images.metrics import Quality, Spread, compare, psnr_spread
+from compressnet.lossy.coder import Images
+from compressnet.networks.onnx import run_model
 from compressnet.wire import LOSSLESS_QUALITY
 
 

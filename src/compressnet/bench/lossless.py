@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
-from compressnet.alpha import clear_hidden
 from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Point
-from compressnet.codec import Codec, kind_of
+from compressnet.codec.codec import Codec, kind_of
 from compressnet.errors import CompressnetError
-from compressnet.metrics import compare
-from compressnet.network import Images
+from compressnet.images.alpha import clear_hidden
+from compressnet.images.metrics import compare
+from compressnet.lossy.coder import Images
 from compressnet.wire import LOSSLESS_QUALITY
 
 HEADER = ("codec", "mode", "setting", "images", "bytes/image", "bits/pixel", "encoded/s", "decoded/s")

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
-from compressnet.alpha import clear_hidden
-from compressnet.bench.coded import Rival, setting_text
 from compressnet.bench.lossless import codes_lossless, measure_archive, measure_lossless
 from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Failure, Inspected, Point
-from compressnet.bench.rivals import find_lossless_rivals, find_rivals, pixels_of
-from compressnet.codec import Codec
-from compressnet.container import Container
-from compressnet.metrics import compare, mse_per_image
-from compressnet.network import Images
-from compressnet.sources import FileSource
+from compressnet.bench.rivals.catalogue import find_lossless_rivals, find_rivals, pixels_of
+from compressnet.bench.rivals.rival import Rival, setting_text
+from compressnet.codec.codec import Codec
+from compressnet.container.container import Container
+from compressnet.container.sources import FileSource
+from compressnet.images.alpha import clear_hidden
+from compressnet.images.metrics import compare, mse_per_image
+from compressnet.lossy.coder import Images
 from compressnet.wire import LOSSLESS_QUALITY
 
 EFFORTS = (1, 5, 9)

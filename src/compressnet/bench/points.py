@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.network import Images
+from compressnet.lossy.coder import Images
 
 SHOWN_IMAGES = 12
 COMPRESSNET = "compressnet"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressnet.commands.shared import (
+from compressnet.commands.options import (
     STREAM,
     USAGE,
     BackendChoice,
@@ -46,8 +46,8 @@ from compressnet.errors import InputError
 from compressnet.wire import LOSSLESS_QUALITY
 
 if TYPE_CHECKING:
-    from compressnet.archive import Archive
-    from compressnet.codec import Codec
+    from compressnet.archive.archive import Archive
+    from compressnet.codec.codec import Codec
     from compressnet.images import Collection
 
 
@@ -79,7 +79,7 @@ def compress(
     """Compress images into an archive. Those that the codec has no network for are stored in it as they are."""
     from compressnet import api
     from compressnet.images import read_labels
-    from compressnet.targets import sample_sizes
+    from compressnet.packing.targets import sample_sizes
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
     if output != STREAM:
@@ -124,7 +124,7 @@ def compress(
 def _warn_of_ruined(output: str, collection: Collection, codec: Codec, images: int) -> None:
     """Name images that came out far worse than most: they are probably unlike those that the codec was trained on."""
     from compressnet import api
-    from compressnet.checking import FAR_WORSE_DB, check_against
+    from compressnet.packing.checking import FAR_WORSE_DB, check_against
 
     with api.open(output, codec=codec) as archive:
         checked = check_against(archive, collection)
@@ -226,7 +226,7 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Describe an archive or a codec."""
-    from compressnet.describe import describe
+    from compressnet.archive.describe import describe
 
     document = describe(file)
     if as_json:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressnet.commands.packing import AdviseOption, PresetChoice, PresetOption, Watcher, tell_advice
-from compressnet.commands.shared import (
+from compressnet.commands.options import (
     INTERRUPTED,
     USAGE,
     ForceOption,
@@ -28,6 +27,7 @@ from compressnet.commands.shared import (
     require_target_free,
     status_line,
 )
+from compressnet.commands.packing import AdviseOption, PresetChoice, PresetOption, Watcher, tell_advice
 from compressnet.commands.watching import RivalCurves, training_table, watched_training
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from compressnet.bundle import Bundle
+    from compressnet.codec.bundle import Bundle
     from compressnet.images import Collection
     from compressnet.training.train import Options
     from compressnet.training.train import Progress as TrainingProgress
@@ -169,7 +169,7 @@ def refine(
 
 def _advise(codec: Path, collection: Collection, preset: PresetChoice, threads: int | None, lossless: bool) -> None:
     """Pack the collection with the new codec, for a word on whether it was worth it."""
-    from compressnet.packing import PackOptions, pack_with
+    from compressnet.packing.pack import PackOptions, pack_with
     from compressnet.wire import LOSSLESS_QUALITY
 
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=False) as say:
@@ -266,7 +266,7 @@ def export(
 ) -> None:
     """Write encoder.onnx, decoder.onnx and autoencoder.onnx."""
     from compressnet import api
-    from compressnet.export import export as export_models
+    from compressnet.codec.export import export as export_models
 
     bundle = api.read_bundle(codec)
     for path in export_models(bundle, output, bundle.default_quality if quality is None else quality):

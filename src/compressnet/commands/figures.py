@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from compressnet.commands.shared import (
+from compressnet.commands.options import (
     FAILED,
     USAGE,
     BackendChoice,
@@ -39,7 +39,7 @@ from compressnet.commands.shared import (
 if TYPE_CHECKING:
     from compressnet.bench.evaluate import Evaluation
     from compressnet.bench.points import Bench
-    from compressnet.codec import Codec
+    from compressnet.codec.codec import Codec
 
 
 @guarded
@@ -84,7 +84,7 @@ def evaluate(
 def _write_report(path: Path, result: Evaluation, images: Any, codec: Codec, source: str) -> None:
     from compressnet.bench.measure import inspect
     from compressnet.bench.report import render_evaluation
-    from compressnet.bench.rivals import pixels_of
+    from compressnet.bench.rivals.catalogue import pixels_of
     from compressnet.files import atomic_write
 
     inspected = inspect(pixels_of(images), codec, result.quality, result.effort)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from compressnet.commands.shared import (
+from compressnet.commands.options import (
     USAGE,
     EffortOption,
     ForceOption,
@@ -37,7 +37,7 @@ def concat(
     quiet: QuietOption = False,
 ) -> None:
     """Put archives together, one after the other, without coding an image again."""
-    from compressnet.maintain import concat as concat_archives
+    from compressnet.archive.maintain import concat as concat_archives
 
     require_target_free(output, force=force)
     with progress_bar("concat", None, quiet=quiet) as report:
@@ -60,7 +60,7 @@ def subset(
 ) -> None:
     """Write some images of an archive into another, with the very same pixels."""
     from compressnet import api
-    from compressnet.maintain import subset as write_subset
+    from compressnet.archive.maintain import subset as write_subset
 
     require_target_free(output, force=force)
     with api.open(source, codec, threads=threads) as archive:
@@ -83,8 +83,8 @@ def append(
     threads: ThreadsOption = None,
 ) -> None:
     """Add images to the end of an archive."""
+    from compressnet.archive.maintain import append as append_images
     from compressnet.images import read_labels
-    from compressnet.maintain import append as append_images
 
     collection = open_input(source)
     with progress_bar("append", collection.count, quiet=quiet) as report:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressnet.commands.shared import (
+from compressnet.commands.options import (
     INTERRUPTED,
     USAGE,
     BlockImagesOption,
@@ -39,8 +39,8 @@ from compressnet.commands.shared import (
 from compressnet.wire import LOSSLESS_QUALITY
 
 if TYPE_CHECKING:
-    from compressnet.bench.advise import Advice
-    from compressnet.packing import Packed
+    from compressnet.packing.advice import Advice
+    from compressnet.packing.pack import Packed
 
 
 class PresetChoice(str, Enum):
@@ -106,8 +106,8 @@ def pack(
     threads: ThreadsOption = None,
 ) -> None:
     """Train a codec on images, and pack them with it into one file that opens anywhere."""
-    from compressnet import packing
     from compressnet.images import read_labels
+    from compressnet.packing import pack as packing
     from compressnet.training import import_training
 
     if quality is not None and target_psnr is not None:
@@ -203,7 +203,7 @@ def advise(
     threads: ThreadsOption = None,
 ) -> None:
     """Say whether compressnet is worth it for these images, with bytes beside those of other formats."""
-    from compressnet import packing
+    from compressnet.packing import pack as packing
 
     if quality is not None and target_psnr is not None:
         fail("give either --quality or --target-psnr", USAGE)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compressnet.bench.mosaics import PICTURE_CODECS, make_groups, measure, sampled
-from compressnet.commands.shared import errors_console
+from compressnet.bench.rivals.mosaics import PICTURE_CODECS, make_groups, measure, sampled
+from compressnet.commands.options import errors_console
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
-    from compressnet.training.options import Progress
+    from compressnet.training.common.options import Progress
 
 COMPARED_PX = 1 << 18
 """Held-out pixels that general codecs are measured on."""

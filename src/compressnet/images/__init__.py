@@ -12,8 +12,8 @@ target and takes its place at the end. What a module reads it also writes, and b
 from __future__ import annotations
 
 from compressnet.images.collection import Collection, Images, evenly_spread, survey
+from compressnet.images.formats.npy import write_npy
 from compressnet.images.labels import read_labels
-from compressnet.images.npy import write_npy
 from compressnet.images.opening import collection_from_bytes, open_collection, sample
 from compressnet.images.writing import require_free, write_collection
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.idx import read_idx
+from compressnet.images.formats.idx import read_idx
+from compressnet.images.formats.npy import NPY_MAGIC, read_npy
 from compressnet.images.names import tidy_path
-from compressnet.images.npy import NPY_MAGIC, read_npy
 from compressnet.images.reading import gunzipped, reading
 
 LABELS_FILE = "labels.csv"

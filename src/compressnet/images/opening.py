@@ -10,21 +10,21 @@ from pathlib import Path
 
 from compressnet.errors import InputError
 from compressnet.images.collection import Collection
-from compressnet.images.folders import files_below, folder_collection
-from compressnet.images.idx import idx_collection
+from compressnet.images.formats.folders import files_below, folder_collection
+from compressnet.images.formats.idx import idx_collection
+from compressnet.images.formats.npy import NPY_MAGIC, mapped_collection, npy_collection
+from compressnet.images.formats.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
+from compressnet.images.formats.tars import is_tar, open_unpacked, tar_collection
+from compressnet.images.formats.zips import ZIP_MAGICS, zip_collection
 from compressnet.images.names import is_picture
-from compressnet.images.npy import NPY_MAGIC, mapped_collection, npy_collection
-from compressnet.images.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
 from compressnet.images.reading import as_binary, gunzipped, reading
-from compressnet.images.tars import is_tar, open_unpacked, tar_collection
-from compressnet.images.zips import ZIP_MAGICS, zip_collection
 
 _READABLE = "a folder, .zip or .tar of pictures, .parquet, IDX, .npy and .npz can be read"
 
 
 def sample(name: str) -> Path:
     """A file of the samples that ship with the package."""
-    return Path(str(importlib.resources.files("compressnet") / "samples" / name))
+    return Path(str(importlib.resources.files("compressnet") / "shipped" / "samples" / name))
 
 
 def open_collection(source: str | os.PathLike[str]) -> Collection:

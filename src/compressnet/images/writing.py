@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from compressnet.errors import InputError
 from compressnet.files import writing
 from compressnet.images.collection import Images
-from compressnet.images.folders import write_folder
-from compressnet.images.idx import write_idx, write_idx_gzip
+from compressnet.images.formats.folders import write_folder
+from compressnet.images.formats.idx import write_idx, write_idx_gzip
+from compressnet.images.formats.npy import write_npy
+from compressnet.images.formats.npz import write_npz
+from compressnet.images.formats.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
+from compressnet.images.formats.pictures import pictures_and_labels
+from compressnet.images.formats.tars import write_tar
+from compressnet.images.formats.zips import write_zip
 from compressnet.images.names import PICTURE_SUFFIXES, written_names
-from compressnet.images.npy import write_npy
-from compressnet.images.npz import write_npz
-from compressnet.images.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
-from compressnet.images.pictures import pictures_and_labels
-from compressnet.images.tars import write_tar
-from compressnet.images.zips import write_zip
 
 _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".gz", ".xz", ".bz2", ".rar", ".7z")
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.bundle import Bundle, Network, make_bundle
-from compressnet.exact import QUALITIES, NumpyBackend
-from compressnet.metrics import ssim
-from compressnet.network import CodecNetwork
-from compressnet.training.freeze import alphabets, freeze, with_probe
-from compressnet.training.loop import Trainer
-from compressnet.training.move import moved
-from compressnet.training.parts import Part
+from compressnet.codec.bundle import Bundle, Network, make_bundle
+from compressnet.images.metrics import ssim
+from compressnet.lossy.coder import CodecNetwork
+from compressnet.networks.program import QUALITIES, NumpyBackend
+from compressnet.training.freeze.lossy import alphabets, freeze, with_probe
+from compressnet.training.freeze.move import moved
+from compressnet.training.lossy.loop import Trainer
+from compressnet.training.lossy.parts import Part
 
 MEASURED_IMAGES = 1000
 SSIM_OF_DEFAULT = 0.977

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compressnet.bundle import Bundle, Network, make_bundle
-from compressnet.training.freeze import freeze, with_probe
+from compressnet.codec.bundle import Bundle, Network, make_bundle
+from compressnet.training.freeze.lossy import freeze, with_probe
 from compressnet.training.join import default_quality
-from compressnet.training.loop import Trainer
+from compressnet.training.lossy.loop import Trainer
 
 
 def refined_bundle(bundle: Bundle, trainers: Sequence[Trainer], name: str) -> Bundle:

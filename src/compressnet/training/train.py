@@ -12,19 +12,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.alpha import fill_hidden
-from compressnet.bundle import Bundle, to_bytes
+from compressnet.codec.bundle import Bundle, to_bytes
 from compressnet.errors import InputError
 from compressnet.files import atomic_write
-from compressnet.training.channels import network_channels
-from compressnet.training.design import DESIGNS, PRESETS, Design, Preset, pictures
-from compressnet.training.gather import Gathered, TooFewImagesError, gather, holdout_of
+from compressnet.images.alpha import fill_hidden
+from compressnet.training.common.gather import Gathered, TooFewImagesError, gather, holdout_of
+from compressnet.training.common.options import (
+    Options,
+    Progress,
+    TrainingInterrupted,
+    checkpoint_path,
+    log_path,
+    logged,
+)
+from compressnet.training.freeze.thaw import design_of
 from compressnet.training.join import join
-from compressnet.training.options import Options, Progress, TrainingInterrupted, checkpoint_path, log_path, logged
+from compressnet.training.lossy.design import DESIGNS, PRESETS, Design, Preset, pictures
+from compressnet.training.lossy.networks.channels import network_channels
+from compressnet.training.lossy.workers import Job, Report, run_jobs
 from compressnet.training.refine import refined_bundle
-from compressnet.training.thaw import design_of
-from compressnet.training.train_pixels import train_lossless
-from compressnet.training.workers import Job, Report, run_jobs
+from compressnet.training.train_lossless import train_lossless
 
 __all__ = [
     "DESIGNS",

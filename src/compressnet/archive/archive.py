@@ -1,0 +1,286 @@
+"""An open archive: images by index, decoded block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.archive.blocks import BlockReader, Piece, decoded
+from compressnet.codec.codec import Codec
+from compressnet.container.columns import Labels
+from compressnet.container.container import CodecEntry, Container
+from compressnet.errors import CorruptError, InputError
+from compressnet.lossy.coder import Images, Symbols
+
+READ_IMAGES = 4096
+"""Images that iteration decodes together, about."""
+Index = int | slice | Sequence[int] | NDArray[Any]
+
+
+class SymbolView:
+    """The symbols of an archive's images; `Archive.symbols` makes one."""
+
+    __slots__ = ("_archive",)
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def __len__(self) -> int:
+        return len(self._archive)
+
+    def __getitem__(self, index: Index) -> Symbols:
+        """Symbols int32 (D,) of one image, (n,D) of several. Raises IndexError, InputError, CorruptError."""
+        if isinstance(index, (int, np.integer)):
+            return self._archive.read_symbols(self._archive.positions([int(index)]))[0]
+        return self._archive.read_symbols(self._archive.positions(index))
+
+
+class Archive:
+    """A collection of images in a file; `compressnet.open` makes one.
+
+    `archive[i]` is an image uint8 (H,W) or (H,W,C). Slices, lists and arrays of integers, and boolean arrays give one
+    array (n,H,W[,C]) where all chosen images have one shape, else a list of images. Reading an image touches the index
+    and one block. May be used by several threads and, also after a fork or pickled, by several processes.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        resolve: Callable[[CodecEntry], Codec],
+        reopen: Callable[[], Archive] | None = None,
+    ) -> None:
+        """resolve: gives the codec of a CODC entry; reopen: what pickling stores, None for what has no path.
+
+        Raises CodecError where a codec is not at hand.
+        """
+        self._container, self._reopen = container, reopen
+        self.codecs = [resolve(entry) for entry in container.codecs]
+        self._reader = BlockReader(container, self.codecs)
+
+    def __len__(self) -> int:
+        return self._container.images
+
+    @property
+    def name(self) -> str:
+        """Where it was opened from, for errors."""
+        return self._container.name
+
+    @property
+    def container(self) -> Container:
+        """The file's structure."""
+        return self._container
+
+    @property
+    def reader(self) -> BlockReader:
+        """What reads its blocks."""
+        return self._reader
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its images have several shapes."""
+        return len(self._container.kinds) > 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N,H,W) or (N,H,W,C) where all images have one shape, else (N,)."""
+        return (len(self), *(() if self.is_mixed else self._container.kinds[0].shape))
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each image, (H,W) or (H,W,C). Raises CorruptError for a damaged block."""
+        shapes = [kind.shape for kind in self._container.kinds]
+        return [shapes[kind] for kind in self._kinds(np.arange(len(self))).tolist()]
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """uint8."""
+        return np.dtype(np.uint8)
+
+    @property
+    def labels(self) -> Labels | None:
+        """Integers (N,) or texts (N,), or None where the archive has none."""
+        return self._container.read_labels()
+
+    @property
+    def names(self) -> Sequence[str] | None:
+        """The images' names, or None where the archive has none."""
+        return self._container.read_names()
+
+    @property
+    def symbols(self) -> SymbolView:
+        """The images' symbols, int32 (N,D), indexed as the archive is; the decoder does not run for them."""
+        return SymbolView(self)
+
+    def __repr__(self) -> str:
+        return f"<Archive {self._container.name} shape={self.shape}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._reopen is None:
+            raise TypeError("an archive that was opened from bytes cannot be pickled: it has no path to reopen")
+        return (self._reopen, ())
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    @overload
+    def __getitem__(self, index: int) -> Images: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Images | list[Images]: ...
+    def __getitem__(self, index: Index) -> Images | list[Images]:
+        """One image; or several as one array, or as a list where their shapes differ.
+
+        Raises IndexError, and CorruptError for a damaged block.
+        """
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"image {index} of an archive of {len(self)}")
+            return self._read(np.array([int(index) % len(self)]))[0]
+        return self._read(self.positions(index))
+
+    def array(self) -> Images:
+        """All images as one array (N,H,W[,C]). Raises InputError where they have several shapes."""
+        images = self[:]
+        if isinstance(images, list):
+            raise InputError(f"{self.name}: images of several shapes, but one is needed here; take those of one shape")
+        return images
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Images]:
+        """Several images at once, as torch's DataLoader asks for a batch."""
+        return list(self[np.asarray(indices, np.int64)])
+
+    def __iter__(self) -> Iterator[Images]:
+        for images in self.batches():
+            yield from images
+
+    def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Images]:
+        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of consecutive ones of one shape.
+
+        Arrays hold up to about `images` of them.
+        """
+        positions = self.positions(slice(None) if chosen is None else chosen)
+        start = 0
+        for stop in self._stops(positions, images):
+            read = self._read(positions[start:stop])
+            if isinstance(read, np.ndarray):
+                yield read
+            else:
+                yield from _runs(read)
+            start = stop
+
+    def _stops(self, positions: NDArray[np.int64], images: int) -> Iterator[int]:
+        """Where to end each batch: behind whole blocks, where images come as blocks do."""
+        number = 0
+        ends = (self._container.blocks.firsts + self._container.blocks.counts).tolist()
+        as_blocks_come = self._container.positions_N is None and np.all(np.diff(positions) == 1)
+        while number < len(positions):
+            stop = min(number + images, len(positions))
+            if as_blocks_come and stop < len(positions):
+                within = int(positions[stop - 1])
+                stop += ends[int(self._container.blocks_of(np.array([within]))[0])] - within - 1
+            number = min(stop, len(positions))
+            yield number
+
+    def positions(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
+        """What an index selects, as numbers from 0 to N-1. Raises IndexError."""
+        if isinstance(index, slice):
+            return np.arange(*index.indices(len(self)), dtype=np.int64)
+        array = np.asarray(index)
+        if array.dtype == np.bool_:
+            if array.shape != (len(self),):
+                raise IndexError(f"a boolean index of shape {array.shape} for an archive of {len(self)} images")
+            return np.flatnonzero(array)
+        if array.size == 0:
+            return np.zeros(0, np.int64)
+        if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+            raise IndexError(f"an archive is indexed by integers, slices or one-dimensional arrays, not {array.dtype}")
+        if array.min() < -len(self) or array.max() >= len(self):
+            raise IndexError(f"images {array.min()} to {array.max()} of an archive of {len(self)}")
+        return array.astype(np.int64) % len(self)
+
+    def _kinds(self, positions: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The kind of each image."""
+        return self._container.kinds_of(self._container.blocks_of(self._container.places_of(positions)))
+
+    def _read(self, positions: NDArray[np.int64]) -> Images | list[Images]:
+        """Images at positions in 0..N-1, in their order."""
+        kinds = self._kinds(positions)
+        images_of: dict[int, Images] = {}
+        row_of = np.zeros(len(positions), np.int64)
+        for kind in np.unique(kinds).tolist():
+            rows = np.flatnonzero(kinds == kind)
+            row_of[rows] = np.arange(len(rows))
+            images_of[kind] = np.empty((len(rows), *self._container.kinds[kind].shape), np.uint8)
+
+        def take(piece: Piece) -> None:
+            images = images_of[piece.coding.kind]
+            images[row_of[piece.rows]] = decoded(piece).reshape(len(piece.rows), *images.shape[1:])
+
+        self._reader.for_each(self._container.places_of(positions), take)
+        if len(images_of) == 1:
+            return next(iter(images_of.values()))
+        if self.is_mixed:
+            return [images_of[kind][row] for kind, row in zip(kinds.tolist(), row_of.tolist(), strict=True)]
+        return np.empty((0, *self.shape[1:]), np.uint8)
+
+    def read_symbols(self, positions: NDArray[np.int64]) -> Symbols:
+        """Symbols (n,D) of images of the collection.
+
+        Raises InputError where one is stored, or where networks with different D coded them.
+        """
+        pieces = self._reader.pieces(self._container.places_of(positions))
+        stored = [piece.rows for piece in pieces if piece.coding.network is None]
+        if stored:
+            image = positions[np.concatenate(stored).min()]
+            raise InputError(f"{self.name}: image {image} is stored as it is and has no symbols; leave it out")
+        widths = sorted({piece.values.shape[1] for piece in pieces})
+        if len(widths) > 1:
+            raise InputError(
+                f"{self.name}: images with {' and '.join(map(str, widths))} symbols, as they have different kinds or "
+                "qualities; select those of one quality"
+            )
+        found = np.zeros((len(positions), *widths), np.int32)
+        for piece in pieces:
+            found[piece.rows] = piece.values
+        return found
+
+    def check(self, report: Callable[[int], None] = lambda _: None) -> None:
+        """Compare every checksum and decode every block; `report` is told how many images in blocks are done.
+
+        Raises CorruptError for the first damage found.
+        """
+        container = self._container
+        for start in range(0, container.stored_images, READ_IMAGES):
+            stop = min(start + READ_IMAGES, container.stored_images)
+            self._reader.for_each(np.arange(start, stop), decoded)
+            report(stop)
+        seen = [offset for kind, offset, _ in container.walk() if kind == b"BLOK"]
+        if seen != container.blocks.offsets.tolist():
+            raise CorruptError(f"{container.name}: chunk INDX does not list the blocks that are there")
+        container.read_labels()
+        container.read_names()
+
+    def ideal_bytes(self) -> float:
+        """The ideal code length of all symbols, in bytes: a diagnostic, not a rate."""
+        return sum(self._reader.ideal_bits(number) for number in range(len(self._container.blocks))) / 8
+
+
+def _runs(images: list[Images]) -> Iterator[Images]:
+    """Arrays of consecutive images of one shape."""
+    start = 0
+    for stop in range(1, len(images) + 1):
+        if stop == len(images) or images[stop].shape != images[start].shape:
+            yield np.stack(images[start:stop])
+            start = stop

@@ -1,0 +1,100 @@
+"""What `compressnet info` shows of an archive or a codec, without running any network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compressnet import api
+from compressnet.codec.bundle import Bundle
+from compressnet.codec.packed import pack_bundle
+from compressnet.container.container import SIGNATURE, VERSION, Container
+from compressnet.container.sources import FileSource
+from compressnet.wire import STORED
+
+
+def describe(name: str) -> dict[str, Any]:
+    """A JSON document about an archive by path, or a codec by path or name. Raises CodecNotFoundError, FormatError."""
+    path = Path(name)
+    if path.is_file() and path.suffix != ".codec":
+        with path.open("rb") as stream:
+            signature = stream.read(len(SIGNATURE))
+        if signature == SIGNATURE or path.suffix == ".cnet":
+            with Container(FileSource(path)) as container:
+                return _describe_archive(container)
+    return _describe_codec(name)
+
+
+def _describe_archive(container: Container) -> dict[str, Any]:
+    blocks = [container.read_block(i) for i in range(len(container.blocks))]
+    labels, names = container.read_labels(), container.read_names()
+    places = container.places_of(np.arange(container.images))
+    of_kind = np.bincount(container.kinds_of(container.blocks_of(places)), minlength=len(container.kinds)).tolist()
+    shape = container.kinds[0].shape if len(container.kinds) == 1 else ()
+    total_bytes = container.source.total_bytes
+    return {
+        "file": container.name,
+        "type": "archive",
+        "format_version": VERSION,
+        "images": container.images,
+        "shape": [container.images, *shape],
+        "kinds": [
+            {"shape": list(kind.shape), "images": count} for kind, count in zip(container.kinds, of_kind, strict=True)
+        ],
+        "duplicates": container.images - len(np.unique(places)),
+        "archive_bytes": total_bytes,
+        "bytes_per_image": total_bytes / container.images if container.images else None,
+        "blocks": len(blocks),
+        "methods": dict(Counter(block.method_name for block in blocks)),
+        "qualities": sorted({block.quality for block in blocks if block.method != STORED}),
+        "stored_images": sum(block.images for block in blocks if block.method == STORED),
+        "labels": None if labels is None else str(labels.dtype),
+        "names": names is not None,
+        "codecs": [
+            {
+                "name": entry.name,
+                "identity": entry.identity.hex(),
+                "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
+            }
+            for entry in container.codecs
+        ],
+    }
+
+
+def _describe_codec(name: str) -> dict[str, Any]:
+    path = api.find_codec(name)
+    codec = api.read_bundle(name)
+    return {
+        "file": str(path),
+        "type": "codec",
+        "name": codec.name,
+        "identity": codec.identity.hex(),
+        "codec_bytes": path.stat().st_size,
+        "embedded_bytes": _packed_bytes(codec, codec.lossy_identity),
+        "lossless_embedded_bytes": _packed_bytes(codec, codec.lossless_identity),
+        "default_quality": codec.default_quality,
+        "about": codec.about,
+        "networks": [
+            {
+                "kind": list(network.kind),
+                "qualities": list(network.qualities),
+                "symbols": len(network.prior.order),
+                "encoder": network.encoder is not None,
+            }
+            for network in codec.networks
+        ],
+        "lossless": [
+            {"size": None if model.size is None else list(model.size), "channels": model.channels}
+            for model in codec.pixels
+        ],
+        "lossless_identity": None if codec.lossless_identity is None else codec.lossless_identity.hex(),
+    }
+
+
+def _packed_bytes(codec: Bundle, identity: bytes | None) -> int | None:
+    """What a part of a codec takes in an archive; None where there is none."""
+    part = None if identity is None else codec.part(identity)
+    return None if part is None else len(pack_bundle(part))

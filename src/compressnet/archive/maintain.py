@@ -1,0 +1,209 @@
+"""Archives from archives: `concat`, `subset`, `append`. Blocks are copied as they are; no image is coded again.
+
+Where a subset takes a part of a block, that part's symbols are entropy-coded anew, or its pixels stored: they stay the
+same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet import api
+from compressnet.archive.archive import Archive
+from compressnet.archive.selection import copy_blocks, copy_images
+from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.outcome import Written
+from compressnet.archive.writing.router import Router, Settings
+from compressnet.codec.codec import Codec, check_effort
+from compressnet.container.columns import Labels, as_labels, as_names
+from compressnet.container.container import CodecEntry, Container
+from compressnet.container.sources import FileSource
+from compressnet.container.writer import ContainerWriter
+from compressnet.errors import CodecError, InputError
+from compressnet.files import writing
+from compressnet.lossy.coder import Images
+from compressnet.wire import STORED
+
+PathLike = str | os.PathLike[str]
+Report = Callable[[int], None]
+
+
+def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lambda _: None) -> Written:
+    """Write the images of several archives, one after the other, into a new one; `report` is told the images done.
+
+    Images of an archive without names are named by their numbers where others have names. Raises InputError where only
+    some archives have labels, or these differ in type; CodecError where the archives were made with different codecs.
+    """
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
+        if not any(part.images for part in parts):
+            raise InputError("there are no archives to put together, or no images in them")
+        for part in parts:
+            _require_same_codec(parts, part)
+        labels = _joined_labels([(part.name, part.read_labels()) for part in parts])
+        names = _joined_names([(part.read_names(), part.images) for part in parts])
+        entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
+        codecs = {entry.identity: entry for entry in entries}
+        with writing(Path(output)) as stream:
+            writer = ContainerWriter(stream)
+            places = np.concatenate([copy_blocks(part, writer, codecs, report) for part in parts])
+            writer.finish(labels, names, places)
+        return Written(images=len(places), archive_bytes=writer.bytes_written)
+
+
+def append(
+    path: PathLike,
+    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    *,
+    codec: PathLike | Codec | None = None,
+    quality: int | None = None,
+    effort: int = 1,
+    block_images: int = api.BLOCK_IMAGES,
+    labels: Any = None,
+    names: Sequence[str] | None = None,
+    threads: int | None = None,
+    report: Report = lambda _: None,
+) -> Written:
+    """Add images to the end of an archive, which is replaced when all went well.
+
+    images, labels, names: as for `compressnet.compress`; labels are needed where the archive has some, and only there;
+    images without names are named by their numbers where others have names.
+    codec: the one that the archive was made with, where it does not ship with the package; what an archive embeds
+    cannot encode, but for lossless codecs. quality: by default that of the archive's last block that is not stored.
+    What is written tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no network
+    for are stored, but an error where the archive has one shape and none of them fits. Raises InputError, CodecError.
+    """
+    check_effort(effort)
+    with Container(FileSource(Path(path))) as old:
+        loaded, entry = _encoding_codec(codec, old, threads, quality)
+        settings = Settings(
+            quality=_last_quality(old, loaded) if quality is None else quality,
+            effort=effort,
+            block_images=block_images,
+            bounds=Bounds(),
+            store_unknown=len(old.kinds) > 1 or not old.codecs,
+        )
+        arrays: Iterable[Images] = [images] if isinstance(images, np.ndarray) else images
+        shapes = {kind.shape for kind in old.kinds}
+        new_labels = None if labels is None else as_labels(labels)
+        both_labels = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
+        new_names = None if names is None else as_names(names)
+        with writing(Path(path)) as stream:
+            writer = ContainerWriter(stream)
+            places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
+            router = Router(writer, loaded, entry, settings, report)
+            for array in arrays:
+                router.add(array[None] if array.ndim == 2 or array.shape in shapes else array)
+            if not router.images:
+                raise InputError("there are no images to add")
+            places = np.concatenate([places, router.finish()])
+            both_names = _joined_names([(old.read_names(), old.images), (new_names, router.images)])
+            writer.finish(both_labels, both_names, places)
+        return replace(router.written(), images=len(places))
+
+
+def subset(
+    archive: Archive,
+    positions: slice | Sequence[int] | NDArray[Any],
+    output: PathLike,
+    *,
+    report: Report = lambda _: None,
+) -> Written:
+    """Write some images of an open archive, in the order of `positions`, into a new one.
+
+    positions: as `archive[positions]` takes them. Raises InputError where that selects nothing.
+    """
+    chosen = archive.positions(positions)
+    if not len(chosen):
+        raise InputError(f"{archive.name}: the selection is empty")
+    labels, names = archive.labels, archive.names
+    with writing(Path(output)) as stream:
+        writer = ContainerWriter(stream)
+        places = copy_images(archive, chosen, writer, report)
+        writer.finish(
+            None if labels is None else labels[chosen],
+            None if names is None else [names[int(position)] for position in chosen],
+            places,
+        )
+    return Written(
+        images=len(chosen), archive_bytes=writer.bytes_written, duplicates=len(chosen) - len(np.unique(places))
+    )
+
+
+def _require_same_codec(parts: Sequence[Container], other: Container) -> None:
+    """Raises CodecError where an archive was made with another codec than the first that has one."""
+    first = next((part for part in parts if part.codecs), other)
+    if other.codecs and [codec.identity for codec in first.codecs] != [codec.identity for codec in other.codecs]:
+        names = (", ".join(codec.name for codec in part.codecs) for part in (first, other))
+        raise CodecError(
+            f"{other.name}: made with another codec than {first.name} ({' and '.join(names)}); decompress it and "
+            "compress its images with the same codec first"
+        )
+
+
+def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
+    """All labels one after the other. Raises InputError where some are missing or they differ in type."""
+    present = [labels for _, labels in parts if labels is not None]
+    if not present:
+        return None
+    without = [name for name, labels in parts if labels is None]
+    if without:
+        raise InputError(f"{without[0]}: has no labels, others have; give labels to all of them or to none")
+    if len({labels.dtype.kind for labels in present}) > 1:
+        raise InputError("some labels are integers and some are texts")
+    return as_labels(np.concatenate(present))
+
+
+def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | None:
+    """All names one after the other, of parts of so many images; images without any are named by their numbers."""
+    if all(names is None for names, _ in parts):
+        return None
+    joined: list[str] = []
+    for names, images in parts:
+        joined += [str(len(joined) + i) for i in range(images)] if names is None else names
+    return joined
+
+
+def _last_quality(container: Container, codec: Codec) -> int:
+    """The quality of the last block that is not stored, else the codec's own."""
+    blocks = (container.read_block(number) for number in reversed(range(len(container.blocks))))
+    return next((block.quality for block in blocks if block.method != STORED), codec.default_quality)
+
+
+def _encoding_codec(
+    codec: PathLike | Codec | None, container: Container, threads: int | None, quality: int | None
+) -> tuple[Codec, CodecEntry]:
+    """The codec of an archive, with its encoder, and what the archive says of it.
+
+    It is the one given, a shipped one, or what is embedded where that is lossless and needs no encoder. Raises
+    CodecError, and InputError where the archive has several codecs, or none and none is given.
+    """
+    if len(container.codecs) > 1 or (not container.codecs and codec is None):
+        raise InputError(
+            f"{container.name}: has {len(container.codecs)} codecs; images can be added to archives of one codec, "
+            "or of none if you pass one with --codec"
+        )
+    if codec is None:
+        entry = container.codecs[0]
+        known = api.resolve_codec(entry, None, container.name, "onnx", threads)
+        if any(network.encoder is None for network in known.bundle.networks):
+            raise CodecError(f"{container.name}: the codec that it embeds has no encoder; pass its file with --codec")
+        return known, entry
+    loaded = codec if isinstance(codec, Codec) else api.load(codec, threads=threads)
+    if not container.codecs:
+        return loaded, api.codec_entry(loaded, None, loaded.default_quality if quality is None else quality)
+    entry = container.codecs[0]
+    part = loaded.part(entry.identity)
+    if part is None:
+        raise CodecError(
+            f"{container.name}: needs the codec of identity {entry.identity.hex()}, but {loaded.source} is another one"
+        )
+    return part, entry

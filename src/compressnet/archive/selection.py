@@ -1,0 +1,141 @@
+"""Some images of an open archive in blocks of another: copied whole, or made anew from the same symbols or pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.archive.archive import Archive
+from compressnet.archive.blocks import Coding, Values
+from compressnet.archive.writing.router import LOSSLESS_BLOCK_VALUES, STORED_BLOCK_BYTES
+from compressnet.coding.stored import pack_stored
+from compressnet.container.block import Block
+from compressnet.container.container import CodecEntry, Container
+from compressnet.container.writer import ContainerWriter
+from compressnet.limits import BLOCK_PIXELS_LIMIT
+from compressnet.wire import LOSSLESS, LOSSY, STORED
+
+NEW_BLOCK_IMAGES = 256
+"""Images of a block that is made anew from parts of others, at most."""
+Codecs = dict[bytes, CodecEntry]
+"""What an archive says of each codec, by identity."""
+
+
+def add_renumbered(writer: ContainerWriter, block: Block, container: Container, codecs: Codecs) -> None:
+    """Append a block of another archive, its codec and its kind numbered as the new one does."""
+    codec = 0
+    if block.method != STORED:
+        codec = writer.codec_number(codecs[container.codecs[block.codec].identity])
+    writer.add(replace(block, codec=codec, kind=writer.kind_number(container.kinds[block.kind])))
+
+
+def copy_blocks(
+    container: Container, writer: ContainerWriter, codecs: Codecs, report: Callable[[int], None] = lambda _: None
+) -> NDArray[np.uint32]:
+    """Append all blocks; gives the places (N,) in the new archive of the images of the old one."""
+    first = writer.images
+    for number in range(len(container.blocks)):
+        add_renumbered(writer, container.read_block(number), container, codecs)
+        report(writer.images)
+    return (container.places_of(np.arange(container.images)) + first).astype(np.uint32)
+
+
+def copy_images(
+    archive: Archive, chosen: NDArray[np.int64], writer: ContainerWriter, report: Callable[[int], None]
+) -> NDArray[np.uint32]:
+    """Append the images at positions; gives their places (n,) in the new archive.
+
+    Each place is written once. Blocks that are taken whole are copied; parts of blocks that were coded alike are put
+    together.
+    """
+    container = archive.container
+    places = container.places_of(chosen)
+    wanted = np.unique(places)
+    numbers, starts = np.unique(container.blocks_of(wanted), return_index=True)
+    parts = _Parts(archive, writer, len(wanted))
+    for number, rows in zip(numbers.tolist(), np.split(np.arange(len(wanted)), starts[1:]), strict=True):
+        block = container.read_block(number)
+        if len(rows) == block.images:
+            parts.flush_like(block)
+            parts.place(rows)
+            add_renumbered(writer, block, container, parts.codecs)
+        else:
+            (piece,) = archive.reader.pieces(wanted[rows])
+            parts.add(piece.coding, piece.values, rows)
+        report(writer.images)
+    parts.flush()
+    report(writer.images)
+    return parts.places[np.searchsorted(wanted, places)]
+
+
+class _Parts:
+    """Parts of blocks on their way into new ones."""
+
+    def __init__(self, archive: Archive, writer: ContainerWriter, images: int) -> None:
+        container = archive.container
+        self._archive, self._container, self._writer = archive, container, writer
+        self.codecs = {entry.identity: entry for entry in container.codecs}
+        self.places = np.zeros(images, np.uint32)
+        """The new place of each wanted image."""
+        self._waiting: dict[Coding, list[tuple[Values, NDArray[np.int64]]]] = {}
+
+    def place(self, rows: NDArray[np.int64]) -> None:
+        """Give wanted images the next places."""
+        self.places[rows] = np.arange(self._writer.images, self._writer.images + len(rows), dtype=np.uint32)
+
+    def add(self, coding: Coding, values: Values, rows: NDArray[np.int64]) -> None:
+        """Have images wait, and write what fills a block."""
+        waiting = self._waiting.setdefault(coding, [])
+        waiting.append((values, rows))
+        while sum(len(part) for _, part in waiting) >= self._block_images(coding):
+            self._write(coding, self._block_images(coding))
+
+    def flush_like(self, block: Block) -> None:
+        """Write what waits and was coded like a block, so that images keep their order."""
+        for coding in list(self._waiting):
+            like = (coding.method, coding.kind, coding.codec, coding.quality)
+            if like == (block.method, block.kind, block.codec, block.quality):
+                self._write(coding, self._block_images(coding))
+
+    def flush(self) -> None:
+        """Write all that waits."""
+        for coding in list(self._waiting):
+            self._write(coding, self._block_images(coding))
+
+    def _block_images(self, coding: Coding) -> int:
+        limits = {STORED: STORED_BLOCK_BYTES, LOSSLESS: LOSSLESS_BLOCK_VALUES, LOSSY: BLOCK_PIXELS_LIMIT}
+        limit_bytes = limits[coding.method]
+        image_bytes = math.prod(self._container.kinds[coding.kind].shape)
+        return max(1, min(NEW_BLOCK_IMAGES, limit_bytes // image_bytes))
+
+    def _write(self, coding: Coding, images: int) -> None:
+        """Write the first images that wait as a block."""
+        waiting = self._waiting.pop(coding)
+        if not waiting:
+            return
+        values = np.concatenate([part for part, _ in waiting])
+        rows = np.concatenate([part for _, part in waiting])
+        self._waiting[coding] = [(values[images:], rows[images:])] if len(rows) > images else []
+        values, rows = values[:images], rows[:images]
+        self.place(rows)
+        if coding.method == STORED:
+            payload = pack_stored(values.astype(np.uint8, copy=False), coding.step)
+        elif coding.method == LOSSLESS:
+            codec = self._archive.codecs[coding.codec]
+            (_, payload), *_ = codec.write_lossless(values.astype(np.uint8, copy=False), len(rows))[0]
+        else:
+            assert coding.network is not None
+            (payload,) = coding.network.write_payloads(values.astype(np.int32), [len(rows)], coding.quality)
+        block = Block(
+            method=coding.method,
+            quality=coding.quality,
+            kind=coding.kind,
+            codec=coding.codec,
+            images=len(rows),
+            payload=payload,
+        )
+        add_renumbered(self._writer, block, self._container, self.codecs)

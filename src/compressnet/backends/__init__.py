@@ -1,1 +1,0 @@
-"""Backends besides NumPy, which is the definition and lives in `compressnet.exact`."""

@@ -1,0 +1,212 @@
+"""What the commands share: consoles, options, exit codes, errors as one line, progress.
+
+Exit codes: 0 fine, 1 failed, 2 usage, 3 corrupt archive or codec, 4 wrong or missing codec, 130 interrupted.
+Figures go to stdout, progress and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Generator
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from compressnet.errors import CodecError, CompressnetError, FormatError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from compressnet.archive.archive import Archive
+    from compressnet.codec.codec import Codec
+    from compressnet.images import Collection
+    from compressnet.packing.targets import Target
+
+FAILED, USAGE, CORRUPT, NO_CODEC, INTERRUPTED = 1, 2, 3, 4, 130
+STREAM = "-"
+
+errors_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BackendChoice(str, Enum):
+    """What runs the networks."""
+
+    onnx = "onnx"
+    numpy = "numpy"
+
+
+CodecOption = Annotated[str, typer.Option("--codec", help="A shipped codec's name, or a .codec file.")]
+QualityOption = Annotated[
+    int | None,
+    typer.Option("--quality", min=0, max=100, help="0 to 99, or 100 for no loss; by default the codec's own."),
+]
+TargetPsnrOption = Annotated[
+    float | None, typer.Option("--target-psnr", metavar="DB", help="The quality that comes nearest to this PSNR.")
+]
+TargetBytesOption = Annotated[
+    float | None, typer.Option("--target-bytes", metavar="B", help="... to so many bytes an image.")
+]
+MaxMseOption = Annotated[
+    float | None, typer.Option("--max-mse", metavar="M", help="The lowest quality with at most this error, 0 to 1.")
+]
+EffortOption = Annotated[int, typer.Option("--effort", min=1, max=9, help="How long to search for cheaper symbols.")]
+BackendOption = Annotated[BackendChoice, typer.Option("--backend", help="What runs the networks.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; by default all processors.")]
+ForceOption = Annotated[bool, typer.Option("-f", "--force", help="Overwrite what is there.")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="IDX, .npy, one label a line, or .csv: name,label.")
+]
+MaxErrorOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-error",
+        min=0,
+        max=255,
+        metavar="E",
+        help="Largest error of any value. 0: lossless, which is quality 100 where the codec has that.",
+    ),
+]
+MinPsnrOption = Annotated[
+    float | None, typer.Option("--min-psnr", min=0, metavar="DB", help="Every image has this PSNR.")
+]
+ExactAlphaOption = Annotated[bool, typer.Option("--exact-alpha", help="Keep the colour under alpha 0.")]
+BlockImagesOption = Annotated[int, typer.Option("--block-images", min=1, max=65536, help="Images coded as one unit.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
+ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first images.")]
+InputArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="A folder, .zip or .tar(.gz|.xz|.bz2) of pictures, .parquet, .npz, .npy or IDX(.gz), 'mnist', "
+        "or - for IDX or .npy on stdin.",
+    ),
+]
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print one line on stderr and leave."""
+    errors_console.print(f"compressnet: {message}")
+    raise typer.Exit(code)
+
+
+def guarded(command: F) -> F:
+    """Turn errors into one line and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except FormatError as error:
+            fail(str(error), CORRUPT)
+        except CodecError as error:
+            fail(str(error), NO_CODEC)
+        except CompressnetError as error:
+            fail(str(error), FAILED)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            fail(f"{where}{error.strerror or error}", FAILED)
+        except MemoryError:
+            fail("out of memory; try fewer --threads or a smaller --block-images", FAILED)
+        except KeyboardInterrupt:
+            fail("interrupted", INTERRUPTED)
+
+    return run  # pyright: ignore[reportReturnType]
+
+
+@contextlib.contextmanager
+def progress_bar(description: str, total: int | None, *, quiet: bool) -> Generator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal; gives what takes the number done so far."""
+    with make_progress(quiet=quiet) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def make_progress(*, quiet: bool) -> Progress:
+    """Bars on stderr, where that is a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors_console,
+        transient=True,
+        disable=quiet or not errors_console.is_terminal,
+    )
+
+
+@contextlib.contextmanager
+def status_line(*, quiet: bool) -> Generator[Callable[[str], None]]:
+    """A spinner on stderr where that is a terminal; gives what takes the step that comes next."""
+    if quiet or not errors_console.is_terminal:
+        yield lambda _: None
+        return
+    with errors_console.status("load") as status:
+        yield status.update
+
+
+def require_target_free(path: Path, *, force: bool) -> None:
+    """Raises InputError where the target exists and `force` is not set."""
+    from compressnet.images import require_free
+
+    require_free(path, overwrite=force)
+
+
+def open_input(source: str) -> Collection:
+    """The collection of INPUT, - being standard input (IDX or .npy). Raises InputError, MissingExtraError."""
+    from compressnet.api import read_stdin
+    from compressnet.images import collection_from_bytes, open_collection
+
+    return collection_from_bytes(read_stdin(), "standard input") if source == STREAM else open_collection(source)
+
+
+def open_archive(source: str, codec: str | None, backend: BackendChoice, threads: int | None) -> Archive:
+    """The archive of ARCHIVE, - being standard input. Raises CompressnetError."""
+    from compressnet import api
+    from compressnet.container.container import Container
+    from compressnet.container.sources import BytesSource
+
+    if source == STREAM:
+        container = Container(BytesSource(api.read_stdin(), "standard input"))
+        return api.open_container(container, codec, backend.value, threads)
+    return api.open(source, codec, backend.value, threads)
+
+
+def parse_target(
+    quality: int | None, target_psnr: float | None, target_bytes: float | None, max_mse: float | None
+) -> Target | None:
+    """The one target that was given, or none."""
+    from compressnet.packing.targets import Target
+
+    if sum(value is not None for value in (quality, target_psnr, target_bytes, max_mse)) > 1:
+        fail("give one of --quality, --target-psnr, --target-bytes and --max-mse", USAGE)
+    if target_psnr is not None:
+        return Target(measure="psnr", value=target_psnr)
+    if target_bytes is not None:
+        return Target(measure="bytes", value=target_bytes)
+    return None if max_mse is None else Target(measure="mse", value=max_mse)
+
+
+def reach(target: Target, codec: Codec, images: Any, effort: int, block_images: int, *, quiet: bool) -> int:
+    """The quality for a target; says so on stderr where it is missed by more than the tolerance."""
+    from compressnet.packing.targets import find_quality
+
+    with status_line(quiet=quiet) as report:
+        report("look for the quality")
+        reached = find_quality(codec, images, target, effort=effort, block_images=block_images)
+    missed = reached.misses(target)
+    if missed and not quiet:
+        errors_console.print(f"compressnet: {missed}")
+    return reached.quality

@@ -1,0 +1,337 @@
+"""The archive file without any codec: chunks, index, labels, names. docs/FORMAT.md is its specification.
+
+    signature  HEAD  CODC*  KIND+  BLOK (BLOK | CODC | KIND)*  [labl]  [name]  INDX  TAIL
+
+`Container` opens from the end: TAIL gives the index, the index gives every block. `container_writer` writes what it
+reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.container.block import Block, block_kind, unpack_block
+from compressnet.container.columns import Labels, unpack_labels, unpack_names
+from compressnet.container.index import unpack_index
+from compressnet.container.sources import Source
+from compressnet.errors import CorruptError, FormatError
+from compressnet.limits import CHANNELS_LIMIT, CODECS_LIMIT, KINDS_LIMIT, NAME_BYTES_LIMIT, SIDE_LIMIT_PX
+from compressnet.wire import (
+    CHUNK_HEAD_BYTES,
+    CHUNK_OVERHEAD_BYTES,
+    STORED,
+    Reader,
+    is_critical,
+    pack_varint,
+    unpack_chunk,
+    unpack_chunk_head,
+)
+
+SIGNATURE = b"\x89CNT\r\n\x1a\n"
+VERSION = 1
+HEAD, CODC, KIND, BLOK, INDX, TAIL = b"HEAD", b"CODC", b"KIND", b"BLOK", b"INDX", b"TAIL"
+LABL, NAME = b"labl", b"name"
+EXTRAS = (LABL, NAME)
+BLOCK_HEAD_BYTES = 5
+"""From a block's first byte to the end of its kind, at most."""
+TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
+NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED = 0, 1, 2
+CHANNELS_AXIS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodecEntry:
+    """A CODC chunk: which codec the blocks need, and the codec itself where it is embedded."""
+
+    identity: bytes
+    name: str
+    embedded: bytes | None
+    packed: bool = True
+    """Whether `compressnet.codec.packed` made what is embedded; else it is a codec file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindEntry:
+    """A KIND chunk: the shape of images. `channels_axis` tells (H,W,1) from (H,W)."""
+
+    height: int
+    width: int
+    channels: int
+    channels_axis: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an image as it came: (H,W) or (H,W,C)."""
+        return (self.height, self.width, *((self.channels,) if self.channels_axis else ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockEntry:
+    """Where a block lies: of its chunk, the offset and the length in bytes; of its images, the first and how many."""
+
+    offset: int
+    chunk_bytes: int
+    first: int
+    images: int
+
+
+def pack_codec(entry: CodecEntry) -> bytes:
+    """A CODC chunk's payload."""
+    name = entry.name.encode()
+    embedded_as = EMBEDDED_PACKED if entry.packed else EMBEDDED_AS_FILE
+    encoding = NOT_EMBEDDED if entry.embedded is None else embedded_as
+    return entry.identity + pack_varint(len(name)) + name + bytes([encoding]) + (entry.embedded or b"")
+
+
+def unpack_codec(data: bytes, what: str) -> CodecEntry:
+    """Raises CorruptError for bytes that are no CODC payload."""
+    reader = Reader(data, what)
+    identity = reader.take(32)
+    name = _text(reader.take(reader.varint(NAME_BYTES_LIMIT)), what)
+    encoding = reader.uint(1)
+    if encoding not in (NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED):
+        raise CorruptError(f"{what} embeds a codec in the encoding {encoding}, unknown to this version")
+    embedded = None if encoding == NOT_EMBEDDED else reader.take(reader.left)
+    reader.end()
+    return CodecEntry(identity=identity, name=name, embedded=embedded, packed=encoding != EMBEDDED_AS_FILE)
+
+
+def pack_kind(entry: KindEntry) -> bytes:
+    """A KIND chunk's payload."""
+    flags = CHANNELS_AXIS if entry.channels_axis else 0
+    return pack_varint(entry.height) + pack_varint(entry.width) + bytes([entry.channels, flags])
+
+
+def unpack_kind(data: bytes, what: str) -> KindEntry:
+    """Raises CorruptError for bytes that are no KIND payload."""
+    reader = Reader(data, what)
+    height, width = reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX)
+    channels, flags = reader.uint(1), reader.uint(1)
+    reader.end()
+    if not (height and width and 1 <= channels <= CHANNELS_LIMIT and flags in (0, CHANNELS_AXIS)):
+        raise CorruptError(f"{what} describes images of {height}x{width}x{channels}, flags {flags}")
+    if channels > 1 and not flags:
+        raise CorruptError(f"{what} describes {channels} channels without an axis for them")
+    return KindEntry(height=height, width=width, channels=channels, channels_axis=bool(flags))
+
+
+def _text(data: bytes, what: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CorruptError(f"{what} holds text that is not UTF-8") from error
+
+
+class BlockTable(Sequence[BlockEntry]):
+    """Where the blocks are: `BlockEntry` by number, over arrays."""
+
+    def __init__(self, offsets: NDArray[np.int64], chunk_bytes: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        self.offsets, self.chunk_bytes, self.counts = offsets, chunk_bytes, counts
+        self.firsts = np.cumsum(counts) - counts
+        """Of each block the first image, among those in the blocks."""
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @overload
+    def __getitem__(self, index: int) -> BlockEntry: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[BlockEntry]: ...
+    def __getitem__(self, index: int | slice) -> BlockEntry | list[BlockEntry]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return BlockEntry(
+            offset=int(self.offsets[index]),
+            chunk_bytes=int(self.chunk_bytes[index]),
+            first=int(self.firsts[index]),
+            images=int(self.counts[index]),
+        )
+
+
+class Container:
+    """An archive's structure, read and checked: codecs, kinds and where each block lies.
+
+    Raises FormatError for bytes that are no archive, CorruptError for a damaged one, each naming the source, which is
+    closed then.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        try:
+            if source.read_at(0, len(SIGNATURE)) != SIGNATURE:
+                raise FormatError(f"{source.name}: not a compressnet archive")
+            self._read_index(self._read_tail())
+            self._read_front()
+        except BaseException:
+            source.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The source's name, for errors."""
+        return self.source.name
+
+    def _chunk(self, offset: int, expected: bytes, what: str) -> tuple[bytes, int]:
+        """Payload of the chunk at an offset, and the offset after it."""
+        what = f"{self.name}: {what}"
+        chunk_type, length = unpack_chunk_head(self.source.read_at(offset, 8), what)
+        if chunk_type != expected:
+            raise CorruptError(f"{what} is not where it should be, at byte {offset}")
+        end = offset + length + CHUNK_OVERHEAD_BYTES
+        if end > self.source.total_bytes:
+            raise CorruptError(f"{what} is cut off, or its length is damaged")
+        return unpack_chunk(self.source.read_at(offset, end - offset), what)[1], end
+
+    def _read_tail(self) -> int:
+        start = self.source.total_bytes - TAIL_BYTES
+        tail = self.source.read_at(max(start, 0), TAIL_BYTES)
+        if start < len(SIGNATURE) or tail[:4] != TAIL:
+            raise CorruptError(f"{self.name}: cut off, or chunk TAIL at its end is damaged")
+        chunk_type, payload = unpack_chunk(tail, f"{self.name}: chunk TAIL")
+        assert chunk_type == TAIL
+        return int.from_bytes(payload, "big")
+
+    def _read_index(self, offset: int) -> None:
+        what = f"{self.name}: chunk INDX"
+        payload, end = self._chunk(offset, INDX, "chunk INDX")
+        if end != self.source.total_bytes - TAIL_BYTES:
+            raise CorruptError(f"{what} is not the last but one")
+        index = unpack_index(payload, self.source.total_bytes, what)
+        ends_E = index.first_block + np.cumsum(index.chunk_bytes_E)
+        offsets_E = ends_E - index.chunk_bytes_E
+        self._extra_at = int(ends_E[-1]) if len(ends_E) else index.first_block
+        self._index_at, self._first_block = offset, index.first_block
+        if self._extra_at + index.extra_bytes != offset:
+            raise CorruptError(f"{what} contradicts itself or the file")
+        holds_E = index.counts_E > 0
+        self.blocks = BlockTable(offsets_E[holds_E], index.chunk_bytes_E[holds_E], index.counts_E[holds_E])
+        self._between = list(zip(offsets_E[~holds_E].tolist(), ends_E[~holds_E].tolist(), strict=True))
+        if len(self._between) > KINDS_LIMIT + CODECS_LIMIT:
+            raise CorruptError(f"{what} lists {len(self._between)} chunks between blocks, beyond the limit")
+        self.images, self.stored_images = index.images, int(index.counts_E.sum())
+        self.positions_N = index.positions_N
+        """Of each image of the collection its place among those in the blocks; None where these are the same."""
+
+    def _read_front(self) -> None:
+        position = len(SIGNATURE)
+        payload, position = self._chunk(position, HEAD, "chunk HEAD")
+        if payload != bytes([VERSION]):
+            raise FormatError(f"{self.name}: version {payload.hex()} of the format; this software reads {VERSION}")
+        self.codecs: list[CodecEntry] = []
+        self.kinds: list[KindEntry] = []
+        while position < self._first_block:
+            position = self._read_description(position)
+        if position != self._first_block or not self.kinds:
+            raise CorruptError(f"{self.name}: the chunks before the first block are damaged")
+        for offset, end in self._between:
+            if self._read_description(offset) != end:
+                raise CorruptError(f"{self.name}: chunk at byte {offset} is not what the index says")
+        self._kind_of_block = np.full(len(self.blocks), -1 if len(self.kinds) > 1 else 0, np.int32)
+
+    def _read_description(self, offset: int) -> int:
+        """A chunk that says what blocks need; gives the offset after it."""
+        chunk_type, payload, end = self._any_chunk(offset)
+        what = f"{self.name}: chunk {chunk_type.decode()}"
+        if chunk_type == CODC:
+            self.codecs.append(unpack_codec(payload, what))
+        elif chunk_type == KIND:
+            self.kinds.append(unpack_kind(payload, what))
+        elif is_critical(chunk_type):
+            raise CorruptError(f"{what} is unknown to this version, and has to be understood")
+        if len(self.codecs) > CODECS_LIMIT or len(self.kinds) > KINDS_LIMIT:
+            raise CorruptError(f"{what} is one more than the limit of {CODECS_LIMIT} codecs and {KINDS_LIMIT} kinds")
+        return end
+
+    def _any_chunk(self, offset: int) -> tuple[bytes, bytes, int]:
+        what = f"chunk at byte {offset}"
+        chunk_type, _ = unpack_chunk_head(self.source.read_at(offset, 8), f"{self.name}: {what}")
+        payload, end = self._chunk(offset, chunk_type, f"chunk {chunk_type.decode()}")
+        return chunk_type, payload, end
+
+    def places_of(self, images: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where images of the collection are among those in the blocks."""
+        return images if self.positions_N is None else self.positions_N[images].astype(np.int64)
+
+    def blocks_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the block that holds each place."""
+        return np.searchsorted(self.blocks.firsts, places, side="right") - 1
+
+    def kinds_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The kind of some blocks, from their first bytes. Raises CorruptError."""
+        for number in np.unique(numbers[self._kind_of_block[numbers] < 0]).tolist():
+            head = self.source.read_at(int(self.blocks.offsets[number]) + CHUNK_HEAD_BYTES, BLOCK_HEAD_BYTES)
+            kind = block_kind(head, f"{self.name}: block {number}")
+            if kind >= len(self.kinds):
+                raise CorruptError(f"{self.name}: block {number} needs kind {kind}, the archive has fewer")
+            self._kind_of_block[number] = kind
+        return self._kind_of_block[numbers]
+
+    def read_block(self, number: int) -> Block:
+        """One block, from its bytes alone. Raises CorruptError."""
+        entry = self.blocks[number]
+        name = f"block {number}"
+        what = f"{self.name}: {name}"
+        payload, end = self._chunk(entry.offset, BLOK, name)
+        block = unpack_block(payload, what)
+        if end - entry.offset != entry.chunk_bytes or block.images != entry.images:
+            raise CorruptError(f"{what} is not what the index says")
+        if block.kind >= len(self.kinds) or block.codec >= max(len(self.codecs), block.method == STORED):
+            raise CorruptError(f"{what} needs kind {block.kind} and codec {block.codec}, the archive has fewer")
+        return block
+
+    def read_labels(self) -> Labels | None:
+        """The labels, where there are any. Raises CorruptError."""
+        payload = self._extra(LABL)
+        return None if payload is None else unpack_labels(payload, self.images, f"{self.name}: chunk labl")
+
+    def read_names(self) -> list[str] | None:
+        """The images' names, where there are any. Raises CorruptError."""
+        payload = self._extra(NAME)
+        return None if payload is None else unpack_names(payload, self.images, f"{self.name}: chunk name")
+
+    def _extra(self, wanted: bytes) -> bytes | None:
+        """The payload of a chunk between the last block and the index, where it is there."""
+        position, last = self._extra_at, -1
+        found: bytes | None = None
+        while position < self._index_at:
+            head = self.source.read_at(position, CHUNK_HEAD_BYTES)
+            chunk_type, length = unpack_chunk_head(head, f"{self.name}: chunk at byte {position}")
+            what = f"{self.name}: chunk {chunk_type.decode()}"
+            if is_critical(chunk_type):
+                raise CorruptError(f"{what} is unknown to this version, and has to be understood")
+            if chunk_type in EXTRAS:
+                if EXTRAS.index(chunk_type) <= last:
+                    raise CorruptError(f"{what} is there twice, or in the wrong place")
+                last = EXTRAS.index(chunk_type)
+            if chunk_type == wanted:
+                found, _ = self._chunk(position, wanted, f"chunk {wanted.decode()}")
+            position += length + CHUNK_OVERHEAD_BYTES
+        if position != self._index_at:
+            raise CorruptError(f"{self.name}: the chunks before the index are damaged")
+        return found
+
+    def walk(self) -> Iterator[tuple[bytes, int, int]]:
+        """Type, offset and payload bytes of every chunk, each one's checksum compared. Raises CorruptError."""
+        position = len(SIGNATURE)
+        while position < self.source.total_bytes:
+            chunk_type, payload, end = self._any_chunk(position)
+            yield chunk_type, position, len(payload)
+            position = end
+
+    def close(self) -> None:
+        """Close the source."""
+        self.source.close()
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

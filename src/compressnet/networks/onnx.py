@@ -1,0 +1,103 @@
+"""The ONNX Runtime backend: the same integers as `compressnet.networks.program.NumpyBackend`, several times faster.
+
+CPU execution provider only, one intra-op thread per session; batches are spread over threads here. Graphs are
+built from the codec's weights for one quality and kept for the few last qualities used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any, cast
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from compressnet.codec.bundle import Network
+from compressnet.lossy.search.gradients import gradient_model, latents_model
+from compressnet.networks.graphs import program_model
+from compressnet.networks.program import Program, Runner
+from compressnet.threads import spread
+
+BATCH_IMAGES = 64
+"""Images in one run: their activations stay in cache."""
+KEPT_QUALITIES = 4
+
+
+def make_session(model: bytes) -> onnxruntime.InferenceSession:
+    """A session that keeps to the arithmetic that the proofs are about."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.set_denormal_as_zero", "0")
+    options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_model(model: bytes, batch: NDArray[Any], threads: int) -> NDArray[Any]:
+    """Run an exported model, one input and one output, over a batch (N, ...)."""
+    session = make_session(model)
+    name = session.get_inputs()[0].name
+
+    def run_part(start: int) -> NDArray[Any]:
+        return cast("NDArray[Any]", session.run(None, {name: batch[start : start + BATCH_IMAGES]})[0])
+
+    return np.concatenate(spread(run_part, range(0, len(batch), BATCH_IMAGES), threads))
+
+
+class OnnxBackend:
+    """Programs run by ONNX Runtime on the CPU."""
+
+    name = "onnx"
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
+        """Make a proved program ready to run."""
+        sessions: OrderedDict[int, onnxruntime.InferenceSession] = OrderedDict()
+        lock = threading.Lock()
+
+        def session_for(quality: int) -> onnxruntime.InferenceSession:
+            with lock:
+                if quality not in sessions:
+                    sessions[quality] = make_session(program_model(program, quality, output_shape))
+                sessions.move_to_end(quality)
+                while len(sessions) > KEPT_QUALITIES:
+                    sessions.popitem(last=False)
+                return sessions[quality]
+
+        def run(batch: NDArray[np.integer], quality: int) -> NDArray[np.int32]:
+            session = session_for(quality)
+            values = np.empty((len(batch), *output_shape), np.int32)
+
+            def run_part(start: int) -> None:
+                part = batch[start : start + BATCH_IMAGES].astype(np.float32)
+                values[start : start + BATCH_IMAGES] = cast("NDArray[np.float32]", session.run(["y"], {"x": part})[0])
+
+            spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
+            return values
+
+        return run
+
+
+class OnnxGradient:
+    """What a search needs of a network at a quality: `compressnet.lossy.search.search.Gradient`."""
+
+    def __init__(self, network: Network, quality: int) -> None:
+        self._latents = make_session(latents_model(network, quality))
+        self._loss = make_session(gradient_model(network, quality))
+
+    def latents(self, x_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The encoder's symbols before they are rounded, (N,D), of pixels 0 to 255."""
+        return cast("NDArray[np.float32]", self._latents.run(None, {"x": x_NCHW})[0])
+
+    def loss(
+        self, k_ND: NDArray[np.float32], x_NCHW: NDArray[np.float32], weight: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Bits + weight * squared error (N,) of real-valued symbols, and its gradient (N,D)."""
+        inputs = {"k": k_ND.astype(np.float32), "x": x_NCHW, "lam": np.array([weight], np.float32)}
+        loss_N, gradient_ND = self._loss.run(None, inputs)
+        return cast("NDArray[np.float32]", loss_N), cast("NDArray[np.float32]", gradient_ND)

@@ -1,0 +1,65 @@
+"""An archive against the images that it was made of: how good they are on the whole, and which are the worst."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compressnet.archive.archive import Archive
+from compressnet.images import Collection, evenly_spread
+from compressnet.images.alpha import with_hidden_of
+from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
+
+CHECKED_IMAGES = 4096
+FAR_WORSE_DB = 10.0
+"""So far below the median an image is probably unlike those that the codec was trained on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """PSNR in dB of an archive's images, or of evenly spread ones; hidden colour left out."""
+
+    images: int
+    """That were looked at."""
+    psnr: float | None
+    """Of the mean squared error; None where all came back perfect."""
+    median: float | None
+    """Of the images that did not come back perfect."""
+    worst: tuple[tuple[int, float], ...]
+    """Up to ten images' numbers and PSNR, the worst first."""
+
+    @property
+    def far_worse(self) -> tuple[tuple[int, float], ...]:
+        """Those of the worst that lost much more than most images."""
+        if self.median is None:
+            return ()
+        return tuple(one for one in self.worst if one[1] < self.median - FAR_WORSE_DB)
+
+
+def check_against(archive: Archive, collection: Collection, images: int = CHECKED_IMAGES) -> Checked:
+    """Decode up to `images` evenly spread images of an archive and compare them with the collection's.
+
+    Raises InputError, CorruptError.
+    """
+    positions = evenly_spread(len(archive), images)
+    squares = 0.0
+    values = start = 0
+    found: list[tuple[int, float]] = []
+    for batch in collection.batches():
+        chosen = positions[(positions >= start) & (positions < start + len(batch))]
+        if len(chosen):
+            decoded = np.asarray(archive[chosen])
+            originals = batch[chosen - start]
+            seen = with_hidden_of(decoded, originals) if originals.ndim == 4 else decoded
+            errors_N = np.square(seen.astype(np.int32) - originals).reshape(len(chosen), -1).sum(axis=1, dtype=np.int64)
+            squares, values = squares + float(errors_N.sum()), values + originals.size
+            mse_N = errors_N / originals[0].size / 255**2
+            found += [(int(i), psnr_of_mse(float(mse))) for i, mse in zip(chosen, mse_N, strict=True) if mse > 0]
+        start += len(batch)
+    return Checked(
+        images=len(positions),
+        psnr=psnr_of_mse(squares / values / 255**2) if squares else None,
+        median=float(np.median([psnr for _, psnr in found])) if found else None,
+        worst=tuple(sorted(found, key=lambda one: (one[1], one[0]))[:WORST_IMAGES]),
+    )

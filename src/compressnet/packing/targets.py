@@ -1,0 +1,189 @@
+"""From a target (PSNR, bytes an image or mean squared error) to the quality that reaches it.
+
+Bytes and PSNR rise with quality: bisection on some of the images comes close, and steps from there on all of them
+settle it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from compressnet.codec.codec import Codec, kind_of
+from compressnet.coding.stored import pack_stored
+from compressnet.errors import InputError
+from compressnet.images import evenly_spread
+from compressnet.images.metrics import mse_per_image, psnr_of_mse
+from compressnet.lossy.coder import Images
+
+Measure = Literal["psnr", "bytes", "mse"]
+
+PSNR_TOLERANCE_DB = 0.1
+BYTES_TOLERANCE = 0.02
+BLOCK_OVERHEAD_BYTES = 24
+"""About what a chunk, a block's record and its line in the index take."""
+ARCHIVE_OVERHEAD_BYTES = 140
+"""About what an archive takes besides."""
+
+
+class OutOfReachError(InputError):
+    """A target that the codec's qualities do not reach."""
+
+    def __init__(self, message: str, *, highest: bool) -> None:
+        """highest: whether the highest quality comes nearest, else the lowest."""
+        super().__init__(message)
+        self.highest = highest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is wanted: `psnr` in dB, `bytes` an image on disk, or `mse` at most, with pixels in [0,1]."""
+
+    measure: Measure
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A quality, and what it gives on the images that were measured."""
+
+    quality: int
+    bytes_per_image: float
+    mse: float
+
+    @property
+    def psnr(self) -> float:
+        """In dB."""
+        return psnr_of_mse(self.mse)
+
+    def of(self, measure: Measure) -> float:
+        """What the target is compared with; an mse as its PSNR."""
+        return self.bytes_per_image if measure == "bytes" else self.psnr
+
+    def misses(self, target: Target) -> str | None:
+        """Why this is not within 2 % of the bytes, or 0.1 dB; None where it is."""
+        if target.measure == "bytes":
+            missed = abs(self.bytes_per_image / target.value - 1) > BYTES_TOLERANCE
+        else:
+            missed = abs(self.psnr - _aim(target)) > PSNR_TOLERANCE_DB
+        if not missed:
+            return None
+        return (
+            f"{_text(target)} lies between two qualities; quality {self.quality} gives "
+            f"{self.bytes_per_image:.2f} bytes an image at {self.psnr:.2f} dB"
+        )
+
+
+def sample_sizes(effort: int) -> tuple[int, int]:
+    """How many images the bisection takes, and how many the steps after it: enough, and quick, at an effort."""
+    return (1024, 16384) if effort == 1 else (128, 1024)
+
+
+def find_quality(
+    codec: Codec,
+    images: Images | Sequence[Images],
+    target: Target,
+    *,
+    effort: int = 1,
+    block_images: int = 256,
+    bisected: int | None = None,
+) -> Reached:
+    """The quality at which images come nearest to a target, or with `mse` stay just below it.
+
+    images: (N,H,W) or (N,H,W,C), or several such arrays; those that the codec has no network for count as stored.
+    bisected: how many of them the bisection takes; by default what suits the effort.
+    Raises InputError where the codec's qualities do not reach the target.
+    """
+    if not (math.isfinite(target.value) and target.value > 0):
+        raise InputError(f"a target of {target.value:g}: it has to be a positive number")
+    if codec.is_lossless_only:
+        raise InputError(f"{_text(target)}: the codec {codec.name} is lossless, it has quality 100 and no other")
+    arrays = [images] if isinstance(images, np.ndarray) else images
+    sets = [array.reshape(len(array), *kind_of(array)) for array in arrays]
+    if not any(kind_of(images_NHWC) in codec.kinds for images_NHWC in sets):
+        codec.network(kind_of(sets[0]), codec.default_quality)  # which raises
+    total, count = sum(map(len, sets)), bisected or sample_sizes(effort)[0]
+    few = [each[evenly_spread(len(each), -(-min(count, total) * len(each) // total))] for each in sets]
+    measure, aim = target.measure, _aim(target)
+    low, high = codec.qualities
+
+    def measured(chosen: Sequence[Images]) -> Callable[[int], Reached]:
+        known: dict[int, Reached] = {}
+
+        def at(quality: int) -> Reached:
+            if quality not in known:
+                known[quality] = _measure(codec, chosen, quality, effort, block_images)
+            return known[quality]
+
+        return at
+
+    roughly, at = measured(few), measured(sets)
+    start = first_that(low, high, lambda quality: roughly(quality).of(measure) >= aim)
+    while start > low and at(start - 1).of(measure) >= aim:
+        start -= 1
+    while start < high and at(start).of(measure) < aim:
+        start += 1
+    above = at(start)
+    best = above
+    if measure != "mse" and start > low:
+        below = at(start - 1)
+        best = min((above, below), key=lambda reached: abs(reached.of(measure) - aim))
+    unreachable = above.of(measure) < aim or start == low
+    if unreachable and not (measure == "mse" and start == low) and best.misses(target):
+        raise OutOfReachError(_out_of_reach(codec, at(low), at(high), target), highest=above.of(measure) < aim)
+    if measure == "mse" and above.of(measure) < aim:
+        raise OutOfReachError(_out_of_reach(codec, at(low), at(high), target), highest=above.of(measure) < aim)
+    return best
+
+
+def _aim(target: Target) -> float:
+    return psnr_of_mse(target.value) if target.measure == "mse" else target.value
+
+
+def first_that(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The first of low..high for which a condition holds that holds from some point on; high where it never does."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def _measure(codec: Codec, sets: Sequence[Images], quality: int, effort: int, block_images: int) -> Reached:
+    """Bytes and error of arrays (N,H,W,C), one for each kind, all together."""
+    total_bytes, squares = float(ARCHIVE_OVERHEAD_BYTES), 0.0
+    images = values = 0
+    for images_NHWC in sets:
+        count = len(images_NHWC)
+        images, values = images + count, values + images_NHWC.size
+        if kind_of(images_NHWC) not in codec.kinds:
+            total_bytes += len(pack_stored(images_NHWC, 1))
+            continue
+        network = codec.network(kind_of(images_NHWC), quality)
+        symbols = codec.best_symbols(images_NHWC, quality, effort)
+        counts = [min(block_images, count - i) for i in range(0, count, block_images)]
+        payloads = network.write_payloads(symbols, counts, quality)
+        total_bytes += sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
+        mse_N = mse_per_image(images_NHWC, network.decode(symbols, quality))
+        squares += float(mse_N.mean()) * images_NHWC.size
+    return Reached(quality=quality, bytes_per_image=total_bytes / images, mse=squares / values)
+
+
+def _text(target: Target) -> str:
+    texts = {"psnr": "{:g} dB", "bytes": "{:g} bytes an image", "mse": "a mean squared error of {:g}"}
+    return texts[target.measure].format(target.value)
+
+
+def _out_of_reach(codec: Codec, lowest: Reached, highest: Reached, target: Target) -> str:
+    reach = {
+        "psnr": f"{lowest.psnr:.2f} to {highest.psnr:.2f} dB",
+        "bytes": f"{lowest.bytes_per_image:.2f} to {highest.bytes_per_image:.2f}",
+        "mse": f"{highest.mse:.6f} to {lowest.mse:.6f}",
+    }[target.measure]
+    return (
+        f"{_text(target)}: on these images the codec {codec.name} gives {reach} "
+        f"(qualities {lowest.quality} to {highest.quality}); train a codec for these images"
+    )

@@ -1,0 +1,143 @@
+"""From a collection to what a training takes: distinct images, by kind, those to hold out chosen by a seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.errors import InputError
+from compressnet.images.alpha import fill_hidden
+from compressnet.training.lossy.networks.architecture import SMALLEST_SIDE_PX
+
+Images = NDArray[np.uint8]
+Shape = tuple[int, int, int]
+
+LARGEST_SIDE_PX = 64
+FEWEST_IMAGES = 400
+"""Fewer distinct images than these in all are not trained on: the codec would outweigh what it saves."""
+FEWEST_OF_KIND = 4
+HOLDOUT_IMAGES = 1000
+TRAINED_BYTES = 1 << 27
+"""Pixels times channels that are kept in memory; of larger collections a part is trained on, evenly spread."""
+KINDS_LIMIT = 64
+
+
+class TooFewImagesError(InputError):
+    """A collection that is too small to train a codec on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What a codec is trained on."""
+
+    sets: list[Images]
+    """Distinct images (N,H,W,C) of each kind, the most pixels first, in an order that the seed sets."""
+    left_out: list[tuple[Shape, int, str]]
+    """Kinds that are not trained on: (H,W,C), images, why."""
+    images: int
+    """Of the collection, duplicates included."""
+
+    @property
+    def distinct(self) -> int:
+        """Images to train on and to hold out."""
+        return sum(map(len, self.sets))
+
+    @property
+    def pixels(self) -> int:
+        """Of all these images."""
+        return sum(images.shape[0] * images.shape[1] * images.shape[2] for images in self.sets)
+
+    def held_out(self, holdout: int) -> list[Images]:
+        """The images that are not trained on where `holdout` of all are not, of each kind."""
+        counts = [holdout * len(images) // self.distinct for images in self.sets]
+        chosen = [images[len(images) - count :] for images, count in zip(self.sets, counts, strict=True) if count]
+        return chosen or [images[:HOLDOUT_IMAGES] for images in self.sets]
+
+
+def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> Gathered:
+    """Distinct images of arrays (n,H,W) or (n,H,W,C), of sides from 8 to 64 pixels, for pixel models from 1 pixel on.
+
+    Colour under alpha 0 is filled in, but kept for pixel models, which code it as well. Raises TooFewImagesError where
+    fewer than FEWEST_IMAGES can be trained on.
+    """
+    smallest_px = 1 if lossless else SMALLEST_SIDE_PX
+    kept: dict[Shape, list[tuple[Images, NDArray[np.uint32]]]] = {}
+    counts: dict[Shape, int] = {}
+    seen: set[bytes] = set()
+    total = held_bytes = halvings = 0
+    for array in batches:
+        total += len(array)
+        images = array.reshape(*array.shape[:3], -1)
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+        counts[shape] = counts.get(shape, 0) + len(images)
+        if _why_not(shape, smallest_px) is not None:
+            continue
+        new, marks_N = _unseen(images, shape, seen)
+        few = _thinned(images[new], marks_N, halvings)
+        if not len(few[0]):
+            continue
+        kept.setdefault(shape, []).append(few)
+        held_bytes += few[0].nbytes
+        while held_bytes > TRAINED_BYTES:
+            halvings += 1
+            kept = {key: [_thinned(*part, halvings) for part in parts] for key, parts in kept.items()}
+            held_bytes = sum(part[0].nbytes for parts in kept.values() for part in parts)
+    sets = {shape: np.concatenate([part[0] for part in parts]) for shape, parts in kept.items()}
+    ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
+    chosen_shapes = [shape for shape in ranked if len(sets[shape]) >= FEWEST_OF_KIND][:KINDS_LIMIT]
+    few = f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many"
+    left_out = [
+        (
+            shape,
+            count,
+            _why_not(shape, smallest_px) or f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many",
+        )
+        for shape, count in sorted(counts.items())
+        if shape not in chosen_shapes
+    ]
+    generator = np.random.default_rng(seed)
+    shuffled = [sets[shape][generator.permutation(len(sets[shape]))] for shape in chosen_shapes]
+    if not lossless:
+        shuffled = [fill_hidden(images) for images in shuffled]
+    gathered = Gathered(sets=shuffled, left_out=left_out, images=total)
+    if gathered.distinct < FEWEST_IMAGES:
+        raise TooFewImagesError(
+            f"{gathered.distinct} distinct images of {smallest_px} to {LARGEST_SIDE_PX} pixels a side are too few "
+            f"to train on: at least {FEWEST_IMAGES} are needed; 'compressnet pack' stores fewer without a codec"
+        )
+    return gathered
+
+
+def _unseen(images_NHWC: Images, shape: Shape, seen: set[bytes]) -> tuple[list[int], NDArray[np.uint32]]:
+    """Which images were not seen before, and a number for each that follows from its pixels; they are seen then."""
+    new: list[int] = []
+    marks: list[int] = []
+    for i, image in enumerate(images_NHWC):
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16, salt=str(shape).encode()).digest()
+        if digest not in seen:
+            seen.add(digest)
+            new.append(i)
+            marks.append(int.from_bytes(digest[:4], "little"))
+    return new, np.array(marks, np.uint32)
+
+
+def _thinned(images_NHWC: Images, marks_N: NDArray[np.uint32], halvings: int) -> tuple[Images, NDArray[np.uint32]]:
+    """Of images and their numbers about a half, a quarter, .. by the numbers' lowest bits."""
+    chosen_N = marks_N & np.uint32((1 << halvings) - 1) == 0
+    return (images_NHWC, marks_N) if chosen_N.all() else (images_NHWC[chosen_N], marks_N[chosen_N])
+
+
+def holdout_of(gathered: Gathered) -> int:
+    """How many images are held out where nothing else is said."""
+    return min(HOLDOUT_IMAGES, gathered.distinct // 10)
+
+
+def _why_not(shape: Shape, smallest_px: int) -> str | None:
+    """Why a kind of image is not trained on; None where it is."""
+    if min(shape[:2]) < smallest_px or max(shape[:2]) > LARGEST_SIDE_PX:
+        return f"sides from {smallest_px} to {LARGEST_SIDE_PX} pixels are trained on"
+    return None

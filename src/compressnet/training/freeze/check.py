@@ -1,0 +1,88 @@
+"""The check at the end of a freeze: the integer codec against the torch model in float64, on real images.
+
+Symbols, pixels and the distribution of every symbol have to be equal, all of them; a difference is a bug.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compressnet.codec.bundle import Network
+from compressnet.coding.mixture import MEAN_LIMIT, MEAN_STEPS, SCALE_CENTRE, SCALES, WEIGHT_ONE, Mixture
+from compressnet.errors import CodecRefusedError
+from compressnet.images.alpha import fill_hidden
+from compressnet.lossy.coder import CodecNetwork
+from compressnet.lossy.prior import dequantize
+from compressnet.networks.program import NumpyBackend
+from compressnet.training.lossy.networks.architecture import PIXEL_EXPONENT, SYMBOL_EXPONENT
+from compressnet.training.lossy.networks.distributions import SCALE_EXPONENT
+from compressnet.training.lossy.networks.model import Model
+
+
+def to_pixels(images_NHWC: NDArray[np.uint8], dtype: torch.dtype) -> torch.Tensor:
+    """uint8 images (N,H,W,C) as the networks see them: (N,C,H,W), pixels in steps of 2^-6."""
+    return torch.tensor(images_NHWC.transpose(0, 3, 1, 2), dtype=dtype) / 2**PIXEL_EXPONENT
+
+
+def check_frozen(model: Model, network: Network, images_NHWC: NDArray[np.uint8], bound_QS: NDArray[np.integer]) -> None:
+    """Raises CodecRefusedError where the frozen network is not the trained one; bound_QS: the alphabets (100,S)."""
+    images_NHWC = fill_hidden(images_NHWC)
+    reference = copy.deepcopy(model).double()
+    runner = CodecNetwork(network, NumpyBackend())
+    repeats = model.levels.repeats.numpy()
+    low, high = network.qualities
+    for quality in sorted({low, (low + high) // 2 + 1, high}):
+        bound_D = np.repeat(bound_QS[quality], repeats)
+        with torch.no_grad():
+            x = to_pixels(images_NHWC, torch.float64)
+            quality_B = torch.full((len(x),), quality)
+            outcome = reference(x, quality_B, quantized=True)
+            symbols = np.clip(outcome.k_BD.numpy(), -bound_D, bound_D).astype(np.int32)
+            if not np.array_equal(runner.encode(images_NHWC, quality), symbols):
+                raise CodecRefusedError(f"the frozen encoder differs from the trained one at quality {quality}")
+            y_hat = dequantize(network.prior, symbols, quality).astype(np.float64) / 2**SYMBOL_EXPONENT
+            y_hat_BD = torch.from_numpy(y_hat)
+            x_hat = reference.decode(y_hat_BD, quality_B, quantized=True)
+            pixels = (x_hat * 2**PIXEL_EXPONENT).numpy().transpose(0, 2, 3, 1)
+            if not np.array_equal(runner.decode(symbols, quality), pixels):
+                raise CodecRefusedError(f"the frozen decoder differs from the trained one at quality {quality}")
+            expected = _distributions(reference, y_hat_BD, quality_B, quality)
+        if not _same_distributions(network, symbols, quality, expected):
+            raise CodecRefusedError(f"the frozen entropy model differs from the trained one at quality {quality}")
+
+
+def _distributions(
+    reference: Model, y_hat_BD: torch.Tensor, quality_B: torch.Tensor, quality: int
+) -> list[NDArray[np.int64]]:
+    """Both means, both scales and the weight of every symbol, in the integers' units and coding order: (B,D) each."""
+    mean_MBD, log2_scale_MBD, first_BD = reference.prior(y_hat_BD, quality_B, quantized=True)
+    inverse_QS = reference.levels.tables(quantized=True)[2]
+    inverse_D = torch.repeat_interleave(inverse_QS[quality], reference.levels.repeats)[reference.prior.order]
+    offset_D = torch.floor(2**SCALE_EXPONENT * torch.log2(inverse_D) + 0.5)
+    means = torch.floor(mean_MBD * inverse_D * MEAN_STEPS + 0.5).clamp(-MEAN_LIMIT, MEAN_LIMIT)
+    scales = (log2_scale_MBD * 2**SCALE_EXPONENT + offset_D + SCALE_CENTRE).clamp(0, SCALES - 1)
+    weight = torch.floor(first_BD * WEIGHT_ONE + 0.5).clamp(1, WEIGHT_ONE - 1)
+    return [part.long().numpy() for part in (*means, *scales, weight)]
+
+
+def _same_distributions(
+    network: Network, symbols_ND: NDArray[np.int32], quality: int, expected: list[NDArray[np.int64]]
+) -> bool:
+    """Whether the integer entropy model, step by step, gives the expected distributions."""
+    evaluator = network.prior.evaluator()
+    state = evaluator.start(len(symbols_ND), quality)
+    start = 0
+    for group, columns in enumerate(evaluator.groups):
+        mixture: Mixture = state.mixture(group)
+        found = (*mixture.means, *mixture.scales, mixture.weight)
+        stop = start + len(columns)
+        for part, whole in zip(found, expected, strict=True):
+            if not np.array_equal(part, whole[:, start:stop].ravel()):
+                return False
+        state.reveal(group, symbols_ND[:, columns])
+        start = stop
+    return True

@@ -1,0 +1,72 @@
+"""One layer in torch: weights and biases, in floats or fake-quantized, and the numbers' formats.
+
+Axes: B batch, O outputs, I inputs, C channels, A anchor qualities. Real values throughout; with `quantized` they are
+exact multiples of the integers' steps.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compressnet.networks.program import ANCHORS, LEAKY_SHIFT
+from compressnet.training.common.quantize import biases_through, over_qualities, weight_exponents, weights_through
+
+DEQUANTIZED_LIMIT = 2047
+"""Dequantized symbols are 12-bit integers: at 8 bits their rounding alone adds a tenth to the error at the top."""
+
+
+def leaky(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 1/8."""
+    return F.leaky_relu(x, 2.0**-LEAKY_SHIFT)
+
+
+class Weighted(nn.Module):
+    """Weights and biases of one conv or dense node; the bias may depend on the quality."""
+
+    def __init__(self, shape: tuple[int, ...], *, by_quality: bool, gain: float = 1.0) -> None:
+        super().__init__()
+        fan_in = math.prod(shape[1:])
+        self.weight = nn.Parameter(torch.randn(shape) * gain / math.sqrt(fan_in))
+        self.bias = nn.Parameter(torch.zeros(ANCHORS if by_quality else 1, shape[0]))
+        self.limit = 127
+        self.exponents_O: Tensor | None = None  # while training; they change rarely and cost a pass over the weights
+
+    def forward(
+        self, in_exponents: Tensor, out_exponents: Tensor, in_largest: int, *, quantized: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Weight and biases (1 or 100, O), real or fake-quantized; exponents as in `integers_scale`."""
+        if not quantized:
+            return self.weight, over_qualities(self.bias)
+        return self.quantized(self.weight, in_exponents, out_exponents, in_largest)
+
+    def quantized(
+        self, weight: Tensor, in_exponents: Tensor, out_exponents: Tensor, in_largest: int
+    ) -> tuple[Tensor, Tensor]:
+        """A weight (this one, masked or not) and the biases, fake-quantized."""
+        scale = integers_scale(weight, in_exponents)
+        exponents_O = self.exponents_O
+        if exponents_O is None or not self.training:
+            exponents_O = weight_exponents(weight * scale, self.bias, out_exponents, in_largest, self.limit)
+            self.exponents_O = exponents_O
+        weight = weights_through(weight * scale, exponents_O, self.limit) / scale
+        return weight, biases_through(self.bias, exponents_O)
+
+
+def integers_scale(weight: Tensor, in_exponents: Tensor) -> Tensor:
+    """What weights (O,I,...) have to be multiplied by to take integers for inputs: 2^-exponent of each input's step.
+
+    in_exponents: () or (C,), where every channel has I/C inputs.
+    """
+    if in_exponents.dim() == 0:
+        return torch.exp2(-in_exponents).to(weight.dtype)
+    each = torch.repeat_interleave(in_exponents, weight.shape[1] // len(in_exponents))
+    return torch.exp2(-each).to(weight.dtype).reshape(1, -1, *([1] * (weight.dim() - 2)))
+
+
+def bias_rows(bias: Tensor, quality_B: Tensor) -> Tensor:
+    """(1 or 100, O) biases for each image of a batch: (1 or B, O)."""
+    return bias if len(bias) == 1 else bias[quality_B]

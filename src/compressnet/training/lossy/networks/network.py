@@ -1,0 +1,192 @@
+"""g_a, g_s and the gains in torch, in floats or fake-quantized.
+
+Axes: B batch, D symbols, S segments (symbols that share a gain), Q qualities, C channels, O outputs. Real values
+throughout; with `quantized` they are exact multiples of the integers' steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compressnet.training.common.quantize import over_qualities, quantize_through, round_through
+from compressnet.training.lossy.networks.architecture import LATENT_EXPONENT, PIXEL_EXPONENT, Layer
+from compressnet.training.lossy.networks.layers import Weighted, bias_rows, leaky
+
+STEP_SPREAD = 3
+"""A channel's step is at most 2^STEP_SPREAD finer than the coarsest of its register."""
+GAIN_LIMIT = 4095
+GAIN_EXPONENT = 7
+"""Gains are 12-bit integers in steps of 2^-7, so 1/128 to 32."""
+
+Format = tuple[Tensor, int]
+"""Exponents of a register's steps, () or (C,), and the largest magnitude of its integers."""
+
+
+class Network(nn.Module):
+    """g_a or g_s: runs a list of `Layer`s; `exponents` holds each step's powers of two, (C,), once calibrated."""
+
+    def __init__(self, layers: list[Layer], inputs: Mapping[str, tuple[int, int]]) -> None:
+        """inputs: name of each input register -> (exponent, largest magnitude of its integers)."""
+        super().__init__()
+        self.layers = layers
+        self.inputs = inputs
+        self.weighted = nn.ModuleDict(
+            {
+                layer.output.replace(".", "_"): Weighted(
+                    (layer.outputs, *layer.fan_in),
+                    by_quality=layer.by_quality,
+                    gain=0.5 if layer.output.endswith(".b") else 1.2 if layer.activation == "leaky" else 0.7,
+                )
+                for layer in layers
+                if layer.op in ("conv", "dense")
+            }
+        )
+        steps = sorted({layer.step for layer in layers if layer.step})
+        fixed = {"latent": LATENT_EXPONENT, "pixels": PIXEL_EXPONENT}
+        self.exponents: dict[str, Tensor] = {step: torch.tensor(float(fixed.get(step, 4))) for step in steps}
+        self.channels = {
+            step: min(layer.outputs for layer in layers if layer.step == step and layer.outputs)
+            for step in steps
+            if step not in fixed
+        }
+        self.observed: dict[str, Tensor] | None = None
+
+    def get_extra_state(self) -> dict[str, Tensor]:
+        return dict(self.exponents)
+
+    def set_extra_state(self, state: dict[str, Tensor]) -> None:
+        self.exponents = {step: torch.as_tensor(exponent).float() for step, exponent in state.items()}
+
+    def register_formats(self) -> dict[str, Format]:
+        """Exponents and largest magnitude of every register."""
+        formats = {name: (torch.tensor(float(exponent)), most) for name, (exponent, most) in self.inputs.items()}
+        for layer in self.layers:
+            if layer.step:
+                low, high = layer.clamp
+                formats[layer.output] = (self.exponents[layer.step], max(-low, high))
+            else:
+                formats[layer.output] = formats[layer.inputs[0]]
+        return formats
+
+    def output_exponents(self, layer: Layer) -> Tensor:
+        """Of a conv or dense layer, for each output: () or (O,); the outputs of one channel lie side by side."""
+        exponents = self.exponents[layer.step]
+        return exponents if exponents.dim() == 0 else exponents.repeat_interleave(layer.outputs // len(exponents))
+
+    def forward(self, registers: dict[str, Tensor], quality_B: Tensor, *, quantized: bool) -> dict[str, Tensor]:
+        """All registers after a run; fills `observed` while that is a dictionary."""
+        values = dict(registers)
+        formats = self.register_formats()
+        for layer in self.layers:
+            values[layer.output] = self._step(
+                layer, [values[name] for name in layer.inputs], formats, quality_B, quantized
+            )
+        return values
+
+    def _step(
+        self,
+        layer: Layer,
+        inputs: list[Tensor],
+        formats: dict[str, Format],
+        quality_B: Tensor,
+        quantized: bool,
+    ) -> Tensor:
+        x = inputs[0]
+        match layer.op:
+            case "unshuffle":
+                return F.pixel_unshuffle(x, layer.attributes["factor"])
+            case "concat":
+                return torch.cat([part.flatten(1) for part in inputs], dim=1)
+            case "shuffle":
+                return F.pixel_shuffle(x, layer.attributes["factor"])
+            case "crop":
+                return x[:, :, : layer.attributes["height"], : layer.attributes["width"]]
+            case "extend":
+                return F.pad(x, (0, layer.attributes["columns"], 0, layer.attributes["rows"]), mode="replicate")
+            case "reshape":
+                return x.reshape(len(x), *(layer.attributes[name] for name in ("channels", "height", "width")))
+            case "add":
+                x = x + inputs[1]
+            case _:
+                in_exponents, in_largest = formats[layer.inputs[0]]
+                weight, bias = self.weighted[layer.output.replace(".", "_")](
+                    in_exponents, self.output_exponents(layer), in_largest, quantized=quantized
+                )
+                bias_BO = bias_rows(bias, quality_B)
+                if layer.op == "dense":
+                    x = F.linear(x.flatten(1), weight) + bias_BO
+                else:
+                    x = F.conv2d(x, weight, stride=layer.attributes["stride"], padding=layer.attributes["padding"])
+                    x = x + bias_BO[:, :, None, None]
+        if layer.activation == "leaky":
+            x = leaky(x)
+        if self.observed is not None and layer.step in self.channels:
+            self._observe(layer, x)
+        if quantized:
+            exponents = self.output_exponents(layer) if layer.outputs else self.exponents[layer.step]
+            x = quantize_through(x, exponents, *layer.clamp)
+        return x
+
+    def _observe(self, layer: Layer, x: Tensor) -> None:
+        """Remember how many steps of 1 each channel needs: its largest values over the clamp."""
+        assert self.observed is not None
+        low, high = layer.clamp
+        channels = self.channels[layer.step]
+        rows = x.detach().reshape(len(x), channels, -1).transpose(0, 1).flatten(1)
+        rows = rows[:, torch.randint(rows.shape[1], (20_000,))] if rows.shape[1] > 20_000 else rows
+        needed = torch.maximum(torch.quantile(rows, 0.9999, dim=1) / high, torch.quantile(rows, 0.0001, dim=1) / low)
+        known = self.observed.get(layer.step, torch.full_like(needed, 2.0**-12))
+        self.observed[layer.step] = torch.maximum(known, needed)
+
+    def settle(self) -> None:
+        """Fix every step's exponents from what was observed, and stop observing."""
+        assert self.observed is not None
+        for step, needed in self.observed.items():
+            exponents = torch.floor(-torch.log2(needed) + 0.15)
+            self.exponents[step] = torch.minimum(exponents, exponents.min() + STEP_SPREAD).cpu()
+        self.observed = None
+
+
+class Levels(nn.Module):
+    """The gains between latents and symbols, for every quality: one network, many rates.
+
+    After Cui et al., "Asymmetric Gained Deep Image Compression" (arXiv:2003.02877): a learned gain per segment
+    before rounding, another one undoes it after.
+    """
+
+    def __init__(self, repeats: list[int], log2_gain: Tensor) -> None:
+        """repeats: symbols per segment; log2_gain (12,): where all gains start."""
+        super().__init__()
+        self.repeats: Tensor
+        self.register_buffer("repeats", torch.tensor(repeats))
+        self.encode_gain = nn.Parameter(log2_gain[:, None].repeat(1, len(repeats)))
+        self.decode_gain = nn.Parameter(-log2_gain[:, None].repeat(1, len(repeats)))
+        self.fixed: tuple[Tensor, Tensor, Tensor] | None = None
+        """The tables, where they are a frozen network's."""
+
+    def tables(self, *, quantized: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Encoder's gains, decoder's gains and the reciprocals of the latter: each (100,S)."""
+        if self.fixed is not None:
+            dtype = self.encode_gain.dtype
+            encode, decode, inverse = (table.to(dtype) for table in self.fixed)
+            return encode, decode, inverse
+        encode = torch.exp2(over_qualities(self.encode_gain))
+        decode = torch.exp2(over_qualities(self.decode_gain))
+        if not quantized:
+            return encode, decode, 1 / decode
+        rounded = _rounded_gain(decode)
+        # at high qualities the decoder's gains are small integers; what rounding does to them, the encoder's undo
+        encode = encode * (decode / rounded).detach()
+        return _rounded_gain(encode), rounded, _rounded_gain(1 / rounded)
+
+    def per_symbol(self, table_QS: Tensor, quality_B: Tensor) -> Tensor:
+        """A table's rows for a batch, repeated for every symbol: (B,D)."""
+        return torch.repeat_interleave(table_QS[quality_B], self.repeats, dim=1)
+
+
+def _rounded_gain(gain: Tensor) -> Tensor:
+    return torch.clamp(round_through(gain * 2.0**GAIN_EXPONENT), 1, GAIN_LIMIT) / 2.0**GAIN_EXPONENT

@@ -1,0 +1,219 @@
+"""pack and advise: a collection in, one file out that opens alone, and a plain word on whether it was worth it."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import compressnet
+from compressnet.images import Collection, open_collection, write_collection
+from compressnet.packing.pack import PackOptions, codec_path, pack, pack_with
+from compressnet.training.common.options import TrainingInterrupted
+from conftest import CONFORMANCE
+from drawings import sprites
+from run_commands import refused, run
+
+SMALL, LARGE = sprites(360, side_px=8), sprites(120, side_px=12, channels=3)
+QUICK = PackOptions(preset="fast", minutes=0.04, quality=60, effort=1, threads=1, advise=False)
+COLLECTION = Collection(
+    name="sprites",
+    count=483,
+    batches=lambda: iter([SMALL[:200], LARGE, SMALL[200:], SMALL[:3]]),
+    names=[f"sprite {i}" for i in range(483)],
+)
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def training(self, progress: Any, /) -> None: ...
+
+    def step(self, text: str) -> None: ...
+
+    def packed(self, images: int) -> None: ...
+
+
+class Interrupting(Silent):
+    """A watcher that presses Ctrl-C at the first sign of a training."""
+
+    def training(self, progress: Any, /) -> None:
+        del progress
+        raise KeyboardInterrupt
+
+
+def images_in(path: Path) -> int:
+    with compressnet.open(path) as archive:
+        return len(archive)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection as a folder of PNG files in two sub-folders."""
+    target = tmp_path_factory.mktemp("pictures") / "sprites"
+    names = [f"{'wide' if 200 <= i < 320 else 'small'}/{i:03d}.png" for i in range(483)]
+    write_collection(target, COLLECTION.batches(), count=483, names=names)
+    return target
+
+
+def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
+    output = tmp_path / "a.cnet"
+    packed = pack(COLLECTION, output, QUICK, Silent(), labels=list(range(483)))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.cnet"]
+    assert packed.written.archive_bytes == output.stat().st_size
+    assert packed.written.duplicates == 3
+    assert (packed.quality, packed.why_untrained, packed.advice) == (60, None, None)
+    assert 0 < packed.codec_bytes < packed.written.archive_bytes
+    with compressnet.open(output) as archive:
+        assert archive.names is not None
+        assert list(archive.names) == list(COLLECTION.names or ())
+        assert archive.labels is not None
+        assert archive.labels.tolist() == list(range(483))
+        assert archive[0].shape == (8, 8, 4)
+        assert archive[200].shape == (12, 12, 3)
+        assert np.array_equal(archive[480], archive[0])
+        decoded = archive[200:320]
+        psnr = 10 * np.log10(255**2 / np.square(np.asarray(decoded).astype(float) - LARGE).mean())
+        assert psnr > 20
+
+
+@pytest.mark.slow
+def test_a_target_is_reached_or_its_miss_is_told(tmp_path: Path) -> None:
+    options = PackOptions(preset="fast", minutes=0.1, target_psnr=26, effort=1, threads=1, advise=False)
+    packed = pack(COLLECTION, tmp_path / "a.cnet", options, Silent())
+    assert packed.psnr is not None
+    assert abs(packed.psnr - 26) < 0.25 or packed.missed is not None
+
+
+def test_bounds_hold_for_every_value(tmp_path: Path) -> None:
+    options = PackOptions(preset="fast", minutes=0.04, quality=50, max_error=6, effort=1, threads=1, advise=False)
+    packed = pack(COLLECTION, tmp_path / "a.cnet", options, Silent())
+    originals = [image for batch in COLLECTION.batches() for image in batch]
+    with compressnet.open(tmp_path / "a.cnet") as archive:
+        worst = max(int(np.abs(archive[i].astype(int) - image).max()) for i, image in enumerate(originals))
+    assert worst <= 6
+    assert packed.written.stored + packed.written.raised > 0
+
+
+def test_too_few_images_are_packed_without_a_codec(tmp_path: Path) -> None:
+    few = Collection(name="few", count=20, batches=lambda: iter([SMALL[:12], LARGE[:8]]))
+    packed = pack(few, tmp_path / "a.cnet", PackOptions(preset="fast", exact_alpha=True), Silent())
+    assert packed.why_untrained is not None
+    assert "20 distinct images of 8 to 64 pixels a side are too few" in packed.why_untrained
+    assert (packed.codec_bytes, packed.psnr, packed.written.stored) == (0, None, 20)
+    assert packed.advice is not None
+    assert packed.advice.images == 20
+    with compressnet.open(tmp_path / "a.cnet") as archive:
+        assert np.array_equal(archive[3], SMALL[3])
+        assert np.array_equal(archive[12], LARGE[0])
+
+
+@pytest.mark.slow
+def test_kinds_that_cannot_be_trained_on_are_stored_and_told(tmp_path: Path) -> None:
+    tiny = sprites(5, side_px=6)
+    both = Collection(name="both", count=485, batches=lambda: iter([SMALL, LARGE, tiny]))
+    packed = pack(both, tmp_path / "a.cnet", QUICK, Silent())
+    assert packed.left_out == ["5 images of 6x6x4: sides from 8 to 64 pixels are trained on"]
+    assert packed.written.reasons == {"no network for 6x6x4": 5}
+
+
+@pytest.mark.slow
+def test_an_interrupted_pack_goes_on(tmp_path: Path) -> None:
+    output = tmp_path / "a.cnet"
+    output.write_bytes(b"the old file")
+    with pytest.raises(TrainingInterrupted):
+        pack(COLLECTION, output, QUICK, Interrupting())
+    assert output.read_bytes() == b"the old file"
+    pack(COLLECTION, output, QUICK, Silent(), resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.cnet"]
+    assert images_in(output) == 483
+
+
+@pytest.mark.slow
+def test_a_kept_codec_can_append(tmp_path: Path) -> None:
+    output = tmp_path / "a.cnet"
+    options = PackOptions(preset="fast", minutes=0.04, effort=1, threads=1, advise=False, keep_codec=True)
+    pack(COLLECTION, output, options, Silent())
+    np.save(tmp_path / "more.npy", LARGE[:7])
+    run("append", output, tmp_path / "more.npy", "--codec", codec_path(output))
+    assert images_in(output) == 490
+
+
+@pytest.mark.slow
+def test_a_shipped_codec_costs_nothing(tmp_path: Path, mnist: np.ndarray) -> None:
+    digits = Collection(name="digits", count=300, batches=lambda: iter([mnist[:300]]))
+    packed = pack_with("mnist", digits, tmp_path / "a.cnet", PackOptions(preset="fast", effort=1), Silent())
+    assert packed.codec_bytes == 0
+    assert packed.advice is not None
+    assert packed.advice.use_compressnet
+    assert packed.advice.sentence.startswith("Use compressnet: ")
+
+
+def test_pack_and_what_it_says(tmp_path: Path, folder: Path) -> None:
+    common = ["--preset", "fast", "--minutes", "0.04", "--effort", "1", "--threads", "1", "--quality", "40"]
+    document = json.loads(run("pack", folder, "-o", tmp_path / "a.cnet", *common, "--json").stdout)
+    assert document["written"]["images"] == 483
+    assert document["quality"] == 40
+    assert {row["name"] for row in document["advice"]["rows"]} >= {"compressnet", "raw pixels", "AVIF", "WebP", "PNG"}
+    said = run("pack", folder, "-o", tmp_path / "b.cnet", *common, "--no-advise").stdout
+    assert f"b.cnet: 483 images, {(tmp_path / 'b.cnet').stat().st_size} bytes" in said
+    assert "3 images equal an earlier one" in said
+    assert "exists already" in refused(1, "pack", folder, "-o", tmp_path / "b.cnet", *common)
+    run("decompress", tmp_path / "b.cnet", "-o", tmp_path / "out")
+    names = open_collection(tmp_path / "out").names
+    assert names is not None
+    assert sorted(names) == sorted(open_collection(folder).names or ())
+    (tmp_path / "c.cnet.codec").write_bytes(b"somebody's codec")
+    assert "c.cnet.codec: exists already" in refused(1, "pack", folder, "-o", tmp_path / "c.cnet", *common)
+    assert "give either --quality or --target-psnr" in refused(
+        2, "pack", folder, "-o", tmp_path / "c.cnet", "--quality", "3", "--target-psnr", "30"
+    )
+
+
+def test_advise_with_a_codec(tmp_path: Path) -> None:
+    with np.load(CONFORMANCE / "grey.npz") as arrays:
+        np.save(tmp_path / "images.npy", arrays["images"])
+    document = json.loads(
+        run("advise", tmp_path / "images.npy", "--codec", CONFORMANCE / "grey.codec", "--json").stdout
+    )
+    assert document["codec_bytes"] > 0
+    assert not document["use_compressnet"]
+    assert "instead: compressnet takes" in document["sentence"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_killed_packs_leave_the_old_file_or_the_new_one(tmp_path: Path, folder: Path) -> None:
+    output = tmp_path / "a.cnet"
+    output.write_bytes(b"the old file")
+    command = [
+        sys.executable,
+        "-m",
+        "compressnet.commands.cli",
+        "pack",
+        str(folder),
+        "-o",
+        str(output),
+        "-f",
+        "-q",
+        "--no-advise",
+    ]
+    command += ["--preset", "fast", "--minutes", "0.1", "--effort", "1", "--threads", "1"]
+    generator = random.Random(0)
+    for i in range(4):
+        with subprocess.Popen([*command, *(["--resume"] if i else [])], stderr=subprocess.PIPE) as process:
+            time.sleep(generator.uniform(1, 9))
+            process.send_signal(signal.SIGKILL)
+        if output.read_bytes() != b"the old file":
+            assert images_in(output) == 483
+            output.write_bytes(b"the old file")
+    subprocess.run([*command, "--resume"], check=True)
+    assert images_in(output) == 483

@@ -1,0 +1,30 @@
+"""The range encoder of docs/FORMAT.md, from that page alone, in integers of any length."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class RangeEncoder:
+    """The encoder of docs/FORMAT.md, section 2, in integers of any length."""
+
+    def __init__(self) -> None:
+        self.lower, self.range, self.n = 0, (1 << 64) - 1, 0
+
+    def append(self, index: int, frequencies: np.ndarray) -> None:
+        scale = self.range >> 24
+        self.lower += scale * int(frequencies[:index].sum())
+        self.range = scale * int(frequencies[index])
+        while self.range < 1 << 32:
+            self.lower <<= 32
+            self.range <<= 32
+            self.n += 1
+
+    def finish(self) -> bytes:
+        total = 8 + 4 * self.n
+        for length in range(total + 1):
+            unit = 1 << 8 * (total - length)
+            number = -(-self.lower // unit)
+            if number * unit < self.lower + self.range:
+                return number.to_bytes(length, "big")
+        raise AssertionError("lower itself is such a number")

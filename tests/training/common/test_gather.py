@@ -1,0 +1,104 @@
+"""What a training takes of a collection: distinct images, by kind, in an order that the seed sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from compressnet.errors import InputError
+from compressnet.images.alpha import fill_hidden
+from compressnet.training.common.gather import FEWEST_IMAGES, FEWEST_OF_KIND, TooFewImagesError, gather, holdout_of
+from drawings import sprites
+
+
+def noise(count: int, *shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+def sorted_images(images: np.ndarray) -> list[bytes]:
+    return sorted(image.tobytes() for image in images)
+
+
+def test_duplicates_are_dropped_within_and_across_arrays() -> None:
+    images = noise(FEWEST_IMAGES, 8, 9, 3)
+    gathered = gather([images[:300], np.repeat(images[:50], 2, axis=0), images[200:]], seed=0)
+    assert gathered.images == 300 + 100 + FEWEST_IMAGES - 200
+    assert gathered.distinct == FEWEST_IMAGES
+    assert gathered.pixels == FEWEST_IMAGES * 8 * 9
+    (found,) = gathered.sets
+    assert sorted_images(found) == sorted_images(images)
+
+
+def test_images_with_and_without_an_axis_of_channels_are_one_kind() -> None:
+    images = noise(FEWEST_IMAGES, 8, 8)
+    gathered = gather([images, images[..., None], noise(5, 8, 8, 1, seed=1)], seed=0)
+    assert [found.shape for found in gathered.sets] == [(FEWEST_IMAGES + 5, 8, 8, 1)]
+
+
+def test_equal_bytes_of_other_shapes_are_other_images() -> None:
+    images = noise(FEWEST_IMAGES, 8, 16)
+    gathered = gather([images, images.reshape(-1, 16, 8)], seed=0)
+    assert {found.shape[1:] for found in gathered.sets} == {(8, 16, 1), (16, 8, 1)}
+    assert gathered.distinct == 2 * FEWEST_IMAGES
+
+
+def test_kinds_with_the_most_values_come_first() -> None:
+    arrays = [noise(200, 8, 8), noise(150, 12, 12, 4), noise(100, 16, 16, 1), noise(5, 9, 14, 3)]
+    for order in (arrays, arrays[::-1]):
+        kinds = [found.shape[1:] for found in gather(order, seed=0).sets]
+        assert kinds == [(12, 12, 4), (16, 16, 1), (8, 8, 1), (9, 14, 3)]
+
+
+def test_left_out_kinds_are_named_with_their_reasons() -> None:
+    few = noise(1, 20, 20)
+    arrays = [noise(FEWEST_IMAGES, 8, 8), noise(7, 7, 8), noise(6, 8, 65, 3), np.repeat(few, 9, axis=0)]
+    gathered = gather(arrays, seed=0)
+    assert [found.shape[1:] for found in gathered.sets] == [(8, 8, 1)]
+    assert [(shape, count) for shape, count, _ in gathered.left_out] == [
+        ((7, 8, 1), 7),
+        ((8, 65, 3), 6),
+        ((20, 20, 1), 9),
+    ]
+    sides, _, distinct = (reason for _, _, reason in gathered.left_out)
+    assert sides == "sides from 8 to 64 pixels are trained on"
+    assert f"fewer than {FEWEST_OF_KIND} distinct images" in distinct
+
+
+def test_images_of_any_size_are_left_out_at_once() -> None:
+    huge = np.broadcast_to(np.uint8(7), (3, 10_000, 10_000, 3))
+    gathered = gather([huge, noise(FEWEST_IMAGES, 8, 8)], seed=0)
+    assert gathered.images == FEWEST_IMAGES + 3
+    assert [(shape, count) for shape, count, _ in gathered.left_out] == [((10_000, 10_000, 3), 3)]
+
+
+def test_too_few_images_are_refused_with_their_number() -> None:
+    images = noise(FEWEST_IMAGES - 1, 8, 8)
+    with pytest.raises(TooFewImagesError, match=f"{FEWEST_IMAGES - 1} distinct images.*at least {FEWEST_IMAGES}"):
+        gather([images, images], seed=0)
+    with pytest.raises(InputError, match="0 distinct images"):
+        gather([], seed=0)
+
+
+def test_the_seed_sets_the_order() -> None:
+    images = noise(FEWEST_IMAGES, 8, 8)
+    first, again, other = (gather([images], seed).sets[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert sorted_images(first) == sorted_images(other)
+
+
+def test_hidden_colour_is_filled_in() -> None:
+    images = sprites(FEWEST_IMAGES, side_px=8)
+    (found,) = gather([images], seed=0).sets
+    assert not np.array_equal(fill_hidden(images), images)
+    assert sorted_images(found) == sorted_images(fill_hidden(images))
+
+
+def test_held_out_images_are_the_last_of_each_kind_in_proportion() -> None:
+    gathered = gather([noise(600, 8, 8), noise(200, 8, 8, 3)], seed=0)
+    assert holdout_of(gathered) == 80
+    held = gathered.held_out(80)
+    assert [len(images) for images in held] == [60, 20]
+    for images, whole in zip(held, gathered.sets, strict=True):
+        assert np.array_equal(images, whole[len(whole) - len(images) :])
+    assert [len(images) for images in gathered.held_out(0)] == [600, 200]

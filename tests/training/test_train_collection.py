@@ -1,0 +1,148 @@
+"""One network for all sizes and modes of a collection: trained, frozen for each kind, and coded exactly."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compressnet
+from compressnet.codec.bundle import Bundle
+from compressnet.codec.codec import Codec
+from compressnet.errors import InputError
+from compressnet.images.alpha import with_hidden_of
+from compressnet.images.metrics import psnr_of_mse
+from compressnet.training.common.options import Options, Progress, TrainingInterrupted
+from compressnet.training.freeze.check import check_frozen
+from compressnet.training.freeze.thaw import design_of, thaw
+from compressnet.training.lossy.design import Preset
+from compressnet.training.train import train_collection
+from drawings import sprites
+from make_conformance import blobs
+from reference_decoder import decode_archive, decode_single, read_codec
+
+SMALL = Preset(minutes=1, fine=4, coarse=8, hidden=6)
+GREY, COLOUR = blobs(300, (9, 14, 1), 3)[..., 0], sprites(150, side_px=12)
+KINDS = [(12, 12, 4), (9, 14, 1)]
+"""Of the trained codec, the one with the most values first."""
+
+
+def options(**changes: object) -> Options:
+    chosen: dict[str, object] = {"epochs": 3, "batch": 16, "threads": 1}
+    return Options(**(chosen | changes))
+
+
+def images_of(kind: tuple[int, int, int]) -> np.ndarray:
+    return GREY[:40] if kind == KINDS[1] else COLOUR[:40]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("codecs")
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Bundle:
+    return train_collection([GREY, COLOUR], folder / "both.codec", options(), SMALL)
+
+
+@pytest.fixture(scope="module")
+def both(trained: Bundle, folder: Path) -> Codec:
+    return compressnet.load(folder / "both.codec", threads=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_backends_code_each_kind_alike(both: Codec, folder: Path, kind: tuple[int, int, int]) -> None:
+    assert both.kinds == KINDS
+    numpy, images = compressnet.load(folder / "both.codec", "numpy", threads=1), images_of(kind)
+    for quality in (0, 60, 99):
+        data = both.compress(images, quality)
+        assert numpy.compress(images, quality) == data
+        decoded = both.decompress(data)
+        assert decoded.shape == images.shape
+        assert np.array_equal(decoded, numpy.decompress(data))
+        assert np.array_equal(decoded, numpy.autoencoder(images, quality))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_quality_buys_psnr(both: Codec, kind: tuple[int, int, int]) -> None:
+    images = images_of(kind).reshape(-1, *kind)
+    decoded = [with_hidden_of(both.autoencoder(images, quality), images) for quality in (0, 30, 60)]
+    mse = [np.square(pixels.astype(int) - images).mean() / 255**2 for pixels in decoded]
+    assert psnr_of_mse(mse[0]) + 4 < psnr_of_mse(mse[1]) + 2 < psnr_of_mse(mse[2])
+
+
+def test_archives_of_all_kinds_decode_to_the_same_with_the_reference_decoder(both: Codec) -> None:
+    stream = io.BytesIO()
+    written = compressnet.compress([GREY[:9], COLOUR[:7], GREY[9:20]], stream, both, embed_codec=True)
+    assert written.reasons == {}
+    with compressnet.open(stream.getvalue(), None, "numpy") as archive:
+        images = list(archive)
+        archive.check()
+    expected = [*both.autoencoder(GREY[:9]), *both.autoencoder(COLOUR[:7]), *both.autoencoder(GREY[9:20])]
+    assert all(np.array_equal(image, known) for image, known in zip(images, expected, strict=True))
+    again = decode_archive(stream.getvalue()).images
+    assert all(np.array_equal(image, known) for image, known in zip(again, expected, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_single_blocks_decode_to_the_same_with_the_reference_decoder(
+    both: Codec, folder: Path, kind: tuple[int, int, int]
+) -> None:
+    codec, images = read_codec((folder / "both.codec").read_bytes()), images_of(kind)[:5]
+    for quality in (7, 90):
+        assert np.array_equal(decode_single(both.compress(images, quality), codec), both.autoencoder(images, quality))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_networks_thaw_to_what_they_compute(trained: Bundle, kind: tuple[int, int, int]) -> None:
+    network = next(network for network in trained.networks if network.kind == kind)
+    assert network.encoder is not None
+    images = images_of(kind).reshape(-1, *kind)
+    check_frozen(thaw(network, design_of(network, "x")), network, images, network.encoder.nodes[-1].arrays["bound"])
+
+
+def test_kinds_share_weights(trained: Bundle) -> None:
+    first, second = trained.networks
+    nodes = [{node.output: node for node in network.decoder.nodes} for network in (first, second)]
+    for name in ("coarse0", "tiles", "pixels"):
+        arrays = [found.get(name, found.get("local")) for found in nodes]
+        assert arrays[0] is not None
+        assert arrays[1] is not None
+        assert np.array_equal(arrays[0].arrays["weight"], arrays[1].arrays["weight"])
+    assert np.array_equal(first.prior.bound[:, :4], second.prior.bound[:, :4])
+
+
+def test_an_interrupted_training_resumes_where_it_was(trained: Bundle, tmp_path: Path) -> None:
+    output = tmp_path / "both.codec"
+
+    def interrupt(point: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted, match=r"both\.codec\.pictures\.checkpoint"):
+        train_collection([GREY, COLOUR], output, options(), SMALL, report=interrupt)
+    with pytest.raises(InputError, match="of other images or options"):
+        train_collection([GREY, COLOUR], output, options(), replace(SMALL, fine=6), resume=True)
+    resumed = train_collection([GREY, COLOUR], output, options(), SMALL, resume=True)
+    assert resumed.identity == trained.identity
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both.codec", "both.codec.log.jsonl"]
+
+
+def test_symbols_of_kinds_that_have_as_many_ask_for_the_kind(tmp_path: Path) -> None:
+    grey, colour = blobs(250, (8, 12, 1), 3), blobs(250, (12, 8, 3), 3)
+    train_collection([grey, colour], tmp_path / "a.codec", options(epochs=1), SMALL)
+    codec = compressnet.load(tmp_path / "a.codec", threads=1)
+    symbols = codec.encoder(grey[:5])
+    with pytest.raises(InputError, match="may be of images of 12x8x3 or 8x12x1; say which by `kind`"):
+        codec.decoder(symbols)
+    assert np.array_equal(codec.decoder(symbols, kind=(8, 12, 1)), codec.autoencoder(grey[:5])[..., 0])
+    assert codec.autoencoder(colour[:5]).shape == (5, 12, 8, 3)
+
+
+def test_too_few_images_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="150 distinct images"):
+        train_collection([COLOUR], tmp_path / "a.codec", options(), SMALL)
+    assert list(tmp_path.iterdir()) == []
