@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import compressnet
-from compressnet.codec.bundle import Bundle, from_bytes
+from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import Codec
+from compressnet.codec.file import from_bytes
 from compressnet.images import open_collection
 
 CONFORMANCE = Path(__file__).parent / "conformance"

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 import compressnet
-from compressnet.codec.bundle import Bundle, make_bundle, to_bytes
+from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.codec.file import to_bytes
 from compressnet.codec.packed import pack_bundle
 from compressnet.training.freeze.lossy import freeze
 from compressnet.training.lossy.design import OVERVIEW

@@ -8,9 +8,10 @@ import numpy as np
 
 from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.lossless.coder import LosslessNetwork
-from compressnet.lossless.model import CODES, HALF, RELATIVE, PixelModel, PlaneModel, Ranges, prove_pixels, taps
+from compressnet.lossless.model import CODES, HALF, RELATIVE, PixelModel, PlaneModel, Ranges, taps
 from compressnet.lossless.planes import from_planes
-from compressnet.lossy.prior import DenseLayer
+from compressnet.lossless.proof import prove_pixels
+from compressnet.networks.dense import DenseLayer
 
 NEAR = np.array([(-1, -1, 1), (0, -2, -1)], np.int8)
 FAR = np.array([(-2, -3, 3), (-1, -3, 3), (0, -3, -1)], np.int8)

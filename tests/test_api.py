@@ -66,9 +66,9 @@ def test_a_codec_of_ones_own_is_embedded_by_default(tiny: Codec, tiny_images: np
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_embedded_codec_of_another_identity_is_refused(tiny: Codec, packed: bool) -> None:
-    from compressnet.codec.bundle import to_bytes
+    from compressnet.codec.file import to_bytes
     from compressnet.codec.packed import pack_bundle
-    from compressnet.container.container import CodecEntry, KindEntry
+    from compressnet.container.entries import CodecEntry, KindEntry
     from compressnet.container.writer import ContainerWriter
 
     embedded = pack_bundle(tiny.bundle) if packed else to_bytes(tiny.bundle, encoder=False)

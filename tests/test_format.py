@@ -14,8 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.codec.bundle import Bundle, from_bytes, make_bundle
+from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
+from compressnet.codec.file import from_bytes
 from compressnet.codec.packed import pack_bundle
 from compressnet.coding.mixture import make_tables
 from compressnet.coding.range_coder import PayloadDecoder, PayloadEncoder

@@ -11,12 +11,13 @@ import pytest
 
 import compressnet
 import reference_lossless
-from compressnet.codec.bundle import Bundle, make_bundle, to_bytes
+from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
+from compressnet.codec.file import to_bytes
 from compressnet.codec.packed import pack_bundle
+from compressnet.coding.softmax import frequencies
 from compressnet.lossless.coder import LosslessNetwork
-from compressnet.lossless.model import frequencies
-from compressnet.networks.program import NumpyBackend
+from compressnet.networks.numpy import NumpyBackend
 from conftest import CONFORMANCE
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 from reference_decoder import decode_archive, decode_single, read_codec, read_packed

@@ -6,17 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compressnet.codec.single import pack_single, unpack_single
+from compressnet.container.chunks import is_critical, pack_chunk, unpack_chunk, unpack_chunk_head
 from compressnet.errors import CorruptError
-from compressnet.wire import (
-    Reader,
-    is_critical,
-    pack_chunk,
-    pack_single,
-    pack_varint,
-    unpack_chunk,
-    unpack_chunk_head,
-    unpack_single,
-)
+from compressnet.wire import Reader, pack_varint
 
 IDENTITY = bytes(range(32))
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compressnet import errors
-    from compressnet.api import compress, load, open  # noqa: A004 - the library's name for it, as in gzip.open
+    from compressnet.api import compress, open  # noqa: A004 - the library's name for it, as in gzip.open
     from compressnet.archive.archive import Archive
     from compressnet.archive.maintain import append, concat, subset
     from compressnet.codec.codec import Codec
+    from compressnet.codec.loading import load
 
 __version__ = "0.1.0"
 __all__ = ["Archive", "Codec", "__version__", "append", "compress", "concat", "errors", "load", "open", "subset"]

@@ -34,7 +34,7 @@ def atomic_open(path: Path) -> Generator[BinaryIO]:
 
 
 @contextmanager
-def writing(path: Path) -> Generator[BinaryIO]:
+def open_target(path: Path) -> Generator[BinaryIO]:
     """`atomic_open` for what a user asked for. Raises InputError, naming the file, where it cannot be written."""
     try:
         with atomic_open(path) as stream:

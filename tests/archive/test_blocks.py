@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import compressnet
 from compressnet.coding.stored import pack_stored
 from compressnet.container.block import Block
-from compressnet.container.container import KindEntry
+from compressnet.container.entries import KindEntry
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CorruptError, InputError
 from conftest import CONFORMANCE

@@ -18,16 +18,9 @@ from compressnet.bench.curves import bd_rate, bd_rates, curves_of, draw
 from compressnet.bench.measure import run_bench
 from compressnet.bench.points import Bench, Point
 from compressnet.bench.report import write_bench
-from compressnet.bench.rivals.catalogue import (
-    RIVALS,
-    find_lossless_rivals,
-    find_rivals,
-    mosaic,
-    open_jpegls,
-    save_jpegls,
-    unmosaic,
-)
+from compressnet.bench.rivals.catalogue import RIVALS, find_lossless_rivals, find_rivals
 from compressnet.bench.rivals.klt import encode_klt
+from compressnet.bench.rivals.pictures import mosaic, open_jpegls, save_jpegls, unmosaic
 from compressnet.bench.rivals.rival import Coded, Rival
 from compressnet.codec.codec import Codec
 from compressnet.errors import InputError, MissingExtraError

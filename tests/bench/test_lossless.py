@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from compressnet import api
-from compressnet.bench.lossless import HEADER, best_rows, lossless_rows, measure_lossless
+from compressnet.bench.archives import measure_lossless
+from compressnet.bench.lossless import HEADER, best_rows, lossless_rows
 from compressnet.bench.measure import run_bench, run_lossless
 from compressnet.bench.points import Failure
 from compressnet.bench.report import write_lossless
 from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.errors import InputError
-from compressnet.networks.program import NumpyBackend
+from compressnet.networks.numpy import NumpyBackend
 from drawings import sprites
 from pixel_models import make_pixel_model
 

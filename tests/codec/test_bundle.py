@@ -13,7 +13,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressnet.codec.bundle import Bundle, from_bytes, make_bundle, to_bytes
+from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.errors import CompressnetError, CorruptError, FormatError
 from conftest import CONFORMANCE
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.codec.codec import Codec, lockstep_parts
+from compressnet.codec.codec import Codec
+from compressnet.coding.lockstep import lockstep_parts
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, InputError
 
 
@@ -109,7 +110,7 @@ def test_the_decoding_part_has_no_encoder(grey_path, tiny_images: np.ndarray) ->
     images = np.zeros((2, 8, 12), np.uint8)
     codec = compressnet.load(grey_path)
     data = codec.compress(images)
-    from compressnet.codec.bundle import from_bytes, to_bytes
+    from compressnet.codec.file import from_bytes, to_bytes
 
     part = Codec(from_bytes(to_bytes(codec.bundle, encoder=False), "part"), codec.backend, 1, "part")
     assert np.array_equal(part.decompress(data), codec.autoencoder(images))

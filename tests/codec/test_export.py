@@ -9,9 +9,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from compressnet.codec.bundle import Bundle, from_bytes, to_bytes
+from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.export import export
+from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.errors import CodecError, InputError
 
 

@@ -14,15 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressnet.api import read_bundle
 from compressnet.codec.arrays import pack_arrays
-from compressnet.codec.bundle import Bundle, Network, from_bytes, make_bundle, to_bytes, to_parts
+from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
+from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.codec.packed import pack_bundle, unpack_bundle
+from compressnet.codec.shipped import read_bundle
 from compressnet.errors import CodecRefusedError, CorruptError
+from compressnet.lossy.arrays import to_parts
 from compressnet.lossy.coder import CodecNetwork
+from compressnet.lossy.network import Network
 from compressnet.lossy.probe import Probe, derived_symbols
-from compressnet.networks.program import NumpyBackend
+from compressnet.networks.numpy import NumpyBackend
 from compressnet.wire import Reader, pack_varint
 from conftest import CONFORMANCE
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import compressnet
-from compressnet.api import shipped_codecs
 from compressnet.bench.evaluate import evaluate
 from compressnet.codec.codec import Codec
+from compressnet.codec.shipped import shipped_codecs
 from compressnet.container.container import Container
 from compressnet.container.sources import FileSource
 from compressnet.images import open_collection

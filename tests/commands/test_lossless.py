@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 import compressnet
-from compressnet.api import read_bundle
-from compressnet.codec.bundle import make_bundle, to_bytes
+from compressnet.codec.bundle import make_bundle
+from compressnet.codec.file import to_bytes
+from compressnet.codec.shipped import read_bundle
 from compressnet.commands.watching import training_table
 from compressnet.images import write_collection
 from compressnet.training.common.options import Measured, Progress

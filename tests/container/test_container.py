@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.container.block import Block
+from compressnet.container.chunks import pack_chunk
 from compressnet.container.columns import as_labels, pack_labels, pack_names
-from compressnet.container.container import SIGNATURE, CodecEntry, Container, KindEntry
+from compressnet.container.container import SIGNATURE, Container
+from compressnet.container.entries import CodecEntry, KindEntry
 from compressnet.container.index import pack_index, unpack_index
 from compressnet.container.sources import BytesSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CorruptError, FormatError, InputError
-from compressnet.wire import pack_chunk, pack_varint
+from compressnet.wire import pack_varint
 
 CODEC = CodecEntry(identity=bytes(range(32)), name="tiny", embedded=None)
 KIND = KindEntry(height=8, width=12, channels=1, channels_axis=False)

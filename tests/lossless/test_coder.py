@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.api import read_bundle
 from compressnet.archive import maintain
-from compressnet.codec.bundle import Bundle, from_bytes, make_bundle, to_bytes
+from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
+from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.codec.packed import pack_bundle, unpack_bundle
+from compressnet.codec.shipped import read_bundle
+from compressnet.codec.single import pack_single
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, FormatError, InputError
 from compressnet.lossless.coder import LosslessNetwork
-from compressnet.networks.program import NumpyBackend
-from compressnet.wire import pack_single
+from compressnet.networks.numpy import NumpyBackend
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 
 MODELS = {channels: make_pixel_model(channels, counts=channels != 2) for channels in (1, 2, 3, 4)}

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compressnet.coding.softmax import exp_table, frequencies
 from compressnet.errors import CorruptError
-from compressnet.lossless.model import PixelModel, PlaneModel, exp_table, frequencies, prove_pixels, taps
+from compressnet.lossless.model import PixelModel, PlaneModel, taps
+from compressnet.lossless.proof import prove_pixels
 from pixel_models import make_pixel_model
 
 ONE = 1 << 24

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compressnet.codec.bundle import Bundle, from_bytes
+from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import Codec
+from compressnet.codec.file import from_bytes
 from compressnet.coding.mixture import frequencies_of, frequency_weights
 from compressnet.errors import CorruptError
 from compressnet.lossy.context import PHASES, ContextPrior, context_order, phase_masks
 from compressnet.lossy.masked import MaskedPrior, layer_matrices
 from compressnet.lossy.prior import Prior, dequantize
-from compressnet.networks.program import bias_at
+from compressnet.networks.numpy import bias_at
 from conftest import CONFORMANCE
 
 LEAKY, LINEAR = 3, 0

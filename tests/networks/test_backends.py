@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 import compressnet
 from compressnet.codec.codec import Codec
+from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.onnx import OnnxBackend
-from compressnet.networks.program import Node, NumpyBackend, Program, prove
+from compressnet.networks.program import Node, Program
+from compressnet.networks.proof import prove
 
 
 @pytest.mark.parametrize("quality", [0, 45, 99])

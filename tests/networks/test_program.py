@@ -10,18 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.errors import CorruptError
-from compressnet.networks.program import (
-    EXACT_BELOW,
-    QUALITIES,
-    Node,
-    NumpyBackend,
-    Op,
-    Program,
-    bias_at,
-    prove,
-    requantize,
-    run_node,
-)
+from compressnet.networks.numpy import NumpyBackend, bias_at, requantize, run_node
+from compressnet.networks.program import QUALITIES, Node, Op, Program
+from compressnet.networks.proof import EXACT_BELOW, prove
 
 
 def int8(*shape: int, seed: int = 0) -> np.ndarray:

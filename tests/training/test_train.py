@@ -17,11 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.codec.bundle import Network, from_bytes, to_bytes
+from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.coding.mixture import Mixture, frequency_weights, make_tables
 from compressnet.errors import CodecRefusedError, FormatError, InputError
 from compressnet.lossy.coder import CodecNetwork
-from compressnet.networks.program import EXACT_BELOW, NumpyBackend, Program, bias_at
+from compressnet.lossy.network import Network
+from compressnet.networks.numpy import NumpyBackend, bias_at
+from compressnet.networks.program import Program
+from compressnet.networks.proof import EXACT_BELOW
 from compressnet.training.common.options import Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.common.quantize import biases_through, quantize_through, weight_exponents, weights_through
 from compressnet.training.freeze.check import check_frozen

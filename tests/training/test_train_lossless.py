@@ -15,8 +15,9 @@ import torch.nn.functional as F
 import compressnet
 from compressnet.codec.bundle import Bundle
 from compressnet.errors import FormatError, InputError
-from compressnet.lossless.coder import Code, Indices, LosslessNetwork
+from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import HALF, HALF_BITS, PixelModel, taps
+from compressnet.lossless.plane_pass import Code, Indices
 from compressnet.lossless.planes import to_planes
 from compressnet.training.common.gather import Gathered, gather
 from compressnet.training.common.options import Options, Progress, TrainingInterrupted, log_path

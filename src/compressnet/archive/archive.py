@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from compressnet.archive.blocks import BlockReader, Piece, decoded
 from compressnet.codec.codec import Codec
 from compressnet.container.columns import Labels
-from compressnet.container.container import CodecEntry, Container
+from compressnet.container.container import Container
+from compressnet.container.entries import CodecEntry
 from compressnet.errors import CorruptError, InputError
-from compressnet.lossy.coder import Images, Symbols
+from compressnet.images.kinds import Images, Symbols
 
 READ_IMAGES = 4096
 """Images that iteration decodes together, about."""

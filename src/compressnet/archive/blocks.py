@@ -14,15 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.codec.codec import Codec, LockstepPart, kind_of, lockstep_parts
+from compressnet.codec.codec import Codec
+from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY, STORED, STORED_QUALITY
+from compressnet.coding.lockstep import LockstepPart, lockstep_parts
 from compressnet.coding.stored import unpack_stored
 from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.errors import CorruptError, InputError
+from compressnet.images.kinds import Images, kind_of
 from compressnet.limits import BLOCK_PIXELS_LIMIT, LOSSLESS_VALUES_LIMIT
-from compressnet.lossy.coder import CodecNetwork, Images
+from compressnet.lossy.coder import CodecNetwork
 from compressnet.threads import spread
-from compressnet.wire import LOSSLESS, LOSSLESS_QUALITY, LOSSY, STORED, STORED_QUALITY
 
 CACHE_BYTES = 64 << 20
 """Symbols, and pixels of stored and lossless blocks, that an open archive keeps."""

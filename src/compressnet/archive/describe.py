@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from compressnet import api
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.packed import pack_bundle
+from compressnet.codec.shipped import find_codec, read_bundle
+from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
 from compressnet.container.sources import FileSource
-from compressnet.wire import STORED
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -65,8 +65,8 @@ def _describe_archive(container: Container) -> dict[str, Any]:
 
 
 def _describe_codec(name: str) -> dict[str, Any]:
-    path = api.find_codec(name)
-    codec = api.read_bundle(name)
+    path = find_codec(name)
+    codec = read_bundle(name)
     return {
         "file": str(path),
         "type": "codec",

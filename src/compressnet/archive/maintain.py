@@ -16,21 +16,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet import api
 from compressnet.archive.archive import Archive
+from compressnet.archive.embedding import codec_entry, resolve_codec
 from compressnet.archive.selection import copy_blocks, copy_images
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.outcome import Written
-from compressnet.archive.writing.router import Router, Settings
+from compressnet.archive.writing.router import Router
+from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
 from compressnet.codec.codec import Codec, check_effort
+from compressnet.codec.loading import load
+from compressnet.coding.coder import STORED
 from compressnet.container.columns import Labels, as_labels, as_names
-from compressnet.container.container import CodecEntry, Container
+from compressnet.container.container import Container
+from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import FileSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
-from compressnet.files import writing
-from compressnet.lossy.coder import Images
-from compressnet.wire import STORED
+from compressnet.files import open_target
+from compressnet.images.kinds import Images
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -52,7 +55,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
         names = _joined_names([(part.read_names(), part.images) for part in parts])
         entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
         codecs = {entry.identity: entry for entry in entries}
-        with writing(Path(output)) as stream:
+        with open_target(Path(output)) as stream:
             writer = ContainerWriter(stream)
             places = np.concatenate([copy_blocks(part, writer, codecs, report) for part in parts])
             writer.finish(labels, names, places)
@@ -66,7 +69,7 @@ def append(
     codec: PathLike | Codec | None = None,
     quality: int | None = None,
     effort: int = 1,
-    block_images: int = api.BLOCK_IMAGES,
+    block_images: int = BLOCK_IMAGES,
     labels: Any = None,
     names: Sequence[str] | None = None,
     threads: int | None = None,
@@ -96,7 +99,7 @@ def append(
         new_labels = None if labels is None else as_labels(labels)
         both_labels = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
         new_names = None if names is None else as_names(names)
-        with writing(Path(path)) as stream:
+        with open_target(Path(path)) as stream:
             writer = ContainerWriter(stream)
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
             router = Router(writer, loaded, entry, settings, report)
@@ -125,7 +128,7 @@ def subset(
     if not len(chosen):
         raise InputError(f"{archive.name}: the selection is empty")
     labels, names = archive.labels, archive.names
-    with writing(Path(output)) as stream:
+    with open_target(Path(output)) as stream:
         writer = ContainerWriter(stream)
         places = copy_images(archive, chosen, writer, report)
         writer.finish(
@@ -193,13 +196,13 @@ def _encoding_codec(
         )
     if codec is None:
         entry = container.codecs[0]
-        known = api.resolve_codec(entry, None, container.name, "onnx", threads)
+        known = resolve_codec(entry, None, container.name, "onnx", threads)
         if any(network.encoder is None for network in known.bundle.networks):
             raise CodecError(f"{container.name}: the codec that it embeds has no encoder; pass its file with --codec")
         return known, entry
-    loaded = codec if isinstance(codec, Codec) else api.load(codec, threads=threads)
+    loaded = codec if isinstance(codec, Codec) else load(codec, threads=threads)
     if not container.codecs:
-        return loaded, api.codec_entry(loaded, None, loaded.default_quality if quality is None else quality)
+        return loaded, codec_entry(loaded, None, loaded.default_quality if quality is None else quality)
     entry = container.codecs[0]
     part = loaded.part(entry.identity)
     if part is None:

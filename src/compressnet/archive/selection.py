@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
 from compressnet.archive.blocks import Coding, Values
-from compressnet.archive.writing.router import LOSSLESS_BLOCK_VALUES, STORED_BLOCK_BYTES
+from compressnet.archive.writing.settings import LOSSLESS_BLOCK_VALUES, STORED_BLOCK_BYTES
+from compressnet.coding.coder import LOSSLESS, LOSSY, STORED
 from compressnet.coding.stored import pack_stored
 from compressnet.container.block import Block
-from compressnet.container.container import CodecEntry, Container
+from compressnet.container.container import Container
+from compressnet.container.entries import CodecEntry
 from compressnet.container.writer import ContainerWriter
 from compressnet.limits import BLOCK_PIXELS_LIMIT
-from compressnet.wire import LOSSLESS, LOSSY, STORED
 
 NEW_BLOCK_IMAGES = 256
 """Images of a block that is made anew from parts of others, at most."""

@@ -16,7 +16,7 @@ from compressnet.codec.codec import Codec
 from compressnet.errors import CompressnetError
 from compressnet.files import atomic_open
 from compressnet.images import open_collection, read_labels, sample
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 
 ARCHIVE_NAME = "mnist-test.cnet"
 PICTURE_NAME = "demo.png"

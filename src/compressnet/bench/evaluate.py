@@ -12,13 +12,14 @@ from typing import Any, Literal
 import numpy as np
 
 from compressnet import api
-from compressnet.codec.codec import Codec, kind_of
+from compressnet.archive.embedding import codec_entry
+from compressnet.codec.codec import Codec
 from compressnet.codec.export import make_models
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.alpha import clear_hidden, fill_hidden
+from compressnet.images.kinds import Images, kind_of
 from compressnet.images.metrics import Quality, Spread, compare, psnr_spread
-from compressnet.lossy.coder import Images
 from compressnet.networks.onnx import run_model
-from compressnet.wire import LOSSLESS_QUALITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,7 @@ def evaluate(
             ideal_bytes = archive.ideal_bytes()
         archive_bytes = path.stat().st_size
     assert archive_bytes == written.archive_bytes
-    entry = api.codec_entry(codec, True, quality)
+    entry = codec_entry(codec, True, quality)
     assert entry.embedded is not None
     return Evaluation(
         images=len(images),

@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
-from compressnet.bench.lossless import codes_lossless, measure_archive, measure_lossless
+from compressnet.bench.archives import codes_lossless, measure_archive, measure_lossless
 from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Failure, Inspected, Point
-from compressnet.bench.rivals.catalogue import find_lossless_rivals, find_rivals, pixels_of
+from compressnet.bench.rivals.catalogue import find_lossless_rivals, find_rivals
+from compressnet.bench.rivals.pictures import pixels_of
 from compressnet.bench.rivals.rival import Rival, setting_text
 from compressnet.codec.codec import Codec
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.container import Container
 from compressnet.container.sources import FileSource
 from compressnet.images.alpha import clear_hidden
+from compressnet.images.kinds import Images
 from compressnet.images.metrics import compare, mse_per_image
-from compressnet.lossy.coder import Images
-from compressnet.wire import LOSSLESS_QUALITY
 
 EFFORTS = (1, 5, 9)
 SINGLE_IMAGES = 1000

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 
 SHOWN_IMAGES = 12
 COMPRESSNET = "compressnet"

@@ -18,8 +18,8 @@ from compressnet.bench.evaluate import Evaluation
 from compressnet.bench.lossless import HEADER, lossless_rows
 from compressnet.bench.points import Bench, Inspected, Point
 from compressnet.files import atomic_write
+from compressnet.images.kinds import Images
 from compressnet.images.metrics import psnr_of_mse
-from compressnet.lossy.coder import Images
 
 _SCALE = 2
 _STYLE = """

@@ -8,35 +8,26 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet import wire
-from compressnet.codec.bundle import Bundle, Kind
+from compressnet.codec.bundle import Bundle
+from compressnet.codec.single import pack_single, unpack_single
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.coding.lockstep import LockstepPart, block_counts, lockstep_parts
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
+from compressnet.images.kinds import Images, Kind, Symbols, kind_of
 from compressnet.limits import BLOCK_IMAGES_LIMIT, LOSSLESS_IMAGE_VALUES_LIMIT, LOSSLESS_VALUES_LIMIT, SIDE_LIMIT_PX
 from compressnet.lossless.coder import LosslessNetwork
-from compressnet.lossy.coder import CodecNetwork, Images, MakeGradient, Symbols
+from compressnet.lossy.coder import CodecNetwork, MakeGradient
 from compressnet.networks.program import Backend
 from compressnet.threads import spread
-from compressnet.wire import LOSSLESS_QUALITY
+from compressnet.wire import Reader, pack_varint
 
 SEARCH_IMAGES = 256
 """Images that are searched together: enough to make the calls that a step takes pay."""
-LOCKSTEP_IMAGES = 1024
-"""Images whose symbols are coded together: enough to fill matrix products, few enough to stay in cache."""
-
-
-def kind_of(images: NDArray[Any]) -> Kind:
-    """(H,W,C) of a batch (N,H,W) or (N,H,W,C). Raises InputError for anything that is no batch of uint8 images."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise InputError(
-            f"images have to be uint8 arrays (N,H,W) or (N,H,W,C), not {images.dtype} of shape {images.shape}"
-        )
-    return (images.shape[1], images.shape[2], images.shape[3] if images.ndim == 4 else 1)
 
 
 class Codec:
@@ -202,7 +193,7 @@ class Codec:
         if quality == LOSSLESS_QUALITY:
             return self._compress_lossless(images, kind)
         ((_, payload),) = self.write_blocks(images.reshape(len(images), *kind), len(images), quality, effort)
-        return wire.pack_single(
+        return pack_single(
             self.kinds.index(kind), images.ndim == 4, quality, len(images), payload, self.bundle.identity
         )
 
@@ -215,7 +206,7 @@ class Codec:
             return self._decompress_lossless(data)
         if self.bundle.lossy_identity is None:
             raise CorruptError(f"the block was not made by the codec {self.name}, which is lossless")
-        single = wire.unpack_single(data, self.bundle.lossy_identity)
+        single = unpack_single(data, self.bundle.lossy_identity)
         if single.kind >= len(self.kinds):
             raise CorruptError(f"the block has kind {single.kind}, the codec {self.name} has {len(self.kinds)}")
         try:
@@ -233,8 +224,8 @@ class Codec:
             raise InputError(f"{len(images)} images of {'x'.join(map(str, kind))} are too much for one lossless block")
         (payload,), _ = network.write_blocks(images.reshape(len(images), *kind), [len(images)])
         assert self.bundle.lossless_identity is not None
-        size = b"" if network.model.size else wire.pack_varint(kind[0]) + wire.pack_varint(kind[1])
-        return wire.pack_single(
+        size = b"" if network.model.size else pack_varint(kind[0]) + pack_varint(kind[1])
+        return pack_single(
             self._lossless.index(network),
             images.ndim == 4,
             LOSSLESS_QUALITY,
@@ -246,11 +237,11 @@ class Codec:
     def _decompress_lossless(self, data: bytes) -> Images:
         if self.bundle.lossless_identity is None:
             raise CorruptError(f"the block is lossless; the codec {self.name} has no lossless part")
-        single = wire.unpack_single(data, self.bundle.lossless_identity)
+        single = unpack_single(data, self.bundle.lossless_identity)
         if single.kind >= len(self._lossless):
             raise CorruptError(f"the block has kind {single.kind}, the codec {self.name} has {len(self._lossless)}")
         model = self._lossless[single.kind].model
-        reader = wire.Reader(single.payload, "the block")
+        reader = Reader(single.payload, "the block")
         size = model.size or (reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX))
         values = math.prod(size) * model.channels
         if not (0 < values <= LOSSLESS_IMAGE_VALUES_LIMIT and single.images * values <= LOSSLESS_VALUES_LIMIT):
@@ -266,7 +257,7 @@ class Codec:
     ) -> tuple[list[tuple[int, bytes]], NDArray[np.float64]]:
         """Images (N,H,W,C) to (images, payload) of each lossless block, and the bits that each image took (N,)."""
         network = self.lossless_network(kind_of(images_NHWC))
-        counts = _block_counts(len(images_NHWC), block_images)
+        counts = block_counts(len(images_NHWC), block_images)
         parts = lockstep_parts(counts, self.threads)
         written = spread(
             lambda part: network.write_blocks(images_NHWC[part.start : part.stop], part.counts), parts, self.threads
@@ -300,13 +291,13 @@ class Codec:
         def symbols_of(rows: slice) -> Symbols:
             return network.encode(images_NHWC[rows], quality) if searched is None else searched[rows]
 
-        return self._payloads(network, _block_counts(len(images_NHWC), block_images), quality, symbols_of)
+        return self._payloads(network, block_counts(len(images_NHWC), block_images), quality, symbols_of)
 
     def write_symbol_blocks(
         self, symbols_ND: Symbols, kind: Kind, block_images: int, quality: int
     ) -> list[tuple[int, bytes]]:
         """Symbols (N,D) of images of a kind to (images, payload) of each block of up to `block_images`."""
-        counts = _block_counts(len(symbols_ND), block_images)
+        counts = block_counts(len(symbols_ND), block_images)
         return self._payloads(self.network(kind, quality), counts, quality, symbols_ND.__getitem__)
 
     def _payloads(
@@ -325,37 +316,6 @@ def _described(network: LosslessNetwork) -> str:
     """The images that a pixel model codes, in words."""
     size = network.model.size
     return f"{'x'.join(map(str, size)) if size else 'any size'}x{network.model.channels}"
-
-
-def _block_counts(images: int, block_images: int) -> list[int]:
-    """How many images each block holds."""
-    return [min(block_images, images - i) for i in range(0, images, block_images)]
-
-
-class LockstepPart:
-    """Consecutive blocks that are coded together."""
-
-    __slots__ = ("counts", "first", "start", "stop")
-
-    def __init__(self, first: int, start: int, counts: list[int]) -> None:
-        self.first, self.start, self.counts = first, start, counts
-        self.stop = start + sum(counts)
-
-
-def lockstep_parts(counts: Sequence[int], threads: int) -> list[LockstepPart]:
-    """Cut blocks into parts of up to LOCKSTEP_IMAGES images, fewer where threads would idle."""
-    limit = min(LOCKSTEP_IMAGES, max(1, -(-sum(counts) // threads)))
-    parts: list[LockstepPart] = []
-    first = start = 0
-    part: list[int] = []
-    for i, count in enumerate(counts):
-        if part and sum(part) + count > limit:
-            parts.append(LockstepPart(first, start, part))
-            first, start, part = i, start + sum(part), []
-        part.append(count)
-    if part:
-        parts.append(LockstepPart(first, start, part))
-    return parts
 
 
 def check_effort(effort: int) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from onnx import TensorProto, ValueInfoProto, helper
 
-from compressnet.codec.bundle import Bundle, Network
+from compressnet.codec.bundle import Bundle
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import CodecError, InputError
 from compressnet.files import atomic_write
+from compressnet.lossy.network import Network
 from compressnet.networks.graphs import GraphBuilder
-from compressnet.wire import LOSSLESS_QUALITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,16 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.codec.arrays import Layout, elements_limit, pack_arrays, unpack_arrays
-from compressnet.codec.bundle import DEQUANTIZED, PIXELS, Bundle, Network, Tensors, from_parts, tensor_dtype, to_parts
+from compressnet.codec.bundle import PIXELS, Bundle, from_parts
 from compressnet.coding.mixture import make_tables
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.limits import CODEC_BYTES_LIMIT, PACKED_NETWORKS_LIMIT, PACKED_STRUCTURE_BYTES_LIMIT
 from compressnet.lossless.arrays import PROBE, arrays_of, dtype_of, entry_of
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import PixelModel
+from compressnet.lossy.arrays import DEQUANTIZED, Tensors, tensor_dtype, to_parts
 from compressnet.lossy.coder import CodecNetwork
+from compressnet.lossy.network import Network
 from compressnet.lossy.probe import Probe, derived_symbols
-from compressnet.networks.program import NumpyBackend
+from compressnet.networks.numpy import NumpyBackend
 from compressnet.wire import Reader, pack_varint
 
 HASHES = ("frequencies", "pixels")

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
+from compressnet.images.kinds import Images
 from compressnet.wire import Reader
 
 RAW, ZLIB, LZMA2 = 0, 1, 2
@@ -33,8 +34,6 @@ DICTIONARY_BYTES = 1 << 23
 GREEN = 1
 TRIED_TO_THE_END = 2
 """Arrangements that are packed with all effort, of those that a quick try found best."""
-
-Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

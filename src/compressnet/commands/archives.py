@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.commands.console import USAGE, console, fail, guarded, progress_bar
 from compressnet.commands.options import (
     STREAM,
-    USAGE,
     BackendChoice,
     BackendOption,
     BlockImagesOption,
@@ -32,18 +33,13 @@ from compressnet.commands.options import (
     TargetBytesOption,
     TargetPsnrOption,
     ThreadsOption,
-    console,
-    fail,
-    guarded,
     open_archive,
     open_input,
     parse_target,
-    progress_bar,
     reach,
     require_target_free,
 )
 from compressnet.errors import InputError
-from compressnet.wire import LOSSLESS_QUALITY
 
 if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
@@ -78,6 +74,7 @@ def compress(
 ) -> None:
     """Compress images into an archive. Those that the codec has no network for are stored in it as they are."""
     from compressnet import api
+    from compressnet.archive.embedding import chosen_quality
     from compressnet.images import read_labels
     from compressnet.packing.targets import sample_sizes
 
@@ -106,7 +103,7 @@ def compress(
             exact_alpha=exact_alpha,
             report=report,
         )
-    shown = api.chosen_quality(loaded, quality, max_error)
+    shown = chosen_quality(loaded, quality, max_error)
     if as_json and output != STREAM:
         print(json.dumps(written.as_json() | {"codec": loaded.name, "quality": shown}))
     elif not quiet and output != STREAM:

@@ -10,9 +10,9 @@ import typer
 import compressnet
 from compressnet.commands.archives import compress, decompress, info, verify
 from compressnet.commands.codecs import export, refine, train
+from compressnet.commands.console import FAILED, console
 from compressnet.commands.figures import bench, demo, evaluate
 from compressnet.commands.maintenance import append, concat, subset
-from compressnet.commands.options import FAILED, console
 from compressnet.commands.packing import advise, pack
 
 app = typer.Typer(

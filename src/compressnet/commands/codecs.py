@@ -10,25 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
 from compressnet.commands.options import (
-    INTERRUPTED,
-    USAGE,
+    AdviseOption,
     ForceOption,
     InputArgument,
+    PresetChoice,
+    PresetOption,
     QualityOption,
     QuietOption,
     SeedOption,
     ThreadsOption,
-    console,
-    errors_console,
-    fail,
-    guarded,
     open_input,
     require_target_free,
-    status_line,
 )
-from compressnet.commands.packing import AdviseOption, PresetChoice, PresetOption, Watcher, tell_advice
-from compressnet.commands.watching import RivalCurves, training_table, watched_training
+from compressnet.commands.tables import tell_advice
+from compressnet.commands.watching import RivalCurves, Watcher, training_table, watched_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +98,7 @@ def train(
     """Train a codec on images like yours, of any sizes and modes."""
     from dataclasses import replace
 
-    from compressnet import api
+    from compressnet.codec.shipped import read_bundle
     from compressnet.training import import_training
 
     if lossless and (design is not None or quality_range != ALL_QUALITIES):
@@ -129,7 +126,7 @@ def train(
         options = replace(options, holdout=training.holdout_of(gathered) if holdout is None else holdout)
         sets = None if lossless else gathered.held_out(options.holdout)
         if lossless:
-            known = None if beside is None else api.read_bundle(beside)
+            known = None if beside is None else read_bundle(beside)
             run = partial(training.train_lossless, gathered, output, options, preset.value, beside=known, resume=resume)
         else:
             chosen = training.PRESETS[preset.value]
@@ -158,19 +155,19 @@ def refine(
     threads: ThreadsOption = None,
 ) -> None:
     """Improve a codec's encoder for images like yours; what decodes, and the identity, stay the same."""
-    from compressnet import api
+    from compressnet.codec.shipped import read_bundle
     from compressnet.training import import_training
 
     training = import_training()
     images, options = _prepare(training, source, output, epochs, minutes, holdout, seed, device, threads, force)
-    bundle = api.read_bundle(codec)
+    bundle = read_bundle(codec)
     _run(output, quiet, partial(training.refine, bundle, images, output, options, resume=resume), None)
 
 
 def _advise(codec: Path, collection: Collection, preset: PresetChoice, threads: int | None, lossless: bool) -> None:
     """Pack the collection with the new codec, for a word on whether it was worth it."""
+    from compressnet.coding.coder import LOSSLESS_QUALITY
     from compressnet.packing.pack import PackOptions, pack_with
-    from compressnet.wire import LOSSLESS_QUALITY
 
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=False) as say:
         quality = LOSSLESS_QUALITY if lossless else None
@@ -265,10 +262,10 @@ def export(
     quiet: QuietOption = False,
 ) -> None:
     """Write encoder.onnx, decoder.onnx and autoencoder.onnx."""
-    from compressnet import api
     from compressnet.codec.export import export as export_models
+    from compressnet.codec.shipped import read_bundle
 
-    bundle = api.read_bundle(codec)
+    bundle = read_bundle(codec)
     for path in export_models(bundle, output, bundle.default_quality if quality is None else quality):
         if not quiet:
             console.print(str(path))

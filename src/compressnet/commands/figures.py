@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from compressnet.commands.options import (
+from compressnet.commands.console import (
     FAILED,
     USAGE,
+    console,
+    errors_console,
+    fail,
+    guarded,
+    make_progress,
+    status_line,
+)
+from compressnet.commands.options import (
     BackendChoice,
     BackendOption,
     CodecOption,
@@ -25,20 +33,14 @@ from compressnet.commands.options import (
     TargetBytesOption,
     TargetPsnrOption,
     ThreadsOption,
-    console,
-    errors_console,
-    fail,
-    guarded,
-    make_progress,
     open_input,
     parse_target,
     reach,
-    status_line,
 )
+from compressnet.commands.tables import print_evaluation, print_lossless, print_rates
 
 if TYPE_CHECKING:
     from compressnet.bench.evaluate import Evaluation
-    from compressnet.bench.points import Bench
     from compressnet.codec.codec import Codec
 
 
@@ -60,13 +62,14 @@ def evaluate(
 ) -> None:
     """Measure a codec on images: four ways through it (at quality 100 there is one), and the bytes on disk."""
     from compressnet import api
+    from compressnet.archive.writing.settings import BLOCK_IMAGES
     from compressnet.bench.evaluate import evaluate as measure
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
     images = open_input(source).load(limit)
     loaded = api.load(codec, backend.value, threads)
     if target is not None:
-        quality = reach(target, loaded, images, effort, api.BLOCK_IMAGES, quiet=quiet)
+        quality = reach(target, loaded, images, effort, BLOCK_IMAGES, quiet=quiet)
     with status_line(quiet=quiet) as tell:
         result = measure(images, loaded, quality=quality, effort=effort, backend=backend.value, report=tell)
         if report is not None:
@@ -84,59 +87,11 @@ def evaluate(
 def _write_report(path: Path, result: Evaluation, images: Any, codec: Codec, source: str) -> None:
     from compressnet.bench.measure import inspect
     from compressnet.bench.report import render_evaluation
-    from compressnet.bench.rivals.catalogue import pixels_of
+    from compressnet.bench.rivals.pictures import pixels_of
     from compressnet.files import atomic_write
 
     inspected = inspect(pixels_of(images), codec, result.quality, result.effort)
     atomic_write(path, render_evaluation(result, inspected, source).encode())
-
-
-def print_evaluation(result: Evaluation) -> None:
-    """The figures, for people."""
-    table = Table(
-        title=f"{result.images} images, codec {result.codec}, quality {result.quality}, effort {result.effort}"
-    )
-    for name in ("path", "MSE", "PSNR", "PSNR, mean", "SSIM", "pixels"):
-        table.add_column(name, justify="left" if name in ("path", "pixels") else "right")
-
-    def number(value: float | None, digits: int, unit: str = "") -> str:
-        return "-" if value is None else f"{value:.{digits}f}{unit}"
-
-    for row in result.rows:
-        q = row.quality
-        table.add_row(
-            row.path,
-            number(q.mse, 6),
-            number(q.psnr, 2, " dB"),
-            number(q.psnr_mean, 2, " dB"),
-            number(q.ssim, 4),
-            row.pixels_sha256[:12],
-        )
-    console.print(table)
-    if result.is_lossless:
-        same = "every pixel came back as it was" if result.perfect else "THE PIXELS DIFFER"
-    elif result.identical:
-        same = "all four ways gave the same pixels, to the bit"
-    elif result.effort > 1:
-        same = "the archive's pixels differ, as its symbols were searched for"
-    else:
-        same = "THE PIXELS DIFFER"
-    console.print(
-        f"archive on disk: {result.archive_bytes} bytes, {result.bytes_per_image:.2f} an image "
-        f"(ideal code length {result.ideal_bytes_per_image:.2f}); {same}"
-    )
-    if not result.is_lossless:
-        spread = result.spread
-        worst = ", ".join(f"{image} ({number(psnr, 2)})" for image, psnr in spread.worst)
-        console.print(
-            f"image by image: at least {number(spread.minimum, 2)} dB, one in a hundred below "
-            f"{number(spread.percentile_1, 2)} dB, half below {number(spread.median, 2)} dB; the worst are {worst}"
-        )
-    amortised = (result.archive_bytes + result.codec_bytes) / result.images
-    console.print(
-        f"decoding needs the codec: {result.codec_bytes} bytes if embedded, "
-        f"{amortised:.2f} bytes an image amortised over {result.images}"
-    )
 
 
 @guarded
@@ -159,7 +114,7 @@ def bench(
     from compressnet import api
     from compressnet.bench.measure import run_bench, run_lossless
     from compressnet.bench.report import write_bench, write_lossless
-    from compressnet.wire import LOSSLESS_QUALITY
+    from compressnet.coding.coder import LOSSLESS_QUALITY
 
     if quality not in (None, LOSSLESS_QUALITY):
         fail(f"--quality {quality}: give 100, for lossless codecs alone; without it, curves show all qualities", USAGE)
@@ -186,8 +141,8 @@ def bench(
         print(json.dumps(document))
     elif not quiet:
         if quality is None:
-            _print_rates(document)
-        _print_lossless(result)
+            print_rates(document)
+        print_lossless(result)
         for failure in result.failures:
             errors_console.print(f"compressnet: {failure.codec}, {failure.mode} failed: {failure.error}")
         curves = ", rate-distortion.png, rate-distortion.svg and " if quality is None else " and "
@@ -201,32 +156,6 @@ def _parse_interval(text: str) -> tuple[float, float]:
     except ValueError:
         fail(f"--psnr-range {text}: give two numbers, such as 24:32", USAGE)
     return low, high
-
-
-def _print_rates(document: dict[str, Any]) -> None:
-    table = Table(title=f"{document['source']}, {document['images']} images: bytes at equal PSNR (BD-rate)")
-    for name in ("rival", "compressnet", "BD-rate", "over"):
-        table.add_column(name, justify="right" if name == "BD-rate" else "left")
-    for row in document["bd_rate"]:
-        interval = row["psnr_interval"]
-        shown = "-" if row["percent"] is None else f"{row['percent']:+.1f} %"
-        over = row["note"] if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f} dB"
-        table.add_row(row["rival"], row["curve"], shown, over)
-    console.print(table)
-
-
-def _print_lossless(result: Bench) -> None:
-    """What loses nothing, each codec and mode at its best setting; report.html has the others."""
-    from compressnet.bench.lossless import best_rows, lossless_rows
-
-    table = Table(title="lossless, the best setting of each, compressnet's codec not counted")
-    for name in ("codec", "mode", "bytes/image", "bits/pixel", "encoded/s", "decoded/s"):
-        table.add_column(name, justify="left" if name in ("codec", "mode") else "right")
-    for row in best_rows(lossless_rows(result)):
-        name, mode, _setting, _images, *figures = row.texts
-        table.add_row(name, mode, *figures)
-    if table.row_count:
-        console.print(table)
 
 
 @guarded

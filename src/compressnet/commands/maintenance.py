@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from compressnet.commands.console import USAGE, console, fail, guarded, progress_bar
 from compressnet.commands.options import (
-    USAGE,
     EffortOption,
     ForceOption,
     InputArgument,
@@ -17,11 +17,7 @@ from compressnet.commands.options import (
     QuietOption,
     ReadingCodecOption,
     ThreadsOption,
-    console,
-    fail,
-    guarded,
     open_input,
-    progress_bar,
     require_target_free,
 )
 

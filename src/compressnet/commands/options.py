@@ -6,41 +6,21 @@ Figures go to stdout, progress and errors to stderr.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-from collections.abc import Callable, Generator
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from compressnet.errors import CodecError, CompressnetError, FormatError
+from compressnet.commands.console import USAGE, errors_console, fail, status_line
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from compressnet.archive.archive import Archive
     from compressnet.codec.codec import Codec
     from compressnet.images import Collection
     from compressnet.packing.targets import Target
 
-FAILED, USAGE, CORRUPT, NO_CODEC, INTERRUPTED = 1, 2, 3, 4, 130
 STREAM = "-"
-
-errors_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
-console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class BackendChoice(str, Enum):
-    """What runs the networks."""
-
-    onnx = "onnx"
-    numpy = "numpy"
-
-
 CodecOption = Annotated[str, typer.Option("--codec", help="A shipped codec's name, or a .codec file.")]
 QualityOption = Annotated[
     int | None,
@@ -56,7 +36,6 @@ MaxMseOption = Annotated[
     float | None, typer.Option("--max-mse", metavar="M", help="The lowest quality with at most this error, 0 to 1.")
 ]
 EffortOption = Annotated[int, typer.Option("--effort", min=1, max=9, help="How long to search for cheaper symbols.")]
-BackendOption = Annotated[BackendChoice, typer.Option("--backend", help="What runs the networks.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; by default all processors.")]
 ForceOption = Annotated[bool, typer.Option("-f", "--force", help="Overwrite what is there.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
@@ -90,71 +69,17 @@ InputArgument = Annotated[
         "or - for IDX or .npy on stdin.",
     ),
 ]
+AdviseOption = Annotated[bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")]
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Print one line on stderr and leave."""
-    errors_console.print(f"compressnet: {message}")
-    raise typer.Exit(code)
+class BackendChoice(str, Enum):
+    """What runs the networks."""
+
+    onnx = "onnx"
+    numpy = "numpy"
 
 
-def guarded(command: F) -> F:
-    """Turn errors into one line and an exit code."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except FormatError as error:
-            fail(str(error), CORRUPT)
-        except CodecError as error:
-            fail(str(error), NO_CODEC)
-        except CompressnetError as error:
-            fail(str(error), FAILED)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            fail(f"{where}{error.strerror or error}", FAILED)
-        except MemoryError:
-            fail("out of memory; try fewer --threads or a smaller --block-images", FAILED)
-        except KeyboardInterrupt:
-            fail("interrupted", INTERRUPTED)
-
-    return run  # pyright: ignore[reportReturnType]
-
-
-@contextlib.contextmanager
-def progress_bar(description: str, total: int | None, *, quiet: bool) -> Generator[Callable[[int], None]]:
-    """A bar on stderr where that is a terminal; gives what takes the number done so far."""
-    with make_progress(quiet=quiet) as progress:
-        task = progress.add_task(description, total=total)
-        yield lambda done: progress.update(task, completed=done)
-
-
-def make_progress(*, quiet: bool) -> Progress:
-    """Bars on stderr, where that is a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=errors_console,
-        transient=True,
-        disable=quiet or not errors_console.is_terminal,
-    )
-
-
-@contextlib.contextmanager
-def status_line(*, quiet: bool) -> Generator[Callable[[str], None]]:
-    """A spinner on stderr where that is a terminal; gives what takes the step that comes next."""
-    if quiet or not errors_console.is_terminal:
-        yield lambda _: None
-        return
-    with errors_console.status("load") as status:
-        yield status.update
+BackendOption = Annotated[BackendChoice, typer.Option("--backend", help="What runs the networks.")]
 
 
 def require_target_free(path: Path, *, force: bool) -> None:
@@ -210,3 +135,16 @@ def reach(target: Target, codec: Codec, images: Any, effort: int, block_images: 
     if missed and not quiet:
         errors_console.print(f"compressnet: {missed}")
     return reached.quality
+
+
+class PresetChoice(str, Enum):
+    """How long to train."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
+
+
+PresetOption = Annotated[
+    PresetChoice, typer.Option(help="How long to train: about 3, 20 or 120 minutes on two processors.")
+]

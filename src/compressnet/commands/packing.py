@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
 from compressnet.commands.options import (
-    INTERRUPTED,
-    USAGE,
+    AdviseOption,
     BlockImagesOption,
     ExactAlphaOption,
     ForceOption,
@@ -23,53 +22,21 @@ from compressnet.commands.options import (
     LabelsOption,
     MaxErrorOption,
     MinPsnrOption,
+    PresetChoice,
+    PresetOption,
     QualityOption,
     QuietOption,
     SeedOption,
     TargetPsnrOption,
     ThreadsOption,
-    console,
-    errors_console,
-    fail,
-    guarded,
     open_input,
     require_target_free,
-    status_line,
 )
-from compressnet.wire import LOSSLESS_QUALITY
+from compressnet.commands.tables import tell_advice
+from compressnet.commands.watching import Watcher
 
 if TYPE_CHECKING:
-    from compressnet.packing.advice import Advice
     from compressnet.packing.pack import Packed
-
-
-class PresetChoice(str, Enum):
-    """How long to train."""
-
-    fast = "fast"
-    balanced = "balanced"
-    best = "best"
-
-
-PresetOption = Annotated[
-    PresetChoice, typer.Option(help="How long to train: about 3, 20 or 120 minutes on two processors.")
-]
-AdviseOption = Annotated[bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")]
-
-
-class Watcher:
-    """Shows how packing goes."""
-
-    def __init__(self, show_training: Callable[[Any], None], say: Callable[[str], None]) -> None:
-        self.training, self._say = show_training, say
-
-    def step(self, text: str) -> None:
-        """What comes next."""
-        self._say(text)
-
-    def packed(self, images: int) -> None:
-        """Images in the archive so far."""
-        self._say(f"pack: {images} images")
 
 
 @guarded
@@ -168,24 +135,6 @@ def _tell(packed: Packed, output: Path, names: Any) -> None:
             console.print(line)
     if packed.advice is not None:
         tell_advice(packed.advice)
-
-
-def tell_advice(advice: Advice) -> None:
-    """A table, and a sentence."""
-    from rich.table import Table
-
-    table = Table()
-    for column in ("", "bytes", "bytes/image", "PSNR dB", ""):
-        table.add_column(column, justify="left" if not column else "right")
-    for row in advice.rows:
-        psnr = "lossless" if row.psnr is None else f"{row.psnr:.2f}"
-        table.add_row(row.name, str(row.total_bytes), f"{row.total_bytes / advice.images:.1f}", psnr, row.note)
-    console.print(table)
-    for line in advice.left_out:
-        console.print(line)
-    if advice.break_even_images is not None:
-        console.print(f"with its codec counted, compressnet is smaller from about {advice.break_even_images} images on")
-    console.print(advice.sentence)
 
 
 @guarded

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compressnet.bench.rivals.mosaics import PICTURE_CODECS, make_groups, measure, sampled
-from compressnet.commands.options import errors_console
+from compressnet.commands.console import errors_console
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,3 +99,18 @@ def watched_training(*, quiet: bool, curves: RivalCurves | None = None) -> Gener
             live.update(Group(*tables.values()))
 
         yield show
+
+
+class Watcher:
+    """Shows how packing goes."""
+
+    def __init__(self, show_training: Callable[[Any], None], say: Callable[[str], None]) -> None:
+        self.training, self._say = show_training, say
+
+    def step(self, text: str) -> None:
+        """What comes next."""
+        self._say(text)
+
+    def packed(self, images: int) -> None:
+        """Images in the archive so far."""
+        self._say(f"pack: {images} images")

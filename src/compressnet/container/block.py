@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compressnet.coding.coder import METHODS
 from compressnet.errors import CorruptError
 from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT, CODECS_LIMIT, KINDS_LIMIT
-from compressnet.wire import METHODS, Reader, pack_varint
+from compressnet.wire import Reader, pack_varint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
 from compressnet.errors import CorruptError
 from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT, IMAGES_LIMIT, LISTED_IMAGES_LIMIT
-from compressnet.wire import CHUNK_OVERHEAD_BYTES, Reader, pack_varint
+from compressnet.wire import Reader, pack_varint
 
 AS_BLOCKS_COME, AS_LISTED = 0, 1
 ZLIB_RATIO_LIMIT = 1040

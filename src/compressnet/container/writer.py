@@ -12,27 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.container.block import Block, pack_block
+from compressnet.container.chunks import pack_chunk
 from compressnet.container.columns import Labels, pack_labels, pack_names
-from compressnet.container.container import (
-    BLOK,
-    CODC,
-    HEAD,
-    INDX,
-    KIND,
-    LABL,
-    NAME,
-    SIGNATURE,
-    TAIL,
-    VERSION,
-    CodecEntry,
-    KindEntry,
-    pack_codec,
-    pack_kind,
-)
+from compressnet.container.container import BLOK, CODC, HEAD, INDX, KIND, LABL, NAME, SIGNATURE, TAIL, VERSION
+from compressnet.container.entries import CodecEntry, KindEntry, pack_codec, pack_kind
 from compressnet.container.index import Index, pack_index
 from compressnet.errors import InputError
 from compressnet.limits import CODECS_LIMIT, KINDS_LIMIT, LISTED_IMAGES_LIMIT
-from compressnet.wire import pack_chunk
 
 
 class ContainerWriter:

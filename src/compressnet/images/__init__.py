@@ -3,23 +3,27 @@
     collection = open_collection("photos.zip")
     for images in collection.batches():  # uint8 (n,H,W) or (n,H,W,C), some thousand images at a time
         ...
-    write_collection(Path("photos.tar"), collection.batches(), count=collection.count, names=collection.names)
+    write_collection(Path("photos.tar"), collection.batches(), names=collection.names)
 
-Reading and writing are streamed; no step holds all images. Output goes to a temporary file or folder beside its
-target and takes its place at the end. What a module reads it also writes, and both stand in it.
+Reading and writing are streamed; no step holds all images. Output goes to a temporary file or
+folder beside its target and takes its place at the end. What a module reads it also writes, and
+both stand in it. The names below load on first use.
 """
 
 from __future__ import annotations
 
-from compressnet.images.collection import Collection, Images, evenly_spread, survey
-from compressnet.images.formats.npy import write_npy
-from compressnet.images.labels import read_labels
-from compressnet.images.opening import collection_from_bytes, open_collection, sample
-from compressnet.images.writing import require_free, write_collection
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compressnet.images.collection import Collection, evenly_spread, survey
+    from compressnet.images.formats.npy import write_npy
+    from compressnet.images.label_files import read_labels
+    from compressnet.images.opening import collection_from_bytes, open_collection, sample
+    from compressnet.images.writing import require_free, write_collection
 
 __all__ = [
     "Collection",
-    "Images",
     "collection_from_bytes",
     "evenly_spread",
     "open_collection",
@@ -30,3 +34,28 @@ __all__ = [
     "write_collection",
     "write_npy",
 ]
+
+_HOMES = {
+    "Collection": "collection",
+    "collection_from_bytes": "opening",
+    "evenly_spread": "collection",
+    "open_collection": "opening",
+    "read_labels": "label_files",
+    "require_free": "writing",
+    "sample": "opening",
+    "survey": "collection",
+    "write_collection": "writing",
+    "write_npy": "formats.npy",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.uint8]
+from compressnet.images.kinds import Images
 
 
 def has_alpha(channels: int) -> bool:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-
-Images = NDArray[np.uint8]
+from compressnet.images.kinds import Images
 
 BATCH_IMAGES = 2048
 BATCH_BYTES = 1 << 26

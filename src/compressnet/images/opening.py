@@ -17,7 +17,7 @@ from compressnet.images.formats.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, pa
 from compressnet.images.formats.tars import is_tar, open_unpacked, tar_collection
 from compressnet.images.formats.zips import ZIP_MAGICS, zip_collection
 from compressnet.images.names import is_picture
-from compressnet.images.reading import as_binary, gunzipped, reading
+from compressnet.images.untrusted import as_binary, gunzipped, input_errors
 
 _READABLE = "a folder, .zip or .tar of pictures, .parquet, IDX, .npy and .npz can be read"
 
@@ -40,13 +40,13 @@ def open_collection(source: str | os.PathLike[str]) -> Collection:
         return _open_folder(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file or folder")
-    with reading(str(path)), path.open("rb") as stream:
+    with input_errors(str(path)), path.open("rb") as stream:
         plain = stream.read(4)
     if plain in ZIP_MAGICS:
         return zip_collection(path)
     if plain == PARQUET_MAGIC:
         return parquet_collection(str(path), [path])
-    with reading(str(path)), open_unpacked(path) as stream:
+    with input_errors(str(path)), open_unpacked(path) as stream:
         header = stream.read(512)
     if header.startswith(NPY_MAGIC):
         return (

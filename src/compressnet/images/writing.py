@@ -9,8 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.files import writing
-from compressnet.images.collection import Images
+from compressnet.files import open_target
 from compressnet.images.formats.folders import write_folder
 from compressnet.images.formats.idx import write_idx, write_idx_gzip
 from compressnet.images.formats.npy import write_npy
@@ -19,6 +18,7 @@ from compressnet.images.formats.parquet import PARQUET_SUFFIX, import_pyarrow, w
 from compressnet.images.formats.pictures import pictures_and_labels
 from compressnet.images.formats.tars import write_tar
 from compressnet.images.formats.zips import write_zip
+from compressnet.images.kinds import Images
 from compressnet.images.names import PICTURE_SUFFIXES, written_names
 
 _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".gz", ".xz", ".bz2", ".rar", ".7z")
@@ -51,16 +51,16 @@ def write_collection(
     ending, name = target.name.lower(), str(target)
     images = _counted(batches, count, name)
     if ending.endswith(".npy"):
-        with writing(target) as stream:
+        with open_target(target) as stream:
             write_npy(stream, images, count, name)
     elif ending.endswith(".npz"):
-        with writing(target) as stream:
+        with open_target(target) as stream:
             write_npz(stream, images, count, name, names=names, labels=labels)
     elif ending.endswith("-ubyte"):
-        with writing(target) as stream:
+        with open_target(target) as stream:
             write_idx(stream, images, count, name)
     elif ending.endswith("-ubyte.gz"):
-        with writing(target) as stream:
+        with open_target(target) as stream:
             write_idx_gzip(stream, images, count, name)
     else:
         _write_pictures(target, images, written_names(names, count, name), labels)
@@ -69,14 +69,14 @@ def write_collection(
 def _write_pictures(target: Path, images: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None) -> None:
     ending = target.suffix.lower()
     if ending == ".zip":
-        with writing(target) as stream:
+        with open_target(target) as stream:
             write_zip(stream, pictures_and_labels(images, names, labels))
     elif ending == ".tar":
-        with writing(target) as stream:
+        with open_target(target) as stream:
             write_tar(stream, images, names, labels)
     elif ending == PARQUET_SUFFIX:
         import_pyarrow()
-        with writing(target) as stream:
+        with open_target(target) as stream:
             write_parquet(stream, images, names, labels)
     else:
         try:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
-from compressnet.lossless.model import LAYERS_LIMIT, PixelModel, PlaneModel, prove_pixels
-from compressnet.lossy.prior import DenseLayer
+from compressnet.lossless.model import LAYERS_LIMIT, PixelModel, PlaneModel
+from compressnet.lossless.proof import prove_pixels
+from compressnet.networks.dense import DenseLayer
 
 Arrays = dict[str, NDArray[Any]]
 PLANE_DTYPES = {

@@ -10,9 +10,9 @@ Axes: N images, H rows, W columns, C channels.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Images = NDArray[np.uint8]
+from compressnet.images.kinds import Images
+
 DIFFERENCE_ZERO = 128
 _ORDERS = {1: (0,), 2: (1, 0), 3: (1, 0, 2), 4: (3, 1, 0, 2)}
 """By the number of channels: which channel each plane is of; the last two of colour are differences to the first."""

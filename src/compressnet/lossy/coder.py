@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.codec.bundle import Network
 from compressnet.coding.mixture import Mixture, frequencies_of, frequency_weights
 from compressnet.coding.range_coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CodecError, CodecRefusedError, InputError
 from compressnet.images.alpha import fill_hidden, with_hidden_of
+from compressnet.images.kinds import Images, Symbols
+from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
 
-Images = NDArray[np.uint8]
-Symbols = NDArray[np.int32]
 MakeGradient = Callable[[Network, int], search.Gradient]
 """Gives what a search needs of a network at a quality."""
 

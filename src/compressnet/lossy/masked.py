@@ -20,18 +20,10 @@ from numpy.typing import NDArray
 
 from compressnet.coding.mixture import Mixture
 from compressnet.errors import CorruptError
-from compressnet.lossy.prior import (
-    HIDDEN_HIGH,
-    OUTPUTS,
-    DenseLayer,
-    Prior,
-    PriorEvaluator,
-    PriorPass,
-    hidden_units,
-    output_values,
-    require_exact,
-)
-from compressnet.networks.program import ANCHORS, bias_at
+from compressnet.lossy.prior import OUTPUTS, Prior, PriorEvaluator, PriorPass, output_values
+from compressnet.networks.dense import HIDDEN_HIGH, DenseLayer, hidden_units, require_exact
+from compressnet.networks.numpy import bias_at
+from compressnet.networks.program import ANCHORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

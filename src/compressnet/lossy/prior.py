@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from compressnet.coding.mixture import BOUND_LIMIT, MEAN_LIMIT, SCALE_CENTRE, SCALES, Mixture, Tables
 from compressnet.errors import CorruptError
-from compressnet.networks.program import EXACT_BELOW, QUALITIES, SHIFT_LIMIT, Float32, Node, requantize, run_node
+from compressnet.networks.numpy import requantize, run_node
+from compressnet.networks.program import QUALITIES, Float32, Node
+from compressnet.networks.proof import EXACT_BELOW
 
-HIDDEN_LOW, HIDDEN_HIGH = -32, 223
 OUTPUTS = 5
 """Per symbol: mean, log scale, mean, log scale, weight."""
 MEAN_RANGE = (-2047, 2047)
@@ -26,18 +27,6 @@ SCALE_RANGE = (-64, 63)
 WEIGHT_RANGE = (-128, 127)
 MEAN_SHIFT = 9
 """mean * inverse_gain * 2^-9 is in 1/32 of a symbol."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DenseLayer:
-    """A matrix product and what follows it."""
-
-    weight: NDArray[np.int8]
-    """(O,I); in a masked MLP flat: for each group the matrix (its outputs, what it sees), row by row."""
-    bias: NDArray[np.int32]
-    """(1,O) or (12,O), see `compressnet.networks.program.bias_at`."""
-    shift: NDArray[np.int8]
-    """(O,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,17 +147,6 @@ class PriorPass(ABC):
         node = self._prior.dequantize
         values = symbols_Ng.astype(np.float32) * self._gains[group]
         return requantize(values, node.arrays["shift"], "linear", node.low, node.high)
-
-
-def require_exact(sums_O: NDArray[np.integer], shift: NDArray[np.integer]) -> None:
-    """Raises CorruptError where a layer's largest sums, or its shifts, leave what float32 computes exactly."""
-    if sums_O.max() >= EXACT_BELOW or np.abs(shift.astype(int)).max() > SHIFT_LIMIT:
-        raise CorruptError("the entropy model leaves the range in which float32 is exact")
-
-
-def hidden_units(sums: Float32, shift: NDArray[np.integer]) -> Float32:
-    """A hidden layer's values from its sums (..., U), in place."""
-    return requantize(sums, shift, "leaky", HIDDEN_LOW, HIDDEN_HIGH)
 
 
 def output_values(sums: Float32, shift: NDArray[np.integer]) -> Float32:

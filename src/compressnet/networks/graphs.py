@@ -15,7 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compressnet.networks.program import LEAKY_SHIFT, Node, Program, bias_at, segment_values
+from compressnet.networks.numpy import bias_at, segment_values
+from compressnet.networks.program import LEAKY_SHIFT, Node, Program
 
 OPSET = 13
 IR_VERSION = 8

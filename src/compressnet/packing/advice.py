@@ -12,7 +12,7 @@ from compressnet.bench.rivals.catalogue import RIVALS
 from compressnet.bench.rivals.matched import match_groups, require_psnr
 from compressnet.bench.rivals.mosaics import PICTURE_CODECS, SAMPLE_PX, Group, PictureCodec, make_groups, sampled
 from compressnet.errors import InputError
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 
 COMPRESSNET = "compressnet"
 TIE = 0.01

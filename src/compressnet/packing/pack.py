@@ -15,10 +15,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from compressnet import api
+from compressnet.archive.embedding import chosen_quality
 from compressnet.archive.writing.outcome import Written
+from compressnet.archive.writing.settings import BLOCK_IMAGES
 from compressnet.codec.codec import Codec
 from compressnet.images import Collection
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 from compressnet.packing.advice import Advice, advise
 from compressnet.packing.checking import check_against
 from compressnet.packing.targets import OutOfReachError, Target, find_quality
@@ -67,7 +69,7 @@ class PackOptions:
     max_error: int | None = None
     min_psnr: float | None = None
     exact_alpha: bool = False
-    block_images: int = api.BLOCK_IMAGES
+    block_images: int = BLOCK_IMAGES
     seed: int = 0
     threads: int | None = None
     minutes: float | None = None
@@ -207,7 +209,7 @@ def _write(
     if codec is None:
         written = api.store(collection.batches(), output, block_images=options.block_images, **common)
     else:
-        quality = api.chosen_quality(codec, quality, options.max_error)
+        quality = chosen_quality(codec, quality, options.max_error)
         written = api.compress(
             collection.batches(),
             output,

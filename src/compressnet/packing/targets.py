@@ -13,12 +13,13 @@ from typing import Literal
 
 import numpy as np
 
-from compressnet.codec.codec import Codec, kind_of
+from compressnet.bisection import first_that
+from compressnet.codec.codec import Codec
 from compressnet.coding.stored import pack_stored
 from compressnet.errors import InputError
 from compressnet.images import evenly_spread
+from compressnet.images.kinds import Images, kind_of
 from compressnet.images.metrics import mse_per_image, psnr_of_mse
-from compressnet.lossy.coder import Images
 
 Measure = Literal["psnr", "bytes", "mse"]
 
@@ -142,14 +143,6 @@ def find_quality(
 
 def _aim(target: Target) -> float:
     return psnr_of_mse(target.value) if target.measure == "mse" else target.value
-
-
-def first_that(low: int, high: int, holds: Callable[[int], bool]) -> int:
-    """The first of low..high for which a condition holds that holds from some point on; high where it never does."""
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low
 
 
 def _measure(codec: Codec, sets: Sequence[Images], quality: int, effort: int, block_images: int) -> Reached:

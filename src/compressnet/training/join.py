@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from compressnet.codec.bundle import Bundle, Network, make_bundle
+from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.images.kinds import Images
 from compressnet.images.metrics import ssim
 from compressnet.lossy.coder import CodecNetwork
-from compressnet.networks.program import QUALITIES, NumpyBackend
+from compressnet.lossy.network import Network
+from compressnet.networks.numpy import NumpyBackend
+from compressnet.networks.program import QUALITIES
 from compressnet.training.freeze.lossy import alphabets, freeze, with_probe
 from compressnet.training.freeze.move import moved
 from compressnet.training.lossy.loop import Trainer
@@ -28,7 +30,6 @@ SIMILAR_IMAGES = 250
 COMPARED_QUALITIES = 25
 """At the end of the one network and the start of the other, where the switch is looked for."""
 
-Images = NDArray[np.uint8]
 Curve = Callable[[int], tuple[float, float]]
 """Bytes per image and PSNR at a quality."""
 

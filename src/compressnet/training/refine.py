@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compressnet.codec.bundle import Bundle, Network, make_bundle
+from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.lossy.network import Network
 from compressnet.training.freeze.lossy import freeze, with_probe
 from compressnet.training.join import default_quality
 from compressnet.training.lossy.loop import Trainer

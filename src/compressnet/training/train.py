@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from compressnet.codec.bundle import Bundle, to_bytes
+from compressnet.codec.bundle import Bundle
+from compressnet.codec.file import to_bytes
 from compressnet.errors import InputError
 from compressnet.files import atomic_write
 from compressnet.images.alpha import fill_hidden
+from compressnet.images.kinds import Images
 from compressnet.training.common.gather import Gathered, TooFewImagesError, gather, holdout_of
 from compressnet.training.common.options import (
     Options,
@@ -50,8 +49,6 @@ __all__ = [
     "train_gathered",
     "train_lossless",
 ]
-
-Images = NDArray[np.uint8]
 
 
 def train(

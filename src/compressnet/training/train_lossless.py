@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
-from compressnet.codec.bundle import Bundle, make_bundle, to_bytes
+from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.codec.file import to_bytes
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import InputError
 from compressnet.files import atomic_write
 from compressnet.training.common.gather import Gathered
@@ -16,7 +18,6 @@ from compressnet.training.common.options import Options, Report, logged
 from compressnet.training.freeze.lossless import check_pixels, freeze_pixels
 from compressnet.training.lossless.design import pixel_design
 from compressnet.training.lossless.loop import PixelTrainer
-from compressnet.wire import LOSSLESS_QUALITY
 
 
 def train_lossless(

@@ -16,7 +16,7 @@ from PIL import Image
 from compressnet.errors import InputError
 from compressnet.images import open_collection
 from compressnet.images.formats.pictures import decode_picture, encode_png
-from compressnet.images.reading import FILE_BYTES_LIMIT
+from compressnet.images.untrusted import FILE_BYTES_LIMIT
 from picture_files import SHAPES, damage, grey, picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compressnet.codec.codec import Codec
-from compressnet.networks.onnx import OnnxGradient
+from compressnet.lossy.search.onnx import OnnxGradient
 
 
 def planes(images: np.ndarray, codec: Codec) -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from compressnet.images.metrics import psnr_of_mse
-from compressnet.training.freeze.check import to_pixels
 from compressnet.training.lossy.design import Preset, pictures
 from compressnet.training.lossy.networks.model import Model
+from compressnet.training.lossy.networks.pixels import to_pixels
 from compressnet.training.lossy.start import begin_as_transform
 from make_conformance import blobs
 

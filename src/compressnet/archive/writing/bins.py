@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.codec.bundle import Kind
+from compressnet.images.kinds import Kind
 
 TRY, CODE, STORE = "try", "code", "store"
 Waiting = NDArray[np.uint8 | np.int32]

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from compressnet.coding.stored import in_steps, largest_error
 from compressnet.errors import InputError
 from compressnet.images.alpha import has_alpha
+from compressnet.images.kinds import Images
 
 STEPS = (63, 41, 31, 21, 15, 11, 9, 7, 5, 3, 1)
 """Steps that stored images are tried in for a PSNR, the coarsest first."""
 LARGEST_STEP = 255
 TOGETHER_BYTES = 1 << 22
 """Of images that are compared together."""
-
-Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,56 +12,37 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.writing.bins import CODE, STORE, TRY, Bins, Way
-from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.distinct import DistinctImages
 from compressnet.archive.writing.outcome import WorstImage, Written
-from compressnet.codec.codec import LOCKSTEP_IMAGES, SEARCH_IMAGES, Codec, kind_of
+from compressnet.archive.writing.settings import (
+    GROUP_BYTES,
+    LOSSLESS_BLOCK_VALUES,
+    QUALITY_STEPS,
+    STORED_BLOCK_BYTES,
+    WAITING_BYTES,
+    WRITE_IMAGES,
+    Settings,
+)
+from compressnet.codec.codec import SEARCH_IMAGES, Codec
+from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY, STORED, STORED_QUALITY
+from compressnet.coding.lockstep import LOCKSTEP_IMAGES
 from compressnet.coding.stored import in_steps, pack_stored
 from compressnet.container.block import Block
 from compressnet.container.columns import Labels
-from compressnet.container.container import CodecEntry, KindEntry
+from compressnet.container.entries import CodecEntry, KindEntry
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import InputError
 from compressnet.images.alpha import clear_hidden, hidden_colour
+from compressnet.images.kinds import Images, Symbols, kind_of
 from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
 from compressnet.limits import BLOCK_IMAGES_LIMIT, BLOCK_PIXELS_LIMIT, CHANNELS_LIMIT, SIDE_LIMIT_PX
-from compressnet.lossy.coder import Images, Symbols
 from compressnet.threads import spread
-from compressnet.wire import LOSSLESS, LOSSLESS_QUALITY, LOSSY, STORED, STORED_QUALITY
-
-WRITE_IMAGES = 4096
-"""Images that are encoded together when an archive is written."""
-GROUP_BYTES = 1 << 25
-"""Of images that are encoded together, where these are large."""
-LOSSLESS_BLOCK_VALUES = 1 << 20
-"""Of a lossless block that is written, at most; reading one of its images decodes all of it."""
-STORED_BLOCK_BYTES = 1 << 22
-"""Pixels of a stored block, at most; reading one of its images unpacks all of it."""
-WAITING_BYTES = 1 << 29
-"""Images and symbols that wait for their groups to fill, at most; then the largest group is written as it is."""
-QUALITY_STEPS = (12, 25, 50)
-"""By how much more quality an image is coded that missed its bounds, before the highest one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How images are to be written."""
-
-    quality: int
-    effort: int
-    block_images: int
-    bounds: Bounds
-    store_unknown: bool
-    """Whether images are stored where the codec codes none of them; else that is an error."""
-    threads: int = 1
-    """Where there is no codec."""
 
 
 def write_archive(

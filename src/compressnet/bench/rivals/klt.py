@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.range_coder import PayloadDecoder, PayloadEncoder
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 
 CHUNK_IMAGES = 100
 LARGEST = 127

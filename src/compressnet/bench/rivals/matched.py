@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from compressnet.bench.rivals.mosaics import SAMPLE_PX, Group, Measured, PictureCodec, make_groups, measure, sampled
 from compressnet.bench.rivals.rival import Setting, setting_text
 from compressnet.errors import InputError, MissingExtraError
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 
 TOLERANCE_DB = 0.1
 TRIAL_PX = 1 << 18

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from compressnet.bench.rivals.catalogue import mosaic, open_picture, save_picture, unmosaic
+from compressnet.bench.rivals.pictures import mosaic, open_picture, save_picture, unmosaic
 from compressnet.bench.rivals.rival import Setting
 from compressnet.errors import InputError
 from compressnet.images.alpha import clear_hidden, has_alpha
+from compressnet.images.kinds import Images
 from compressnet.images.metrics import mse_per_image, psnr_of_mse
-from compressnet.lossy.coder import Images
 
 SAMPLE_PX = 1 << 22
 """Collections are measured on about so many pixels: 4096 images of 32x32."""

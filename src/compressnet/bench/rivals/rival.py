@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 
 Mode = Literal["single", "mosaic", "dictionary", "stream"]
 """A file for each image, all images as one picture, each image with a shared dictionary, all pixels as one stream."""

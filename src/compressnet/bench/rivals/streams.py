@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from compressnet.bench.rivals.rival import Coded, Rival, Setting
-from compressnet.lossy.coder import Images
+from compressnet.images.kinds import Images
 
 Compress = Callable[[bytes, Setting], bytes]
 Decompress = Callable[[bytes], bytes]

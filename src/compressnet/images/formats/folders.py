@@ -14,7 +14,7 @@ from compressnet.images.collection import Collection
 from compressnet.images.formats.pictures import picture_collection
 from compressnet.images.labels import LABELS_FILE, labels_of_members
 from compressnet.images.names import order_of_path, picture_name
-from compressnet.images.reading import read_bounded, reading
+from compressnet.images.untrusted import input_errors, read_bounded
 
 
 def folder_collection(folder: Path, paths: list[str]) -> Collection:
@@ -26,7 +26,7 @@ def folder_collection(folder: Path, paths: list[str]) -> Collection:
     named = sorted(((name, path) for name, path in found if name is not None), key=lambda pair: order_of_path(pair[0]))
     if not named:
         raise InputError(f"{folder}: no pictures in it (PNG, JPEG, WebP, BMP, GIF, TIFF)")
-    with reading(f"{folder / LABELS_FILE}"):
+    with input_errors(f"{folder / LABELS_FILE}"):
         labels_csv = (folder / LABELS_FILE).read_bytes() if LABELS_FILE in paths else None
     names = [name for name, _ in named]
     labels = labels_of_members(names, labels_csv, {}, str(folder))
@@ -34,7 +34,7 @@ def folder_collection(folder: Path, paths: list[str]) -> Collection:
     def read_files() -> Iterator[tuple[str, bytes]]:
         for _, path in named:
             file = folder / path
-            with reading(str(file)), file.open("rb") as stream:
+            with input_errors(str(file)), file.open("rb") as stream:
                 yield str(file), read_bounded(stream, str(file))
 
     return picture_collection(str(folder), names, len(names), labels, read_files)
@@ -43,7 +43,7 @@ def folder_collection(folder: Path, paths: list[str]) -> Collection:
 def files_below(folder: Path) -> list[str]:
     """All files in a folder and below, as relative paths with `/`. Links to files count, links to folders do not."""
     found: list[str] = []
-    with reading(str(folder)):
+    with input_errors(str(folder)):
         for where, _, files in os.walk(folder, onerror=_raise):
             below = Path(where).relative_to(folder).as_posix()
             found += files if below == "." else [f"{below}/{file}" for file in files]

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.collection import Collection, Images, batch_images
+from compressnet.images.collection import Collection, batch_images
 from compressnet.images.formats.npy import first_shape, require_images
-from compressnet.images.reading import Readable, reading
+from compressnet.images.kinds import Images
+from compressnet.images.untrusted import Readable, input_errors
 
 UINT8 = 0x08
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4"}
@@ -21,14 +22,14 @@ _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4"}
 
 def idx_collection(name: str, open_stream: Callable[[], BinaryIO]) -> Collection:
     """The images of an IDX file (N,H,W[,C]), streamed. Raises InputError."""
-    with reading(name), open_stream() as stream:
+    with input_errors(name), open_stream() as stream:
         shape, dtype = _read_header(stream, name)
     require_images(name, shape, dtype)
     image_bytes = math.prod(shape[1:])
     step = batch_images(image_bytes)
 
     def batches() -> Iterator[Images]:
-        with reading(name), open_stream() as stream:
+        with input_errors(name), open_stream() as stream:
             _read_header(stream, name)
             for i in range(0, shape[0], step):
                 count = min(step, shape[0] - i)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.collection import Collection, Images, batch_images, one_shape
-from compressnet.images.reading import Readable, as_binary, reading
+from compressnet.images.collection import Collection, batch_images, one_shape
+from compressnet.images.kinds import Images
+from compressnet.images.untrusted import Readable, as_binary, input_errors
 from compressnet.limits import IMAGES_LIMIT, SIDE_LIMIT_PX
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -44,7 +45,7 @@ def require_images(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> N
 def mapped_collection(path: Path) -> Collection:
     """The images of a .npy file, which is mapped into memory. Raises InputError."""
     name = str(path)
-    with reading(name), path.open("rb") as stream:
+    with input_errors(name), path.open("rb") as stream:
         header = _read_header(stream, name)
         require_images(name, header.shape, header.dtype)
         order = "F" if header.fortran_order else "C"
@@ -57,12 +58,12 @@ def mapped_collection(path: Path) -> Collection:
 
 def npy_collection(name: str, open_stream: Callable[[], BinaryIO]) -> Collection:
     """The images of a .npy file that is no plain file: gzipped, in memory, in a ZIP. Raises InputError."""
-    with reading(name), open_stream() as stream:
+    with input_errors(name), open_stream() as stream:
         header = _read_header(stream, name)
     require_images(name, header.shape, header.dtype)
 
     def batches() -> Iterator[Images]:
-        with reading(name), open_stream() as stream:
+        with input_errors(name), open_stream() as stream:
             if header.fortran_order:  # the last image begins right after the first: no streaming
                 yield from _cut(read_npy(stream, name))
                 return

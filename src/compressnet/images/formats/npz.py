@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.collection import Collection, Images
+from compressnet.images.collection import Collection
 from compressnet.images.formats.npy import npy_collection, read_npy, write_npy
+from compressnet.images.kinds import Images
 from compressnet.images.labels import plain_labels
 from compressnet.images.names import tidy_path
-from compressnet.images.reading import as_binary, reading
+from compressnet.images.untrusted import as_binary, input_errors
 
 MEDMNIST_SPLITS = ("train", "val", "test")
 """MedMNIST's files hold `train_images`, `train_labels` and so on; they are read one after the other."""
@@ -27,7 +28,7 @@ def npz_collection(path: Path) -> Collection:
     Labels that are not one integer or text for each image are left out, as MedMNIST's of several columns.
     Raises InputError.
     """
-    with reading(str(path)), zipfile.ZipFile(path) as archive:
+    with input_errors(str(path)), zipfile.ZipFile(path) as archive:
         keys = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
     chosen = _image_arrays(keys, path)
     parts = [npy_collection(f"{path}: {key}", _member_opener(path, key)) for key, _ in chosen]
@@ -70,7 +71,7 @@ def _member_opener(path: Path, key: str) -> Callable[[], BinaryIO]:
 
 
 def _read_member(path: Path, key: str) -> NDArray[Any]:
-    with reading(f"{path}: {key}"), _member_opener(path, key)() as stream:
+    with input_errors(f"{path}: {key}"), _member_opener(path, key)() as stream:
         return read_npy(stream, f"{path}: {key}")
 
 

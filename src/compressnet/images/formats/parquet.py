@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError, MissingExtraError
-from compressnet.images.collection import Collection, Images
+from compressnet.images.collection import Collection
 from compressnet.images.formats.pictures import encode_png, picture_collection
+from compressnet.images.kinds import Images
 from compressnet.images.labels import plain_labels
 from compressnet.images.names import tidy_path
-from compressnet.images.reading import reading, require_bounded
+from compressnet.images.untrusted import input_errors, require_bounded
 
 PARQUET_MAGIC = b"PAR1"
 PARQUET_SUFFIX = ".parquet"
@@ -107,14 +108,14 @@ def _find_column(path: Path) -> ImageColumn:
 
 def _opened(path: Path) -> Any:
     _, parquet = import_pyarrow()
-    with reading(str(path)):
+    with input_errors(str(path)):
         return parquet.ParquetFile(path, page_checksum_verification=True)
 
 
 def _read_column(path: Path, column: str, field: str | None = None) -> Iterator[list[Any]]:
     """The values of a column, or of a field of its structs, some rows at a time. Raises InputError."""
     wanted = column if field is None else f"{column}.{field}"
-    with reading(str(path)), _opened(path) as file:
+    with input_errors(str(path)), _opened(path) as file:
         for batch in file.iter_batches(batch_size=_READ_ROWS, columns=[wanted], use_threads=False):
             values = batch.column(0)
             yield (values if field is None else values.field(field)).to_pylist()

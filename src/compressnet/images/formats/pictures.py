@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.collection import Collection, Images, in_batches
+from compressnet.images.collection import Collection, in_batches
+from compressnet.images.kinds import Images
 from compressnet.images.labels import LABELS_FILE, csv_of_labels
-from compressnet.images.reading import reading
+from compressnet.images.untrusted import input_errors
 from compressnet.limits import SIDE_LIMIT_PX
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def picture_collection(
 
     def pictures() -> Iterator[Images]:
         found = 0
-        with reading(source):
+        with input_errors(source):
             for where, data in read_files():
                 found += 1
                 yield decode_picture(data, where)

@@ -14,11 +14,12 @@ from typing import Any, BinaryIO, cast
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.collection import Collection, Images
+from compressnet.images.collection import Collection
 from compressnet.images.formats.pictures import picture_collection, pictures_and_labels
+from compressnet.images.kinds import Images
 from compressnet.images.labels import LABELS_FILE, labels_of_members, sample_key
 from compressnet.images.names import picture_name, tidy_path
-from compressnet.images.reading import GZIP_MAGIC, as_binary, reading, require_bounded
+from compressnet.images.untrusted import GZIP_MAGIC, as_binary, input_errors, require_bounded
 
 CLASS_SUFFIX = ".cls"
 _HEADER_BYTES = tarfile.BLOCKSIZE
@@ -81,7 +82,7 @@ def _members(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
 
     A tar file that lacks its end, or has a damaged header in the middle, is refused: tarfile takes either for the end.
     """
-    with reading(str(path)), open_unpacked(path) as stream:
+    with input_errors(str(path)), open_unpacked(path) as stream:
         source = _Watched(stream, str(path))
         with tarfile.open(fileobj=cast("BinaryIO", source), mode="r:", errors="surrogateescape") as archive:
             while (member := archive.next()) is not None:

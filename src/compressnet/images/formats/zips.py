@@ -13,7 +13,7 @@ from compressnet.images.formats.npz import npz_collection
 from compressnet.images.formats.pictures import picture_collection
 from compressnet.images.labels import LABELS_FILE, labels_of_members
 from compressnet.images.names import picture_name, tidy_path
-from compressnet.images.reading import read_bounded, reading, require_bounded
+from compressnet.images.untrusted import input_errors, read_bounded, require_bounded
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 _ENCRYPTED = 1
@@ -21,7 +21,7 @@ _ENCRYPTED = 1
 
 def zip_collection(path: Path) -> Collection:
     """The pictures in a ZIP file, in the order of its members; an .npz where it holds arrays. Raises InputError."""
-    with reading(str(path)), zipfile.ZipFile(path) as archive:
+    with input_errors(str(path)), zipfile.ZipFile(path) as archive:
         names = [name for name, _ in _picture_members(archive, path)]
         members = archive.infolist()
         if not names and any(member.filename.endswith(".npy") for member in members):
@@ -33,7 +33,7 @@ def zip_collection(path: Path) -> Collection:
     labels = labels_of_members(names, labels_csv, {}, str(path))
 
     def read_files() -> Iterator[tuple[str, bytes]]:
-        with reading(str(path)), zipfile.ZipFile(path) as archive:
+        with input_errors(str(path)), zipfile.ZipFile(path) as archive:
             for name, member in _picture_members(archive, path):
                 yield f"{path}: {name}", _read_member(archive, member, f"{path}: {name}")
 
@@ -52,7 +52,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) 
     if member.flag_bits & _ENCRYPTED:
         raise InputError(f"{where}: encrypted; unpack it with its password first")
     require_bounded(member.file_size, where)
-    with reading(where), archive.open(member) as stream:
+    with input_errors(where), archive.open(member) as stream:
         return read_bounded(stream, where)
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
-from compressnet.codec.bundle import DEQUANTIZED, Network
 from compressnet.images.alpha import has_alpha
+from compressnet.lossy.arrays import DEQUANTIZED
+from compressnet.lossy.network import Network
 from compressnet.lossy.search.rate import rate_gradient
 from compressnet.lossy.search.tape import Tape
-from compressnet.networks.program import register_shapes, segment_values
+from compressnet.networks.numpy import segment_values
+from compressnet.networks.proof import register_shapes
 
 
 def gradient_model(network: Network, quality: int) -> bytes:

@@ -16,19 +16,11 @@ from onnx import helper
 from compressnet.coding.mixture import MEAN_STEPS
 from compressnet.lossy.context import PHASES, ContextPrior, ContextSlice, phase_masks
 from compressnet.lossy.masked import MaskedPrior, layer_matrices
-from compressnet.lossy.prior import (
-    HIDDEN_HIGH,
-    HIDDEN_LOW,
-    MEAN_RANGE,
-    MEAN_SHIFT,
-    OUTPUTS,
-    SCALE_RANGE,
-    WEIGHT_RANGE,
-    DenseLayer,
-    Prior,
-)
+from compressnet.lossy.prior import MEAN_RANGE, MEAN_SHIFT, OUTPUTS, SCALE_RANGE, WEIGHT_RANGE, Prior
 from compressnet.lossy.search.tape import Tape
-from compressnet.networks.program import LEAKY_SHIFT, bias_at
+from compressnet.networks.dense import HIDDEN_HIGH, HIDDEN_LOW, DenseLayer
+from compressnet.networks.numpy import bias_at
+from compressnet.networks.program import LEAKY_SHIFT
 
 SCALE_STEPS = 8
 """Log scales are in 1/8 of an octave, see `compressnet.coding.mixture`."""

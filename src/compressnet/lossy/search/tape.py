@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from compressnet.networks.graphs import GraphBuilder
-from compressnet.networks.program import LEAKY_SHIFT, Node, segment_values
+from compressnet.networks.numpy import segment_values
+from compressnet.networks.program import LEAKY_SHIFT, Node
 
 
 class Tape(GraphBuilder):

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.images.alpha import fill_hidden
-from compressnet.training.lossy.networks.architecture import SMALLEST_SIDE_PX
+from compressnet.images.kinds import Images
 
-Images = NDArray[np.uint8]
 Shape = tuple[int, int, int]
-
 LARGEST_SIDE_PX = 64
 FEWEST_IMAGES = 400
 """Fewer distinct images than these in all are not trained on: the codec would outweigh what it saves."""
@@ -24,6 +22,7 @@ HOLDOUT_IMAGES = 1000
 TRAINED_BYTES = 1 << 27
 """Pixels times channels that are kept in memory; of larger collections a part is trained on, evenly spread."""
 KINDS_LIMIT = 64
+SMALLEST_SIDE_PX = 8
 
 
 class TooFewImagesError(InputError):

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from compressnet.networks.program import ANCHOR_STEP, ANCHORS, EXACT_BELOW, QUALITIES, SHIFT_LIMIT
+from compressnet.networks.program import ANCHOR_STEP, ANCHORS, LEAKY_SHIFT, QUALITIES
+from compressnet.networks.proof import EXACT_BELOW, SHIFT_LIMIT
+
+Integers = NDArray[np.int64]
 
 
 class _Quantize(torch.autograd.Function):
@@ -116,3 +122,25 @@ def weight_exponents(
 def weights_through(weight: Tensor, exponents_O: Tensor, limit: int = 127) -> Tensor:
     """Weights rounded to integers of up to +-limit times 2^-exponent, per output channel."""
     return _QuantizeWeight.apply(weight, torch.exp2(exponents_O).reshape(-1, *([1] * (weight.dim() - 1))), limit)
+
+
+def leaky(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 1/8."""
+    return F.leaky_relu(x, 2.0**-LEAKY_SHIFT)
+
+
+def integers_scale(weight: Tensor, in_exponents: Tensor) -> Tensor:
+    """What weights (O,I,...) have to be multiplied by to take integers for inputs: 2^-exponent of each input's step.
+
+    in_exponents: () or (C,), where every channel has I/C inputs.
+    """
+    if in_exponents.dim() == 0:
+        return torch.exp2(-in_exponents).to(weight.dtype)
+    each = torch.repeat_interleave(in_exponents, weight.shape[1] // len(in_exponents))
+    return torch.exp2(-each).to(weight.dtype).reshape(1, -1, *([1] * (weight.dim() - 2)))
+
+
+def integers(values: torch.Tensor, exponents: torch.Tensor | int) -> Integers:
+    """Values in whole steps of 2^-exponent."""
+    scaled = values.detach().double() * torch.exp2(torch.as_tensor(exponents, dtype=torch.float64))
+    return torch.floor(scaled + 0.5).long().numpy()

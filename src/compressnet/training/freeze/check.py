@@ -11,21 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressnet.codec.bundle import Network
 from compressnet.coding.mixture import MEAN_LIMIT, MEAN_STEPS, SCALE_CENTRE, SCALES, WEIGHT_ONE, Mixture
 from compressnet.errors import CodecRefusedError
 from compressnet.images.alpha import fill_hidden
 from compressnet.lossy.coder import CodecNetwork
+from compressnet.lossy.network import Network
 from compressnet.lossy.prior import dequantize
-from compressnet.networks.program import NumpyBackend
+from compressnet.networks.numpy import NumpyBackend
 from compressnet.training.lossy.networks.architecture import PIXEL_EXPONENT, SYMBOL_EXPONENT
 from compressnet.training.lossy.networks.distributions import SCALE_EXPONENT
 from compressnet.training.lossy.networks.model import Model
-
-
-def to_pixels(images_NHWC: NDArray[np.uint8], dtype: torch.dtype) -> torch.Tensor:
-    """uint8 images (N,H,W,C) as the networks see them: (N,C,H,W), pixels in steps of 2^-6."""
-    return torch.tensor(images_NHWC.transpose(0, 3, 1, 2), dtype=dtype) / 2**PIXEL_EXPONENT
+from compressnet.training.lossy.networks.pixels import to_pixels
 
 
 def check_frozen(model: Model, network: Network, images_NHWC: NDArray[np.uint8], bound_QS: NDArray[np.integer]) -> None:

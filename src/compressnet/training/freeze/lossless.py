@@ -8,26 +8,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compressnet.coding.softmax import LOGIT_STEPS, TOTAL_BITS, frequencies
 from compressnet.lossless.coder import LosslessNetwork
-from compressnet.lossless.model import (
-    HALF,
-    HALF_BITS,
-    LOGIT_STEPS,
-    TABLE_LIMIT,
-    TOTAL_BITS,
-    PixelModel,
-    PlaneModel,
-    frequencies,
-    prove_pixels,
-)
+from compressnet.lossless.model import HALF, HALF_BITS, TABLE_LIMIT, PixelModel, PlaneModel
 from compressnet.lossless.planes import from_planes
-from compressnet.lossy.prior import DenseLayer
-from compressnet.training.freeze.prior import integers
+from compressnet.lossless.proof import prove_pixels
+from compressnet.networks.dense import DenseLayer
+from compressnet.training.common.quantize import integers, integers_scale
 from compressnet.training.lossless.layers import Layer, Table
 from compressnet.training.lossless.loop import PixelFamily
 from compressnet.training.lossless.network import COUNT_EXPONENT, RELATIVE_EXPONENT, SUM_EXPONENT, Pixels, PlaneNet
 from compressnet.training.lossless.sampling import PlaneSet
-from compressnet.training.lossy.networks.layers import integers_scale
 
 CHECKED_PIXELS = 60_000
 

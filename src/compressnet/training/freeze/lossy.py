@@ -17,25 +17,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressnet.codec.bundle import DEQUANTIZED, Kind, Network, Probe
 from compressnet.images.alpha import fill_hidden
+from compressnet.images.kinds import Images, Kind
+from compressnet.lossy.arrays import DEQUANTIZED
 from compressnet.lossy.coder import CodecNetwork
-from compressnet.networks.program import QUALITIES, Node, NumpyBackend, Program
-from compressnet.training.freeze.check import check_frozen, to_pixels
-from compressnet.training.freeze.prior import Integers, freeze_prior, frozen_layer, integers
+from compressnet.lossy.network import Network
+from compressnet.lossy.probe import Probe
+from compressnet.networks.numpy import NumpyBackend
+from compressnet.networks.program import QUALITIES, Node, Program
+from compressnet.training.common.quantize import Integers, integers
+from compressnet.training.freeze.check import check_frozen
+from compressnet.training.freeze.prior import freeze_prior, frozen_layer
 from compressnet.training.lossy.networks.architecture import LATENT_EXPONENT, LATENT_RANGE, SYMBOL_EXPONENT, Layer
+from compressnet.training.lossy.networks.gains import GAIN_EXPONENT
 from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
 from compressnet.training.lossy.networks.model import SYMBOL_BOUND, Model
-from compressnet.training.lossy.networks.network import GAIN_EXPONENT
 from compressnet.training.lossy.networks.network import Network as TorchNetwork
+from compressnet.training.lossy.networks.pixels import to_pixels
 
 CHECKED_VALUES = 100_000
 """Pixels times channels on which a frozen network is compared with its model."""
 BOUNDED_VALUES = 1_600_000
 """Pixels times channels over which the alphabets are measured."""
 PROBE_IMAGES = 4
-
-Images = NDArray[np.uint8]
 
 
 def _node(network: TorchNetwork, layer: Layer) -> Node:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.codec.bundle import DEQUANTIZED, Network
+from compressnet.lossy.arrays import DEQUANTIZED
 from compressnet.lossy.context import ContextPrior
 from compressnet.lossy.masked import MaskedPrior
+from compressnet.lossy.network import Network
 from compressnet.networks.program import ANCHOR_STEP, ANCHORS, QUALITIES, Node, Program
 from compressnet.training.freeze.lossy import FIRST, with_probe
-from compressnet.training.lossy.networks.network import GAIN_EXPONENT, GAIN_LIMIT
+from compressnet.training.lossy.networks.gains import GAIN_EXPONENT, GAIN_LIMIT
 
 Position = Callable[[NDArray[np.integer]], NDArray[np.floating]]
 """New qualities to old ones, which need not be whole."""

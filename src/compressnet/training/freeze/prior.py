@@ -11,27 +11,20 @@ from numpy.typing import NDArray
 from compressnet.coding.mixture import MEAN_STEPS, make_tables
 from compressnet.lossy.context import ContextPrior, ContextSlice
 from compressnet.lossy.masked import MaskedPrior
-from compressnet.lossy.prior import MEAN_SHIFT, DenseLayer, Prior
+from compressnet.lossy.prior import MEAN_SHIFT, Prior
+from compressnet.networks.dense import DenseLayer
 from compressnet.networks.program import Node
-from compressnet.training.common.quantize import weight_exponents
+from compressnet.training.common.quantize import Integers, integers, integers_scale, weight_exponents
 from compressnet.training.lossy.networks.architecture import SYMBOL_EXPONENT
 from compressnet.training.lossy.networks.context import ContextPrior as TorchContextPrior
 from compressnet.training.lossy.networks.context import Neighbourhood
 from compressnet.training.lossy.networks.distributions import MEAN_EXPONENT, output_exponents
-from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted, integers_scale
+from compressnet.training.lossy.networks.gains import GAIN_EXPONENT
+from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
 from compressnet.training.lossy.networks.masked import MaskedPrior as TorchMaskedPrior
 from compressnet.training.lossy.networks.model import Model
-from compressnet.training.lossy.networks.network import GAIN_EXPONENT
 
 assert 2**MEAN_SHIFT * MEAN_STEPS == 2 ** (GAIN_EXPONENT + MEAN_EXPONENT)
-
-Integers = NDArray[np.int64]
-
-
-def integers(values: torch.Tensor, exponents: torch.Tensor | int) -> Integers:
-    """Values in whole steps of 2^-exponent."""
-    scaled = values.detach().double() * torch.exp2(torch.as_tensor(exponents, dtype=torch.float64))
-    return torch.floor(scaled + 0.5).long().numpy()
 
 
 def frozen_layer(

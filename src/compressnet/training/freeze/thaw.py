@@ -17,10 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compressnet.codec.bundle import Bundle, Network, make_bundle, to_bytes
+from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.codec.file import to_bytes
 from compressnet.errors import InputError
 from compressnet.lossy.context import ContextPrior
 from compressnet.lossy.masked import MaskedPrior, layer_matrices
+from compressnet.lossy.network import Network
 from compressnet.networks.program import Node, Program
 from compressnet.training.freeze.lossy import AGAIN, FIRST, PROMOTED
 from compressnet.training.lossy.design import Design
@@ -28,10 +30,10 @@ from compressnet.training.lossy.networks.architecture import SYMBOL_EXPONENT, La
 from compressnet.training.lossy.networks.context import ContextPrior as TorchContextPrior
 from compressnet.training.lossy.networks.context import Neighbourhood
 from compressnet.training.lossy.networks.distributions import OUTPUT_EXPONENTS, output_exponents
+from compressnet.training.lossy.networks.gains import GAIN_EXPONENT
 from compressnet.training.lossy.networks.layers import Weighted
 from compressnet.training.lossy.networks.masked import MaskedPrior as TorchMaskedPrior
 from compressnet.training.lossy.networks.model import Model
-from compressnet.training.lossy.networks.network import GAIN_EXPONENT
 from compressnet.training.lossy.networks.network import Network as TorchNetwork
 
 HIDDEN_EXPONENT = 5

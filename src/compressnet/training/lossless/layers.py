@@ -12,10 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from compressnet.lossless.model import CODES, LOGIT_LIMIT, LOGIT_STEPS, TABLE_LIMIT
-from compressnet.lossy.prior import HIDDEN_HIGH, HIDDEN_LOW
-from compressnet.training.common.quantize import quantize_through, round_through, weight_exponents, weights_through
-from compressnet.training.lossy.networks.layers import integers_scale, leaky
+from compressnet.coding.softmax import LOGIT_STEPS
+from compressnet.lossless.model import CODES, LOGIT_LIMIT, TABLE_LIMIT
+from compressnet.networks.dense import HIDDEN_HIGH, HIDDEN_LOW
+from compressnet.training.common.quantize import (
+    integers_scale,
+    leaky,
+    quantize_through,
+    round_through,
+    weight_exponents,
+    weights_through,
+)
 
 LOGIT_EXPONENT = LOGIT_STEPS.bit_length() - 1
 

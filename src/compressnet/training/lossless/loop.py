@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.training.common.checkpoints import read_checkpoint, write_checkpoint
 from compressnet.training.common.options import Measured, Options, Progress, TrainingInterrupted
 from compressnet.training.lossless.design import PixelDesign
 from compressnet.training.lossless.network import PlaneNet
 from compressnet.training.lossless.sampling import Planes, PlaneSet, backgrounds_of, quiet_odds
-from compressnet.wire import LOSSLESS_QUALITY
 
 QUANTIZED_FROM = 0.7
 """Share of the schedule after which the networks are fake-quantized."""

@@ -25,11 +25,10 @@ from compressnet.lossless.model import (
     TABLE_LIMIT,
     taps,
 )
-from compressnet.lossy.prior import HIDDEN_HIGH, HIDDEN_LOW
-from compressnet.training.common.quantize import quantize_through, round_through
+from compressnet.networks.dense import HIDDEN_HIGH, HIDDEN_LOW
+from compressnet.training.common.quantize import leaky, quantize_through, round_through
 from compressnet.training.lossless.design import PixelDesign
 from compressnet.training.lossless.layers import LOGIT_EXPONENT, Layer, Table, look_up
-from compressnet.training.lossy.networks.layers import leaky
 
 RELATIVE_EXPONENT = 5
 COUNT_EXPONENT = 1

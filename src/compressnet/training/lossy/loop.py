@@ -17,16 +17,17 @@ from typing import Any
 
 import torch
 
-from compressnet.codec.bundle import Network
+from compressnet.bisection import first_that
 from compressnet.errors import InputError
-from compressnet.packing.targets import first_that
+from compressnet.images.kinds import Images
+from compressnet.lossy.network import Network
 from compressnet.training.common.checkpoints import read_checkpoint, write_checkpoint
 from compressnet.training.common.options import Measured, Options, Progress, TrainingInterrupted, checkpoint_path
 from compressnet.training.freeze.thaw import hash_of, thaw
 from compressnet.training.lossy.design import Design
 from compressnet.training.lossy.measuring import Returns, cost_of, measure
 from compressnet.training.lossy.networks.model import Model
-from compressnet.training.lossy.parts import Images, cut_into_parts, visible
+from compressnet.training.lossy.parts import cut_into_parts, visible
 from compressnet.training.lossy.start import begin_as_transform
 
 PIXEL_SCALE = 64 / 255

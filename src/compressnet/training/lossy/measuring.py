@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from compressnet.images.alpha import with_hidden_of
+from compressnet.images.kinds import Images
 from compressnet.images.metrics import psnr_of_mse, ssim
 from compressnet.training.common.options import Measured
-from compressnet.training.freeze.check import to_pixels
 from compressnet.training.lossy.networks.model import Model
-from compressnet.training.lossy.parts import Images, Part
+from compressnet.training.lossy.networks.pixels import to_pixels
+from compressnet.training.lossy.parts import Part
 
 MEASURED_TOGETHER = 128
 JUDGED_OVER, PAYS = 0.2, 0.003

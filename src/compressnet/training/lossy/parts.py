@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from compressnet.codec.bundle import Kind
-
-Images = NDArray[np.uint8]
+from compressnet.images.kinds import Images, Kind
 
 
 def visible(x: Tensor) -> Tensor:

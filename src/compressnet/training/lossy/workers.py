@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressnet.codec.bundle import Network
 from compressnet.errors import CompressnetError
+from compressnet.lossy.network import Network
 from compressnet.training.common.options import Options, Progress, Report, TrainingInterrupted, checkpoint_path
 from compressnet.training.lossy.design import Design
 from compressnet.training.lossy.loop import Trainer

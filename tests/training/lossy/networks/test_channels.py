@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressnet.networks.program import run_node
-from compressnet.training.freeze.check import to_pixels
+from compressnet.networks.numpy import run_node
 from compressnet.training.lossy.networks.channels import Mapping, demotion, network_channels, promotion
+from compressnet.training.lossy.networks.pixels import to_pixels
 
 PAIRS = [(few, many) for few, many in itertools.product(range(1, 5), repeat=2) if network_channels({few, many}) == many]
 CHANGING = [(few, many) for few, many in PAIRS if few != many]

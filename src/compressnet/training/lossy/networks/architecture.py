@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from compressnet.errors import InputError
 from compressnet.lossy.context import PHASES
 from compressnet.networks.program import Activation, Op, Range
+from compressnet.training.common.gather import SMALLEST_SIDE_PX
 
 HIDDEN_RANGE: Range = (-32, 223)
 """Hidden activations: 8 bits, most of them for the positive side, as a leaky ReLU divides the rest by 8."""
@@ -21,7 +22,6 @@ LATENT_RANGE: Range = (-2047, 2047)
 """Latents before rounding: 12 bits, only ever multiplied by a gain."""
 TILE_PX = 4
 """A grid of symbols has a place for each tile of so many pixels a side; other sides are extended, and cropped again."""
-SMALLEST_SIDE_PX = 8
 PIXEL_EXPONENT = 6
 """Networks see pixels in steps of 2^-6: 0 to 4 (scaled to 0..1 they learn more slowly)."""
 LATENT_EXPONENT = 8

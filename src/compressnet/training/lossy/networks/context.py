@@ -20,6 +20,7 @@ from compressnet.lossy.context import PHASES, context_order, phase_masks
 from compressnet.networks.program import ANCHORS
 from compressnet.training.common.quantize import (
     biases_through,
+    leaky,
     over_qualities,
     quantize_through,
     round_through,
@@ -28,7 +29,7 @@ from compressnet.training.common.quantize import (
 )
 from compressnet.training.lossy.networks.architecture import SYMBOL_EXPONENT
 from compressnet.training.lossy.networks.distributions import Distributions, output_exponents, settled, to_distributions
-from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted, leaky
+from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
 
 
 class Neighbourhood(nn.Module):

@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compressnet.networks.program import ANCHORS, LEAKY_SHIFT
-from compressnet.training.common.quantize import biases_through, over_qualities, weight_exponents, weights_through
+from compressnet.networks.program import ANCHORS
+from compressnet.training.common.quantize import (
+    biases_through,
+    integers_scale,
+    over_qualities,
+    weight_exponents,
+    weights_through,
+)
 
 DEQUANTIZED_LIMIT = 2047
 """Dequantized symbols are 12-bit integers: at 8 bits their rounding alone adds a tenth to the error at the top."""
-
-
-def leaky(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 1/8."""
-    return F.leaky_relu(x, 2.0**-LEAKY_SHIFT)
 
 
 class Weighted(nn.Module):
@@ -54,17 +54,6 @@ class Weighted(nn.Module):
             self.exponents_O = exponents_O
         weight = weights_through(weight * scale, exponents_O, self.limit) / scale
         return weight, biases_through(self.bias, exponents_O)
-
-
-def integers_scale(weight: Tensor, in_exponents: Tensor) -> Tensor:
-    """What weights (O,I,...) have to be multiplied by to take integers for inputs: 2^-exponent of each input's step.
-
-    in_exponents: () or (C,), where every channel has I/C inputs.
-    """
-    if in_exponents.dim() == 0:
-        return torch.exp2(-in_exponents).to(weight.dtype)
-    each = torch.repeat_interleave(in_exponents, weight.shape[1] // len(in_exponents))
-    return torch.exp2(-each).to(weight.dtype).reshape(1, -1, *([1] * (weight.dim() - 2)))
 
 
 def bias_rows(bias: Tensor, quality_B: Tensor) -> Tensor:

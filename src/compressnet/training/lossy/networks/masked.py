@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compressnet.training.common.quantize import over_qualities, quantize_through
+from compressnet.training.common.quantize import leaky, over_qualities, quantize_through
 from compressnet.training.lossy.networks.architecture import SYMBOL_EXPONENT
 from compressnet.training.lossy.networks.distributions import output_exponents, settled, to_distributions
-from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted, bias_rows, leaky
+from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted, bias_rows
 
 
 class MaskedPrior(nn.Module):

@@ -32,9 +32,10 @@ from compressnet.training.lossy.networks.architecture import (
 from compressnet.training.lossy.networks.channels import demotion, promotion
 from compressnet.training.lossy.networks.context import ContextPrior, Neighbourhood
 from compressnet.training.lossy.networks.distributions import Distributions, mixture_bits
+from compressnet.training.lossy.networks.gains import Levels
 from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
 from compressnet.training.lossy.networks.masked import MaskedPrior
-from compressnet.training.lossy.networks.network import Levels, Network
+from compressnet.training.lossy.networks.network import Network
 
 SYMBOL_BOUND = 63
 DITHER = 0.25

@@ -45,7 +45,7 @@ class Readable(Protocol):
 
 
 @contextmanager
-def reading(name: str) -> Generator[None]:
+def input_errors(name: str) -> Generator[None]:
     """Turn what reading can go wrong with into an InputError that names the file."""
     try:
         yield
@@ -74,7 +74,7 @@ def gunzipped(data: bytes, name: str) -> bytes:
     """The content of gzipped bytes, or the bytes themselves. Raises InputError."""
     if data[:2] != GZIP_MAGIC:
         return data
-    with reading(name):
+    with input_errors(name):
         return gzip.decompress(data)
 
 

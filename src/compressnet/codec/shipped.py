@@ -1,0 +1,69 @@
+"""Codecs that come with the package, and codec files by path."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import os
+import re
+from pathlib import Path
+
+from compressnet.codec.bundle import Bundle
+from compressnet.codec.file import from_bytes
+from compressnet.errors import CodecNotFoundError, CorruptError, InputError
+from compressnet.limits import CODEC_BYTES_LIMIT
+
+PathLike = str | os.PathLike[str]
+DEFAULT_CODEC = "mnist"
+_VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
+
+
+def shipped_codecs() -> dict[str, Path]:
+    """Codecs that come with the package: `mnist-1` and so on, and each name alone for its newest version."""
+    folder = Path(str(importlib.resources.files("compressnet") / "shipped" / "codecs"))
+    versions = {path.stem: path for path in sorted(folder.glob("*.codec"))}
+    newest: dict[str, tuple[int, Path]] = {}
+    for path in versions.values():
+        match = _VERSIONED.fullmatch(path.name)
+        if match:
+            newest[match[1]] = max(newest.get(match[1], (0, path)), (int(match[2]), path))
+    return versions | {name: path for name, (_, path) in newest.items()}
+
+
+def find_codec(codec: PathLike) -> Path:
+    """The file of a shipped codec's name or of a path. Raises CodecNotFoundError."""
+    shipped = shipped_codecs()
+    if str(codec) in shipped:
+        return shipped[str(codec)]
+    path = Path(codec)
+    if path.is_file():
+        return path
+    raise CodecNotFoundError(f"{codec}: no such codec; it is neither a file nor one of {', '.join(sorted(shipped))}")
+
+
+@functools.lru_cache(maxsize=8)
+def _read_bundle(path: Path, modified_ns: int) -> Bundle:
+    """A parsed codec file; `modified_ns` makes a changed file a new one."""
+    del modified_ns
+    return from_bytes(path.read_bytes(), str(path))
+
+
+def read_bundle(codec: PathLike) -> Bundle:
+    """The codec of a shipped codec's name or of a path, as data. Raises CodecNotFoundError, FormatError."""
+    path = find_codec(codec)
+    try:
+        status = path.stat()
+        if status.st_size > CODEC_BYTES_LIMIT:
+            raise CorruptError(f"{path}: {status.st_size} bytes, beyond the limit of {CODEC_BYTES_LIMIT} for a codec")
+        return _read_bundle(path, status.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def shipped_bundle(identity: bytes) -> Bundle | None:
+    """The part of a shipped codec that has an identity."""
+    for path in set(shipped_codecs().values()):
+        part = read_bundle(path).part(identity)
+        if part is not None:
+            return part
+    return None

@@ -1,0 +1,105 @@
+"""What commands print for people: tables and advice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from compressnet.commands.console import console
+
+if TYPE_CHECKING:
+    from compressnet.bench.evaluate import Evaluation
+    from compressnet.bench.points import Bench
+    from compressnet.packing.advice import Advice
+
+
+def tell_advice(advice: Advice) -> None:
+    """A table, and a sentence."""
+    table = Table()
+    for column in ("", "bytes", "bytes/image", "PSNR dB", ""):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in advice.rows:
+        psnr = "lossless" if row.psnr is None else f"{row.psnr:.2f}"
+        table.add_row(row.name, str(row.total_bytes), f"{row.total_bytes / advice.images:.1f}", psnr, row.note)
+    console.print(table)
+    for line in advice.left_out:
+        console.print(line)
+    if advice.break_even_images is not None:
+        console.print(f"with its codec counted, compressnet is smaller from about {advice.break_even_images} images on")
+    console.print(advice.sentence)
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """The figures, for people."""
+    table = Table(
+        title=f"{result.images} images, codec {result.codec}, quality {result.quality}, effort {result.effort}"
+    )
+    for name in ("path", "MSE", "PSNR", "PSNR, mean", "SSIM", "pixels"):
+        table.add_column(name, justify="left" if name in ("path", "pixels") else "right")
+
+    def number(value: float | None, digits: int, unit: str = "") -> str:
+        return "-" if value is None else f"{value:.{digits}f}{unit}"
+
+    for row in result.rows:
+        q = row.quality
+        table.add_row(
+            row.path,
+            number(q.mse, 6),
+            number(q.psnr, 2, " dB"),
+            number(q.psnr_mean, 2, " dB"),
+            number(q.ssim, 4),
+            row.pixels_sha256[:12],
+        )
+    console.print(table)
+    if result.is_lossless:
+        same = "every pixel came back as it was" if result.perfect else "THE PIXELS DIFFER"
+    elif result.identical:
+        same = "all four ways gave the same pixels, to the bit"
+    elif result.effort > 1:
+        same = "the archive's pixels differ, as its symbols were searched for"
+    else:
+        same = "THE PIXELS DIFFER"
+    console.print(
+        f"archive on disk: {result.archive_bytes} bytes, {result.bytes_per_image:.2f} an image "
+        f"(ideal code length {result.ideal_bytes_per_image:.2f}); {same}"
+    )
+    if not result.is_lossless:
+        spread = result.spread
+        worst = ", ".join(f"{image} ({number(psnr, 2)})" for image, psnr in spread.worst)
+        console.print(
+            f"image by image: at least {number(spread.minimum, 2)} dB, one in a hundred below "
+            f"{number(spread.percentile_1, 2)} dB, half below {number(spread.median, 2)} dB; the worst are {worst}"
+        )
+    amortised = (result.archive_bytes + result.codec_bytes) / result.images
+    console.print(
+        f"decoding needs the codec: {result.codec_bytes} bytes if embedded, "
+        f"{amortised:.2f} bytes an image amortised over {result.images}"
+    )
+
+
+def print_rates(document: dict[str, Any]) -> None:
+    """The BD-rates of bench.json."""
+    table = Table(title=f"{document['source']}, {document['images']} images: bytes at equal PSNR (BD-rate)")
+    for name in ("rival", "compressnet", "BD-rate", "over"):
+        table.add_column(name, justify="right" if name == "BD-rate" else "left")
+    for row in document["bd_rate"]:
+        interval = row["psnr_interval"]
+        shown = "-" if row["percent"] is None else f"{row['percent']:+.1f} %"
+        over = row["note"] if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f} dB"
+        table.add_row(row["rival"], row["curve"], shown, over)
+    console.print(table)
+
+
+def print_lossless(result: Bench) -> None:
+    """What loses nothing, each codec and mode at its best setting; report.html has the others."""
+    from compressnet.bench.lossless import best_rows, lossless_rows
+
+    table = Table(title="lossless, the best setting of each, compressnet's codec not counted")
+    for name in ("codec", "mode", "bytes/image", "bits/pixel", "encoded/s", "decoded/s"):
+        table.add_column(name, justify="left" if name in ("codec", "mode") else "right")
+    for row in best_rows(lossless_rows(result)):
+        name, mode, _setting, _images, *figures = row.texts
+        table.add_row(name, mode, *figures)
+    if table.row_count:
+        console.print(table)

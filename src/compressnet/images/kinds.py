@@ -1,0 +1,29 @@
+"""What an array of images is: the types that all packages share, and an image's kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.errors import InputError
+
+Images = NDArray[np.uint8]
+"""(N,H,W) or (N,H,W,C); what codes images wants (N,H,W,C)."""
+Symbols = NDArray[np.int32]
+"""(N,D): what a lossy codec makes of images."""
+Kind = tuple[int, int, int]
+"""Height, width and channels of an image, in pixels."""
+
+
+def kind_of(images: NDArray[Any]) -> Kind:
+    """(H,W,C) of a batch (N,H,W) or (N,H,W,C).
+
+    Raises InputError for anything that is no batch of uint8 images.
+    """
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise InputError(
+            f"images have to be uint8 arrays (N,H,W) or (N,H,W,C), not {images.dtype} of shape {images.shape}"
+        )
+    return (images.shape[1], images.shape[2], images.shape[3] if images.ndim == 4 else 1)
