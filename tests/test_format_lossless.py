@@ -78,7 +78,7 @@ def test_identities(shipped: Codec) -> None:
     read = read_codec(to_bytes(both))
     assert (read.identity, read.lossless_identity) == (both.lossy_identity, both.lossless_identity)
     assert both.lossless_identity is not None
-    part = both.part(both.lossless_identity)
+    part = both.only(both.lossless_identity)
     assert part is not None
     packed = read_packed(pack_bundle(part))
     assert (packed.networks, packed.lossless_identity) == ([], both.lossless_identity)

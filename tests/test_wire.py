@@ -1,4 +1,4 @@
-"""Varints, chunks and single blocks: round trips, and nothing but CorruptError for anything else."""
+"""Varints: round trips, and nothing but CorruptError for anything else."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressnet.codec.single import pack_single, unpack_single
-from compressnet.container.chunks import is_critical, pack_chunk, unpack_chunk, unpack_chunk_head
 from compressnet.errors import CorruptError
 from compressnet.wire import Reader, pack_varint
-
-IDENTITY = bytes(range(32))
 
 
 @given(value=st.integers(0, 1 << 62))
@@ -47,67 +43,6 @@ def test_a_reader_wants_all_bytes_read() -> None:
     assert reader.take(2) == b"ab"
     with pytest.raises(CorruptError, match="here has 1 bytes too many"):
         reader.end()
-
-
-@given(payload=st.binary(max_size=100))
-def test_chunks_round_trip(payload: bytes) -> None:
-    data = pack_chunk(b"BLOK", payload)
-    assert unpack_chunk(data, "here") == (b"BLOK", payload)
-    assert unpack_chunk_head(data[:8], "here") == (b"BLOK", len(payload))
-
-
-def test_a_literal_chunk() -> None:
-    assert pack_chunk(b"HEAD", b"\x01").hex() == "48454144" + "00000001" + "01" + "fa974e58"
-
-
-def test_every_flip_in_a_chunk_is_seen() -> None:
-    data = pack_chunk(b"labl", b"payload")
-    for i in range(8 * len(data)):
-        damaged = bytearray(data)
-        damaged[i // 8] ^= 1 << i % 8
-        with pytest.raises(CorruptError, match="here"):
-            unpack_chunk(bytes(damaged), "here")
-
-
-def test_capitals_are_critical() -> None:
-    assert is_critical(b"BLOK")
-    assert not is_critical(b"labl")
-
-
-@given(
-    kind=st.integers(0, 1 << 16),
-    axis=st.booleans(),
-    quality=st.integers(0, 99),
-    images=st.integers(1, 1 << 16),
-    payload=st.binary(max_size=50),
-)
-def test_single_blocks_round_trip(kind: int, axis: bool, quality: int, images: int, payload: bytes) -> None:
-    single = unpack_single(pack_single(kind, axis, quality, images, payload, IDENTITY), IDENTITY)
-    assert (single.kind, single.channels_axis, single.quality, single.images) == (kind, axis, quality, images)
-    assert single.payload == payload
-
-
-def test_a_literal_single_block() -> None:
-    data = pack_single(0, False, 60, 1, b"\xaa\xbb", IDENTITY)
-    assert data.hex() == "3c0001" + data[3:5].hex() + "aabb"
-    assert len(data) == 7
-
-
-@pytest.mark.parametrize("quality", [101, 255])
-def test_methods_of_later_versions_are_refused(quality: int) -> None:
-    with pytest.raises(CorruptError, match=f"at quality {quality}, which this version does not read"):
-        unpack_single(pack_single(0, False, quality, 1, b"", IDENTITY), IDENTITY)
-
-
-def test_a_block_of_no_images_is_refused() -> None:
-    with pytest.raises(CorruptError, match="holds 0 images"):
-        unpack_single(pack_single(0, False, 60, 0, b"", IDENTITY), IDENTITY)
-
-
-@given(data=st.binary(max_size=40))
-def test_arbitrary_bytes_are_no_single_block(data: bytes) -> None:
-    with pytest.raises(CorruptError):
-        unpack_single(data + b"\0", IDENTITY)
 
 
 @given(values=st.lists(st.integers(0, 1 << 40), max_size=30), rest=st.binary(max_size=9))

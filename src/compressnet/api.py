@@ -1,11 +1,11 @@
-"""The library's verbs: `load` a codec, `compress` images into an archive, `open` one. Chooses the backend."""
+"""The library's verbs: `load` a codec, `compress` images into an archive, `open` one."""
 
 from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
-from compressnet.archive.embedding import chosen_quality, codec_entry, resolve_codec
+from compressnet.archive.embedding import chosen_quality, resolve_codec
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.router import write_archive
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
-from compressnet.codec.codec import Codec, check_effort
-from compressnet.codec.loading import BackendName, default_threads, load
+from compressnet.codec.codec import Codec
+from compressnet.codec.loading import BackendName, load
 from compressnet.codec.shipped import DEFAULT_CODEC, PathLike
-from compressnet.coding.coder import STORED_QUALITY
 from compressnet.container.columns import as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
@@ -33,7 +32,7 @@ from compressnet.images.kinds import Images
 def compress(
     images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
     path: PathLike | BinaryIO,
-    codec: PathLike | Codec = DEFAULT_CODEC,
+    codec: PathLike | Codec | None = DEFAULT_CODEC,
     quality: int | None = None,
     effort: int = 1,
     block_images: int = BLOCK_IMAGES,
@@ -49,93 +48,77 @@ def compress(
     threads: int | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """Write images into an archive. Equal ones are written once; those that the codec has no network for are stored.
+    """Write images into an archive. Equal ones are written once; those without a network are stored.
 
-    images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single images (H,W).
-    path: a path, which is replaced at the end and only if all went well; or a binary stream, such as a pipe.
-    codec: a name, a path or a loaded `Codec`. quality: 0 to 99, or 100 without loss; by default the codec's own.
+    images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single
+    images (H,W).
+    path: a path, which is replaced at the end and only if all went well; or a binary stream, such
+    as a pipe.
+    codec: a name, a path or a loaded `Codec`; None stores all images as they are, or within bounds,
+    and colour under alpha 0 only with `exact_alpha` or `max_error`.
+    quality: 0 to 99, or 100 without loss; by default the codec's own. Above 70, an image that takes
+    no more bytes without loss is coded so, where the codec can.
     labels: integers or texts, one for each image. names: texts, likewise.
-    max_error: the largest error of any channel of any pixel; 0 is quality 100, where no quality is given and the codec
-    has it. min_psnr: the lowest PSNR of any image, in dB. Images that
-    miss them are coded at a higher quality, or stored.
+    max_error: the largest error of any channel of any pixel; 0 is quality 100, where no quality is
+    given and the codec has it. min_psnr: the lowest PSNR of any image, in dB. Images that miss them
+    are coded at a higher quality, or stored.
     exact_alpha: whether colour under alpha 0 is kept; a `max_error` implies it.
-    store_unknown: whether images are stored also where the codec has a network for none of them; else an InputError.
-    embed_codec: whether the archive carries what decoding needs; by default if the codec did not come with the package.
+    store_unknown: whether images are stored also where the codec has a network for none of them;
+    else that is an error.
+    embed_codec: whether the archive carries what decoding needs; by default if the codec did not
+    come with the package.
     Raises InputError, CodecError; then no archive is there, or still the old one.
     """
-    check_effort(effort)
-    if not isinstance(codec, Codec):
-        codec = load(codec, backend, threads)
-    quality = chosen_quality(codec, quality, max_error)
-    entry = codec_entry(codec, embed_codec, quality)
     settings = Settings(
         quality=quality,
         effort=effort,
         block_images=block_images,
         bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
         store_unknown=store_unknown,
+        embed_codec=embed_codec,
+        threads=threads,
     )
+    if codec is not None and not isinstance(codec, Codec):
+        codec = load(codec, backend, threads)
+    return write(images, path, codec, settings, labels=labels, names=names, report=report)
+
+
+def write(
+    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    path: PathLike | BinaryIO,
+    codec: Codec | None,
+    settings: Settings,
+    *,
+    labels: Any = None,
+    names: Sequence[str] | None = None,
+    report: Callable[[int], None] = lambda _: None,
+) -> Written:
+    """`compress` with a loaded codec, or none, and all that is to be said of writing in one record.
+
+    `report` is told the images done so far. Raises InputError, CodecError.
+    """
+    if codec is not None:
+        quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
+        settings = replace(settings, quality=quality)
     chosen_labels = None if labels is None else as_labels(labels)
     chosen_names = None if names is None else as_names(names)
     arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
 
-    def write(stream: BinaryIO) -> Written:
+    def write_to(stream: BinaryIO) -> Written:
         return write_archive(
             stream,
             arrays,
             codec,
-            entry,
             settings,
             labels=chosen_labels,
             names=chosen_names,
             report=report,
         )
 
-    return _written_to(path, write)
-
-
-def store(
-    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
-    path: PathLike | BinaryIO,
-    block_images: int = BLOCK_IMAGES,
-    labels: Any = None,
-    *,
-    names: Sequence[str] | None = None,
-    max_error: int | None = None,
-    min_psnr: float | None = None,
-    exact_alpha: bool = False,
-    threads: int | None = None,
-    report: Callable[[int], None] = lambda _: None,
-) -> Written:
-    """Write images into an archive without any codec: as they are, or within bounds. Otherwise as `compress`.
-
-    Colour under alpha 0 is kept with `exact_alpha` or `max_error` only. Raises InputError.
-    """
-    settings = Settings(
-        quality=STORED_QUALITY,
-        effort=1,
-        block_images=block_images,
-        bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
-        store_unknown=True,
-        threads=default_threads() if threads is None else threads,
-    )
-    chosen_labels = None if labels is None else as_labels(labels)
-    chosen_names = None if names is None else as_names(names)
-    arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
-
-    def write(stream: BinaryIO) -> Written:
-        return write_archive(
-            stream, arrays, None, None, settings, labels=chosen_labels, names=chosen_names, report=report
-        )
-
-    return _written_to(path, write)
-
-
-def _written_to(path: PathLike | BinaryIO, write: Callable[[BinaryIO], Written]) -> Written:
     if not isinstance(path, (str, os.PathLike)):
-        return write(path)
+        return write_to(path)
     with open_target(Path(path)) as stream:
-        return write(stream)
+        return write_to(stream)
 
 
 def _as_batch(array: NDArray[np.uint8]) -> Images:
@@ -180,8 +163,3 @@ def open_container(
     except BaseException:
         container.close()
         raise
-
-
-def read_stdin() -> bytes:
-    """All of standard input."""
-    return sys.stdin.buffer.read()

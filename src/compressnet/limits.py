@@ -9,7 +9,7 @@ BLOCK_IMAGES_LIMIT = 1 << 16
 SIDE_LIMIT_PX = 1 << 12
 """Height or width of an image."""
 CHANNELS_LIMIT = 4
-BLOCK_PIXELS_LIMIT = 1 << 28
+BLOCK_VALUES_LIMIT = 1 << 28
 """Values (pixels times channels) in a block."""
 LOSSLESS_IMAGE_VALUES_LIMIT = 1 << 16
 """Of an image that is coded without loss: they take a step each, however few images go side by side."""

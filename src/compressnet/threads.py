@@ -6,6 +6,7 @@ threads belongs to the process, so users are counted: the first one in sets it t
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,13 @@ from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+def default_threads() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Nesting(threading.local):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
+from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.coding.lockstep import lockstep_parts
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, InputError
@@ -90,8 +91,10 @@ def test_no_images_give_no_symbols(shipped: Codec) -> None:
 
 
 def test_qualities_and_efforts_out_of_range_are_refused(shipped: Codec, mnist: np.ndarray) -> None:
-    with pytest.raises(InputError, match="quality 100: the codec mnist-1 has symbols at qualities 0 to 99"):
+    with pytest.raises(InputError, match="quality 100 is lossless and has no symbols"):
         shipped.encoder(mnist[:1], 100)
+    with pytest.raises(InputError, match="quality 150: the codec mnist-1 has qualities 0 to 99"):
+        shipped.encoder(mnist[:1], 150)
     with pytest.raises(InputError, match="quality -1"):
         shipped.compress(mnist[:1], -1)
     with pytest.raises(InputError, match="effort"):
@@ -100,7 +103,8 @@ def test_qualities_and_efforts_out_of_range_are_refused(shipped: Codec, mnist: n
 
 def test_symbols_that_it_does_not_know_are_refused(tiny: Codec, tiny_arrays: dict[str, np.ndarray]) -> None:
     symbols = tiny_arrays["symbols"][:2]
-    with pytest.raises(InputError, match="has none such"):
+    expected = f"no network for them; at quality 60 an image has {symbols.shape[1]} symbols"
+    with pytest.raises(InputError, match=expected):
         tiny.decoder(symbols[:, 1:])
     with pytest.raises(InputError, match="outside of their alphabets at quality 60"):
         tiny.decoder(symbols + 200)
@@ -125,7 +129,8 @@ def test_a_backend_that_does_not_reproduce_the_probe_is_refused(tiny: Codec) -> 
     for name, message in (("pixels", "pixels"), ("frequencies", "frequencies"), ("symbols", "symbols")):
         changed = getattr(network.probe, name).copy()
         changed.flat[0] ^= 1
-        bundle = replace(tiny.bundle, networks=(replace(network, probe=replace(network.probe, **{name: changed})),))
+        refused = replace(network, probe=replace(network.probe, **{name: changed}))
+        bundle = make_bundle((refused,), name="refused", default_quality=60, about="")
         with pytest.raises(CodecRefusedError, match=rf"here: the onnx backend does not reproduce.*{message} of"):
             Codec(bundle, tiny.backend, 1, "here")
 
@@ -138,5 +143,5 @@ def test_lockstep_parts_cover_all_blocks_in_order(counts: list[int], threads: in
     parts = lockstep_parts(counts, threads)
     assert [count for part in parts for count in part.counts] == counts
     assert [part.first for part in parts] == np.cumsum([0] + [len(part.counts) for part in parts[:-1]]).tolist()
-    assert [part.start for part in parts] == [0] + [part.stop for part in parts[:-1]]
+    assert [part.start for part in parts] == [0] + [part.rows.stop for part in parts[:-1]]
     assert all(sum(part.counts) <= 1024 or len(part.counts) == 1 for part in parts)

@@ -104,14 +104,14 @@ def test_a_backend_that_does_not_reproduce_the_derived_probe_is_refused(name: st
     hashes[quality, 5] ^= 1
     changed = replace(network, probe=replace(network.probe, **{name: hashes}))
     with pytest.raises(CodecRefusedError, match=f"{name} of the probe differ"):
-        Codec(replace(unpacked, networks=(changed,)), NumpyBackend(), 1, "here")
+        Codec(made(changed), NumpyBackend(), 1, "here")
 
 
 def test_a_machine_that_does_not_reproduce_the_codec_packs_nothing(tiny_bundle: Bundle) -> None:
     network = tiny_bundle.networks[0]
     changed = replace(network, probe=replace(network.probe, pixels=np.zeros((2, 32), np.uint8)))
     with pytest.raises(CodecRefusedError, match=f"{tiny_bundle.name} cannot be embedded"):
-        pack_bundle(replace(tiny_bundle, networks=(changed,)))
+        pack_bundle(make_bundle((changed,), name=tiny_bundle.name, default_quality=60, about=""))
 
 
 def with_own_probe(network: Network) -> Network:

@@ -51,10 +51,10 @@ def test_bytes_and_fidelity_rise_with_quality(shipped: Codec, mnist: np.ndarray)
 
 def test_a_lone_image_costs_little_over_its_ideal_length(shipped: Codec, mnist: np.ndarray) -> None:
     for quality in (0, shipped.default_quality, 99):
-        network = shipped.network((28, 28, 1), quality)
+        network = shipped.coder((28, 28, 1), quality).runner
         for i in range(100):
             image = mnist[i : i + 1]
-            ideal_bytes = network.ideal_bits(shipped.encoder(image, quality), quality) / 8
+            ideal_bytes = network.bits_per_image(shipped.encoder(image, quality), quality).sum() / 8
             assert len(shipped.compress(image, quality)) <= ideal_bytes + 6
 
 

@@ -96,11 +96,12 @@ def test_the_encoder_does_not_see_hidden_colour(alpha: Codec, images: np.ndarray
         for other in (clear_hidden(images), fill_hidden(images)):
             assert np.array_equal(alpha.encoder(other, quality), symbols)
             assert alpha.compress(other, quality) == alpha.compress(images, quality)
-    assert np.array_equal(alpha.best_symbols(images, 60, 4), alpha.best_symbols(clear_hidden(images), 60, 4))
+    coder = alpha.coder((8, 8, 4), 60)
+    assert np.array_equal(coder.values_of(images, 4), coder.values_of(clear_hidden(images), 4))
 
 
 def test_hidden_colour_costs_nothing(alpha: Codec, images: np.ndarray) -> None:
-    network = alpha.network((8, 8, 4), 60)
+    network = alpha.coder((8, 8, 4), 60).runner
     symbols = alpha.encoder(images, 60)
     costs = network.costs(images, symbols, 60, 100.0)
     assert np.array_equal(network.costs(clear_hidden(images), symbols, 60, 100.0), costs)

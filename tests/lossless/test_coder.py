@@ -19,7 +19,7 @@ from compressnet.codec.codec import Codec
 from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.codec.packed import pack_bundle, unpack_bundle
 from compressnet.codec.shipped import read_bundle
-from compressnet.codec.single import pack_single
+from compressnet.codec.single import Single, pack_single
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, FormatError, InputError
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.networks.numpy import NumpyBackend
@@ -169,18 +169,22 @@ def test_single_blocks() -> None:
             codec_of(make_lossless_bundle(MODELS[1], MODELS[4])).decompress(block)
 
 
+def single(kind: int, images: int, payload: bytes) -> Single:
+    return Single(kind=kind, channels_axis=False, quality=100, images=images, payload=payload)
+
+
 def test_a_single_block_names_its_model() -> None:
     models = (MODELS[1], make_pixel_model(1, seed=5))
     bundle = make_lossless_bundle(*models)
     assert bundle.lossless_identity is not None
     images = images_for(models[1], 3, (7, 6))
     (payload,), _ = LosslessNetwork(models[1]).write_blocks(images, [3])
-    block = pack_single(1, False, 100, 3, bytes([7, 6]) + payload, bundle.lossless_identity)
+    block = pack_single(single(1, 3, bytes([7, 6]) + payload), bundle.lossless_identity)
     assert np.array_equal(codec_of(bundle).decompress(block), images[..., 0])
     colour = images_for(MODELS[3], 1, (7, 6))
     (payload,), _ = LosslessNetwork(MODELS[3]).write_blocks(colour, [1])
     assert ALL.lossless_identity is not None
-    block = pack_single(2, False, 100, 1, bytes([7, 6]) + payload, ALL.lossless_identity)
+    block = pack_single(single(2, 1, bytes([7, 6]) + payload), ALL.lossless_identity)
     with pytest.raises(CorruptError, match="3 channels without an axis"):
         codec_of(ALL).decompress(block)
 
@@ -249,7 +253,7 @@ def test_codec_files_keep_both_parts(shipped: Codec) -> None:
     assert to_bytes(again) == to_bytes(both)
     assert both.lossy_identity == read_bundle("mnist").lossy_identity
     assert both.lossless_identity == make_lossless_bundle(MODELS[1], MODELS[4]).lossless_identity
-    assert both.part(b"?" * 32) is None
+    assert both.only(b"?" * 32) is None
 
 
 FILE, PACKED = to_bytes(make_lossless_bundle(MODELS[2])), pack_bundle(make_lossless_bundle(MODELS[2]))

@@ -225,7 +225,7 @@ def test_refining_makes_symbols_cheaper(tmp_path: Path) -> None:
     refine(trained, IMAGES, tmp_path / "refined.codec", options(epochs=30))
     costs = []
     for name in ("blobs", "refined"):
-        network = compressnet.load(tmp_path / f"{name}.codec").network((8, 12, 1), 60)
+        network = compressnet.load(tmp_path / f"{name}.codec").coder((8, 12, 1), 60).runner
         symbols = network.encode(IMAGES[-100:], 60)
         costs.append(network.costs(IMAGES[-100:], symbols, 60, float(network.network.lambdas[60])).mean())
     assert costs[1] < costs[0]
@@ -286,8 +286,8 @@ def test_moved_qualities_give_what_the_old_ones_did(name: str) -> None:
     for old_quality, new_quality in ((65, 30), (99, 99)):  # where nothing lies between old qualities
         symbols = old.encode(images, old_quality)
         assert (new.encode(images, new_quality) == symbols).mean() > 0.98
-        ideal = old.ideal_bits(symbols, old_quality)
-        assert new.ideal_bits(symbols, new_quality) == pytest.approx(ideal, rel=0.01)
+        ideal = old.bits_per_image(symbols, old_quality).sum()
+        assert new.bits_per_image(symbols, new_quality).sum() == pytest.approx(ideal, rel=0.01)
         error = np.abs(old.decode(symbols, old_quality).astype(int) - new.decode(symbols, new_quality)).mean()
         assert error < 1
         assert again.lambdas[new_quality] == pytest.approx(network.lambdas[old_quality], rel=1e-4)

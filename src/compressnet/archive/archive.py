@@ -9,8 +9,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.archive.blocks import BlockReader, Piece, decoded
+from compressnet.archive.blocks import BlockReader, Piece
 from compressnet.codec.codec import Codec
+from compressnet.coding.coder import METHODS
 from compressnet.container.columns import Labels
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
@@ -227,7 +228,7 @@ class Archive:
 
         def take(piece: Piece) -> None:
             images = images_of[piece.coding.kind]
-            images[row_of[piece.rows]] = decoded(piece).reshape(len(piece.rows), *images.shape[1:])
+            images[row_of[piece.rows]] = piece.images().reshape(len(piece.rows), *images.shape[1:])
 
         self._reader.for_each(self._container.places_of(positions), take)
         if len(images_of) == 1:
@@ -242,10 +243,13 @@ class Archive:
         Raises InputError where one is stored, or where networks with different D coded them.
         """
         pieces = self._reader.pieces(self._container.places_of(positions))
-        stored = [piece.rows for piece in pieces if piece.coding.network is None]
-        if stored:
-            image = positions[np.concatenate(stored).min()]
-            raise InputError(f"{self.name}: image {image} is stored as it is and has no symbols; leave it out")
+        for piece in pieces:
+            coder = piece.coding.coder
+            if not coder.has_symbols:
+                image = positions[piece.rows.min()]
+                raise InputError(
+                    f"{self.name}: image {image} is {METHODS[coder.method]} and has no symbols; leave it out"
+                )
         widths = sorted({piece.values.shape[1] for piece in pieces})
         if len(widths) > 1:
             raise InputError(
@@ -257,6 +261,18 @@ class Archive:
             found[piece.rows] = piece.values
         return found
 
+    def with_symbols(self) -> NDArray[np.bool_]:
+        """Which images have symbols, (N,): a network coded them, the others were kept as pixels.
+
+        Reads every block. Raises CorruptError.
+        """
+        found_N = np.zeros(len(self), np.bool_)
+        for start in range(0, len(self), READ_IMAGES):
+            positions = np.arange(start, min(start + READ_IMAGES, len(self)))
+            for piece in self._reader.pieces(self._container.places_of(positions)):
+                found_N[positions[piece.rows]] = piece.coding.coder.has_symbols
+        return found_N
+
     def check(self, report: Callable[[int], None] = lambda _: None) -> None:
         """Compare every checksum and decode every block; `report` is told how many images in blocks are done.
 
@@ -265,7 +281,7 @@ class Archive:
         container = self._container
         for start in range(0, container.stored_images, READ_IMAGES):
             stop = min(start + READ_IMAGES, container.stored_images)
-            self._reader.for_each(np.arange(start, stop), decoded)
+            self._reader.for_each(np.arange(start, stop), Piece.images)
             report(stop)
         seen = [offset for kind, offset, _ in container.walk() if kind == b"BLOK"]
         if seen != container.blocks.offsets.tolist():

@@ -96,5 +96,5 @@ def _describe_codec(name: str) -> dict[str, Any]:
 
 def _packed_bytes(codec: Bundle, identity: bytes | None) -> int | None:
     """What a part of a codec takes in an archive; None where there is none."""
-    part = None if identity is None else codec.part(identity)
+    part = None if identity is None else codec.only(identity)
     return None if part is None else len(pack_bundle(part))

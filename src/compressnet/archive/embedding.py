@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from compressnet.codec.codec import Codec
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import BackendName, load, make_codec
 from compressnet.codec.packed import pack_bundle, unpack_bundle
 from compressnet.codec.shipped import PathLike, shipped_bundle
-from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY
 from compressnet.container.entries import CodecEntry
-from compressnet.errors import CodecError, CodecNotFoundError, CorruptError, InputError
+from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
 
 
 def chosen_quality(codec: Codec, quality: int | None, max_error: int | None = None) -> int:
-    """The quality where one or none is asked for: the codec's own, or 100 where no value may change and it has that."""
+    """The quality where one or none is asked for.
+
+    None is the codec's own; or 100, where no value may change and the codec has that.
+    """
     if quality is not None:
         return quality
-    return LOSSLESS_QUALITY if max_error == 0 and codec.bundle.pixels else codec.default_quality
+    return LOSSLESS_QUALITY if max_error == 0 and codec.coders(LOSSLESS) else codec.default_quality
 
 
-def codec_entry(codec: Codec, embed: bool | None, quality: int) -> CodecEntry:
-    """What an archive says of the part of its codec that a quality needs.
+class CodecEntries:
+    """What an archive says of the parts of its codec; a part is packed when it is first needed."""
 
-    Embedded by default if the codec did not come with the package. Raises InputError where there is no such part.
-    """
-    bundle = codec.bundle
-    identity = bundle.lossless_identity if quality == LOSSLESS_QUALITY else bundle.lossy_identity
-    part = None if identity is None else bundle.part(identity)
-    if identity is None or part is None:
-        raise InputError(
-            f"quality {quality}: the codec {codec.name} "
-            + (
-                "has no lossless part; train one with 'compressnet train --lossless'"
-                if quality == LOSSLESS_QUALITY
-                else "is lossless, its only quality is 100"
-            )
-        )
-    if embed is None:
-        embed = shipped_bundle(identity) is None
-    return CodecEntry(identity=identity, name=codec.name, embedded=pack_bundle(part) if embed else None)
+    def __init__(self, codec: Codec, embed: bool | None = None, known: Sequence[CodecEntry] = ()) -> None:
+        """embed: whether parts are embedded, by default those that did not come with the package.
+
+        known: entries that the archive has already.
+        """
+        self._codec, self._embed = codec, embed
+        self._of_identity = {entry.identity: entry for entry in known}
+
+    def entry(self, method: int) -> CodecEntry:
+        """The entry of the part of a method, which the codec has. Raises CodecRefusedError, InputError."""
+        bundle = self._codec.bundle
+        identity = next(part.identity for part in bundle.parts if part.method == method)
+        if identity not in self._of_identity:
+            part = bundle.only(identity)
+            assert part is not None
+            embed = shipped_bundle(identity) is None if self._embed is None else self._embed
+            embedded = pack_bundle(part) if embed else None
+            entry = CodecEntry(identity=identity, name=bundle.name, embedded=embedded)
+            self._of_identity[identity] = entry
+        return self._of_identity[identity]
 
 
 def resolve_codec(
@@ -50,7 +58,7 @@ def resolve_codec(
     """
     if codec is not None:
         given = codec if isinstance(codec, Codec) else load(codec, backend, threads)
-        part = given.part(entry.identity)
+        part = given.only(entry.identity)
         if part is None:
             raise CodecError(
                 f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, "
@@ -60,7 +68,7 @@ def resolve_codec(
     if entry.embedded is not None:
         read = unpack_bundle if entry.packed else from_bytes
         bundle = read(entry.embedded, f"{name}: embedded codec")
-        if bundle.part(entry.identity) is not bundle:
+        if bundle.only(entry.identity) is not bundle:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")
         return make_codec(bundle, backend, threads, f"{name}: embedded codec")
     bundle = shipped_bundle(entry.identity)

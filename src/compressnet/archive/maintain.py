@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
-from compressnet.archive.embedding import codec_entry, resolve_codec
+from compressnet.archive.embedding import CodecEntries, resolve_codec
 from compressnet.archive.selection import copy_blocks, copy_images
-from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.router import Router
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
-from compressnet.codec.codec import Codec, check_effort
+from compressnet.codec.codec import Codec
 from compressnet.codec.loading import load
-from compressnet.coding.coder import STORED
+from compressnet.codec.shipped import shipped_name
+from compressnet.coding.coder import LOSSLESS_QUALITY, STORED
 from compressnet.container.columns import Labels, as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
@@ -49,8 +49,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
         parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
         if not any(part.images for part in parts):
             raise InputError("there are no archives to put together, or no images in them")
-        for part in parts:
-            _require_same_codec(parts, part)
+        _require_same_codec(parts)
         labels = _joined_labels([(part.name, part.read_labels()) for part in parts])
         names = _joined_names([(part.read_names(), part.images) for part in parts])
         entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
@@ -84,16 +83,15 @@ def append(
     What is written tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no network
     for are stored, but an error where the archive has one shape and none of them fits. Raises InputError, CodecError.
     """
-    check_effort(effort)
     with Container(FileSource(Path(path))) as old:
-        loaded, entry = _encoding_codec(codec, old, threads, quality)
+        loaded = _encoding_codec(codec, old, threads)
         settings = Settings(
             quality=_last_quality(old, loaded) if quality is None else quality,
             effort=effort,
             block_images=block_images,
-            bounds=Bounds(),
             store_unknown=len(old.kinds) > 1 or not old.codecs,
         )
+        entries = CodecEntries(loaded, None, old.codecs)
         arrays: Iterable[Images] = [images] if isinstance(images, np.ndarray) else images
         shapes = {kind.shape for kind in old.kinds}
         new_labels = None if labels is None else as_labels(labels)
@@ -102,7 +100,7 @@ def append(
         with open_target(Path(path)) as stream:
             writer = ContainerWriter(stream)
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
-            router = Router(writer, loaded, entry, settings, report)
+            router = Router(writer, loaded, settings, entries, report)
             for array in arrays:
                 router.add(array[None] if array.ndim == 2 or array.shape in shapes else array)
             if not router.images:
@@ -141,15 +139,22 @@ def subset(
     )
 
 
-def _require_same_codec(parts: Sequence[Container], other: Container) -> None:
-    """Raises CodecError where an archive was made with another codec than the first that has one."""
-    first = next((part for part in parts if part.codecs), other)
-    if other.codecs and [codec.identity for codec in first.codecs] != [codec.identity for codec in other.codecs]:
-        names = (", ".join(codec.name for codec in part.codecs) for part in (first, other))
-        raise CodecError(
-            f"{other.name}: made with another codec than {first.name} ({' and '.join(names)}); decompress it and "
-            "compress its images with the same codec first"
-        )
+def _require_same_codec(parts: Sequence[Container]) -> None:
+    """Raises CodecError where an archive was made with another codec than one before.
+
+    Archives of one codec may use different parts of it, but no two of one method.
+    """
+    known: dict[int, tuple[CodecEntry, str]] = {}
+    for part in parts:
+        blocks = (part.read_block(number) for number in range(len(part.blocks)))
+        used = {block.method: part.codecs[block.codec] for block in blocks if block.method != STORED}
+        for method, entry in used.items():
+            first, name = known.setdefault(method, (entry, part.name))
+            if first.identity != entry.identity:
+                raise CodecError(
+                    f"{part.name}: made with another codec than {name} ({first.name} and {entry.name}); "
+                    "decompress it and compress its images with the same codec first"
+                )
 
 
 def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
@@ -176,37 +181,42 @@ def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | 
 
 
 def _last_quality(container: Container, codec: Codec) -> int:
-    """The quality of the last block that is not stored, else the codec's own."""
-    blocks = (container.read_block(number) for number in reversed(range(len(container.blocks))))
-    return next((block.quality for block in blocks if block.method != STORED), codec.default_quality)
+    """The quality of the last block that has symbols; else of the last that is not stored, or the codec's own.
 
-
-def _encoding_codec(
-    codec: PathLike | Codec | None, container: Container, threads: int | None, quality: int | None
-) -> tuple[Codec, CodecEntry]:
-    """The codec of an archive, with its encoder, and what the archive says of it.
-
-    It is the one given, a shipped one, or what is embedded where that is lossless and needs no encoder. Raises
-    CodecError, and InputError where the archive has several codecs, or none and none is given.
+    An image coded without loss in an archive of another quality was smaller that way.
     """
-    if len(container.codecs) > 1 or (not container.codecs and codec is None):
-        raise InputError(
-            f"{container.name}: has {len(container.codecs)} codecs; images can be added to archives of one codec, "
-            "or of none if you pass one with --codec"
-        )
+    blocks = [container.read_block(number) for number in range(len(container.blocks))]
+    coded = [block.quality for block in blocks if block.method != STORED]
+    lossy = [quality for quality in coded if quality != LOSSLESS_QUALITY]
+    return (lossy or coded or [codec.default_quality])[-1]
+
+
+def _encoding_codec(codec: PathLike | Codec | None, container: Container, threads: int | None) -> Codec:
+    """The codec of an archive, with its encoder.
+
+    It is the one given, a shipped one, or what is embedded where that is lossless and needs no
+    encoder. Raises CodecError, and InputError where the archive has no codec and none is given.
+    """
+    if not container.codecs and codec is None:
+        raise InputError(f"{container.name}: has no codec, as its images are stored; pass one with --codec")
     if codec is None:
         entry = container.codecs[0]
-        known = resolve_codec(entry, None, container.name, "onnx", threads)
-        if any(network.encoder is None for network in known.bundle.networks):
-            raise CodecError(f"{container.name}: the codec that it embeds has no encoder; pass its file with --codec")
-        return known, entry
-    loaded = codec if isinstance(codec, Codec) else load(codec, threads=threads)
-    if not container.codecs:
-        return loaded, codec_entry(loaded, None, loaded.default_quality if quality is None else quality)
-    entry = container.codecs[0]
-    part = loaded.part(entry.identity)
-    if part is None:
-        raise CodecError(
-            f"{container.name}: needs the codec of identity {entry.identity.hex()}, but {loaded.source} is another one"
+        shipped = shipped_name(entry.identity)
+        embedded = shipped is None
+        loaded = (
+            resolve_codec(entry, None, container.name, "onnx", threads)
+            if shipped is None
+            else load(shipped, threads=threads)
         )
-    return part, entry
+    else:
+        embedded = False
+        loaded = codec if isinstance(codec, Codec) else load(codec, threads=threads)
+    missing = next((entry for entry in container.codecs if loaded.only(entry.identity) is None), None)
+    if embedded and (missing or any(network.encoder is None for network in loaded.bundle.networks)):
+        raise CodecError(f"{container.name}: the codec that it embeds has no encoder; pass its file with --codec")
+    if missing is not None:
+        raise CodecError(
+            f"{container.name}: needs the codec of identity {missing.identity.hex()}, "
+            f"but {loaded.source} is another one"
+        )
+    return loaded

@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
 from compressnet.archive.blocks import Coding, Values
-from compressnet.archive.writing.settings import LOSSLESS_BLOCK_VALUES, STORED_BLOCK_BYTES
-from compressnet.coding.coder import LOSSLESS, LOSSY, STORED
-from compressnet.coding.stored import pack_stored
+from compressnet.coding.coder import STORED
 from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.container.writer import ContainerWriter
-from compressnet.limits import BLOCK_PIXELS_LIMIT
 
 NEW_BLOCK_IMAGES = 256
 """Images of a block that is made anew from parts of others, at most."""
@@ -57,7 +54,7 @@ def copy_images(
     places = container.places_of(chosen)
     wanted = np.unique(places)
     numbers, starts = np.unique(container.blocks_of(wanted), return_index=True)
-    parts = _Parts(archive, writer, len(wanted))
+    parts = _Parts(container, writer, len(wanted))
     for number, rows in zip(numbers.tolist(), np.split(np.arange(len(wanted)), starts[1:]), strict=True):
         block = container.read_block(number)
         if len(rows) == block.images:
@@ -76,9 +73,8 @@ def copy_images(
 class _Parts:
     """Parts of blocks on their way into new ones."""
 
-    def __init__(self, archive: Archive, writer: ContainerWriter, images: int) -> None:
-        container = archive.container
-        self._archive, self._container, self._writer = archive, container, writer
+    def __init__(self, container: Container, writer: ContainerWriter, images: int) -> None:
+        self._container, self._writer = container, writer
         self.codecs = {entry.identity: entry for entry in container.codecs}
         self.places = np.zeros(images, np.uint32)
         """The new place of each wanted image."""
@@ -90,16 +86,16 @@ class _Parts:
 
     def add(self, coding: Coding, values: Values, rows: NDArray[np.int64]) -> None:
         """Have images wait, and write what fills a block."""
-        waiting = self._waiting.setdefault(coding, [])
-        waiting.append((values, rows))
-        while sum(len(part) for _, part in waiting) >= self._block_images(coding):
-            self._write(coding, self._block_images(coding))
+        self._waiting.setdefault(coding, []).append((values, rows))
+        block_images = self._block_images(coding)
+        while sum(len(part) for _, part in self._waiting.get(coding, [])) >= block_images:
+            self._write(coding, block_images)
 
     def flush_like(self, block: Block) -> None:
         """Write what waits and was coded like a block, so that images keep their order."""
         for coding in list(self._waiting):
-            like = (coding.method, coding.kind, coding.codec, coding.quality)
-            if like == (block.method, block.kind, block.codec, block.quality):
+            like = (coding.coder.method, coding.coder.quality, coding.kind, coding.codec)
+            if like == (block.method, block.quality, block.kind, block.codec):
                 self._write(coding, self._block_images(coding))
 
     def flush(self) -> None:
@@ -108,32 +104,22 @@ class _Parts:
             self._write(coding, self._block_images(coding))
 
     def _block_images(self, coding: Coding) -> int:
-        limits = {STORED: STORED_BLOCK_BYTES, LOSSLESS: LOSSLESS_BLOCK_VALUES, LOSSY: BLOCK_PIXELS_LIMIT}
-        limit_bytes = limits[coding.method]
-        image_bytes = math.prod(self._container.kinds[coding.kind].shape)
-        return max(1, min(NEW_BLOCK_IMAGES, limit_bytes // image_bytes))
+        largest = coding.coder.written_values // math.prod(coding.coder.kind)
+        return max(1, min(NEW_BLOCK_IMAGES, largest))
 
     def _write(self, coding: Coding, images: int) -> None:
-        """Write the first images that wait as a block."""
+        """Write the first images that wait as a block; what is left goes on waiting."""
         waiting = self._waiting.pop(coding)
-        if not waiting:
-            return
         values = np.concatenate([part for part, _ in waiting])
         rows = np.concatenate([part for _, part in waiting])
-        self._waiting[coding] = [(values[images:], rows[images:])] if len(rows) > images else []
+        if len(rows) > images:
+            self._waiting[coding] = [(values[images:], rows[images:])]
         values, rows = values[:images], rows[:images]
         self.place(rows)
-        if coding.method == STORED:
-            payload = pack_stored(values.astype(np.uint8, copy=False), coding.step)
-        elif coding.method == LOSSLESS:
-            codec = self._archive.codecs[coding.codec]
-            (_, payload), *_ = codec.write_lossless(values.astype(np.uint8, copy=False), len(rows))[0]
-        else:
-            assert coding.network is not None
-            (payload,) = coding.network.write_payloads(values.astype(np.int32), [len(rows)], coding.quality)
+        (payload,) = coding.coder.write(values, [len(rows)])
         block = Block(
-            method=coding.method,
-            quality=coding.quality,
+            method=coding.coder.method,
+            quality=coding.coder.quality,
             kind=coding.kind,
             codec=coding.codec,
             images=len(rows),

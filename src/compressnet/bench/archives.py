@@ -15,13 +15,8 @@ from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import CompressnetError
 from compressnet.images.alpha import clear_hidden
-from compressnet.images.kinds import Images, kind_of
+from compressnet.images.kinds import Images
 from compressnet.images.metrics import compare
-
-
-def codes_lossless(codec: Codec, images_NHWC: Images) -> bool:
-    """Whether the codec codes images like these without loss."""
-    return codec.codes_lossless(kind_of(images_NHWC))
 
 
 def measure_archive(images_NHWC: Images, codec: Codec, quality: int, effort: int) -> tuple[Point, Images]:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from compressnet import api
-from compressnet.archive.embedding import codec_entry
+from compressnet.archive.embedding import CodecEntries
 from compressnet.codec.codec import Codec
-from compressnet.codec.export import make_models
+from compressnet.codec.export import make_models, network_at
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.alpha import clear_hidden, fill_hidden
 from compressnet.images.kinds import Images, kind_of
@@ -51,6 +51,10 @@ class Evaluation:
     """PSNR image by image, of the archive's pixels."""
     perfect: bool
     """Whether every value came back from the archive as it was."""
+    lossless_images: int
+    """Images that the archive holds without loss, as that takes no more bytes."""
+    expected: bool
+    """Whether the archive gives those as they were, and for all others what the models give."""
 
     @property
     def bytes_per_image(self) -> float:
@@ -64,8 +68,13 @@ class Evaluation:
 
     @property
     def identical(self) -> bool:
-        """Whether all ways gave the same pixels, to the bit; without loss, whether these are the originals'."""
-        return self.perfect if self.is_lossless else len({row.pixels_sha256 for row in self.rows}) == 1
+        """Whether all ways gave the same pixels, to the bit; without loss, whether these are the originals'.
+
+        Images that the archive holds without loss have to be as they were in it.
+        """
+        if self.is_lossless:
+            return self.perfect
+        return self.expected and len({row.pixels_sha256 for row in self.rows[:-1]}) == 1
 
     def as_json(self) -> dict[str, Any]:
         """The document that `evaluate --json` prints."""
@@ -78,6 +87,7 @@ class Evaluation:
             "bytes_per_image": self.bytes_per_image,
             "ideal_bytes_per_image": self.ideal_bytes_per_image,
             "codec_bytes": self.codec_bytes,
+            "lossless_images": self.lossless_images,
             "rows": [
                 {
                     "path": row.path,
@@ -114,10 +124,11 @@ def evaluate(
     """
     quality = codec.default_quality if quality is None else quality
     rows: list[Row] = []
+    modelled = images
     if quality != LOSSLESS_QUALITY:
         if images.ndim == 4:
             images = clear_hidden(images)
-        rows = _ways_without_archive(images, codec, quality, report)
+        rows, modelled = _ways_without_archive(images, codec, quality, report)
     report("archive")
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
         path = Path(folder) / "evaluate.cnet"
@@ -126,10 +137,11 @@ def evaluate(
             decoded = archive.array()
             rows.append(_row("archive", images, decoded, rows))
             ideal_bytes = archive.ideal_bytes()
+            with_symbols_N = archive.with_symbols()
         archive_bytes = path.stat().st_size
     assert archive_bytes == written.archive_bytes
-    entry = codec_entry(codec, True, quality)
-    assert entry.embedded is not None
+    lossless_images = 0 if quality == LOSSLESS_QUALITY else int((~with_symbols_N).sum())
+    modelled = np.where(with_symbols_N[(...,) + (None,) * (images.ndim - 1)], modelled, images)
     return Evaluation(
         images=len(images),
         codec=codec.name,
@@ -137,28 +149,41 @@ def evaluate(
         effort=effort,
         archive_bytes=archive_bytes,
         ideal_bytes_per_image=ideal_bytes / len(images),
-        codec_bytes=len(entry.embedded),
+        codec_bytes=_embedded_bytes(codec, {quality, LOSSLESS_QUALITY} if lossless_images else {quality}),
         rows=rows,
         spread=psnr_spread(images, decoded),
         perfect=np.array_equal(images, decoded),
+        lossless_images=lossless_images,
+        expected=np.array_equal(modelled, decoded),
     )
 
 
-def _ways_without_archive(images: Images, codec: Codec, quality: int, report: Callable[[str], None]) -> list[Row]:
-    """The figures of the models: in one, in two, and exported."""
+def _embedded_bytes(codec: Codec, qualities: set[int]) -> int:
+    """What the parts that code at some qualities take where they are embedded."""
+    parts = (codec.bundle.part_at(quality) for quality in qualities)
+    entries = CodecEntries(codec, embed=True)
+    embedded = [entries.entry(part.method).embedded for part in parts if part is not None]
+    return sum(len(data) for data in embedded if data is not None)
+
+
+def _ways_without_archive(
+    images: Images, codec: Codec, quality: int, report: Callable[[str], None]
+) -> tuple[list[Row], Images]:
+    """The figures of the models, in one, in two, and exported; and the pixels of the first."""
     kind = kind_of(images)
     rows: list[Row] = []
     report("autoencoder")
-    rows.append(_row("autoencoder", images, codec.autoencoder(images, quality), rows))
+    modelled = codec.autoencoder(images, quality)
+    rows.append(_row("autoencoder", images, modelled, rows))
     report("encoder+decoder")
     symbols = codec.encoder(images, quality)
     decoded = codec.decoder(symbols, quality, kind).reshape(images.shape)
     rows.append(_row("encoder+decoder", images, decoded, rows))
     report("onnx")
-    network = codec.network(kind, quality).network
+    network = network_at(codec.bundle, quality, kind)
     models = make_models(codec.bundle, quality, network)
     filled_NHWC = fill_hidden(images.reshape(len(images), *kind))
     given = filled_NHWC[..., 0] if kind[2] == 1 else filled_NHWC
     decoded = run_model(models.decoder, run_model(models.encoder, given, codec.threads), codec.threads)
     rows.append(_row("onnx", images, clear_hidden(decoded.reshape(filled_NHWC.shape)).reshape(images.shape), rows))
-    return rows
+    return rows, modelled

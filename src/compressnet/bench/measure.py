@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
-from compressnet.bench.archives import codes_lossless, measure_archive, measure_lossless
+from compressnet.bench.archives import measure_archive, measure_lossless
 from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Failure, Inspected, Point
 from compressnet.bench.rivals.catalogue import find_lossless_rivals, find_rivals
 from compressnet.bench.rivals.pictures import pixels_of
@@ -23,7 +23,7 @@ from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.container import Container
 from compressnet.container.sources import FileSource
 from compressnet.images.alpha import clear_hidden
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, kind_of
 from compressnet.images.metrics import compare, mse_per_image
 
 EFFORTS = (1, 5, 9)
@@ -52,7 +52,7 @@ def run_bench(
     chosen = find_rivals(rivals)
     low, high = codec.qualities
     grid = sorted({*range(low, high + 1, 9), codec.default_quality, high}) if qualities is None else list(qualities)
-    own_lossless = codes_lossless(codec, images_NHWC)
+    own_lossless = codec.why_not(kind_of(images_NHWC), LOSSLESS_QUALITY) is None
     begin = _steps(len(grid) * len(efforts) + own_lossless + _settings(chosen), report)
     points: list[Point] = []
     few = images_NHWC
@@ -95,7 +95,7 @@ def run_lossless(
     begin(f"{COMPRESSNET}, lossless")
     points: list[Point] = []
     failures: list[Failure] = []
-    if codes_lossless(codec, images_NHWC):
+    if codec.why_not(kind_of(images_NHWC), LOSSLESS_QUALITY) is None:
         points.append(measure_lossless(images_NHWC, codec))
     else:
         kind = "x".join(map(str, images_NHWC.shape[1:]))

@@ -1,15 +1,7 @@
-"""The codec file, NAME.codec: safetensors with the networks' structure as JSON in its metadata.
+"""A codec as data: what it is called, and its parts, proved.
 
-    __metadata__  {"compressnet": "1", "codec": JSON}
-    JSON          {"name", "default_quality", "about", "networks": [network, ...], "pixels": [pixel model, ...]}
-    network       {"kind": [H,W,C], "qualities": [low,high], "decoder": [node, ...], "encoder": [node, ...]}
-    tensors       "0.decoder.ARRAY", "0.encoder.ARRAY", "0.prior.ARRAY", "0.tables.ARRAY", "0.probe.ARRAY",
-                  "0.encoder.lambda"; "pixels.0.ARRAY", see `compressnet.lossless.arrays`, and "pixels.0.probe"
-
-The leading number is the network's. Decoding needs `decoder`, `prior` and `tables`: they make the codec's
-identity, and they are what an archive embeds, with the probe; `encoder` may be missing. A codec has two parts, either
-of which may be missing: networks, which are lossy, and pixel models, which are not. Each part has an identity of its
-own, and an archive embeds the part that it needs.
+A codec has up to two parts, of one method each: networks, which are lossy, and pixel models, which
+are not. Each has an identity of its own, and an archive embeds the parts that it needs.
 """
 
 from __future__ import annotations
@@ -17,87 +9,118 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.coding.coder import LOSSLESS, LOSSY
+from compressnet.coding.part import Part, Tensors
 from compressnet.errors import CorruptError
-from compressnet.lossless.arrays import PROBE, model_from, pixels_identity
 from compressnet.lossless.model import PixelModel
-from compressnet.lossy.arrays import Tensors, lossy_identity_of, network_from, whole_number
+from compressnet.lossless.part import LosslessPart
+from compressnet.lossy.arrays import whole_number
 from compressnet.lossy.network import Network
+from compressnet.lossy.part import LossyPart
 
-PIXELS = "pixels"
-"""What the names of pixel models' tensors begin with, and their key in the JSON."""
+PARTS = (LossyPart, LosslessPart)
+"""Every kind of part, in the order in which a codec has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A codec as data: proved networks and what they are called."""
+    """A codec as data."""
 
     name: str
     default_quality: int
     about: str
-    networks: tuple[Network, ...]
-    """The lossy part."""
-    pixels: tuple[PixelModel, ...]
-    """The lossless part."""
-    lossy_identity: bytes | None
-    """SHA-256 of what decoding needs of the lossy part, 32 bytes; None where there is none."""
-    lossless_identity: bytes | None
+    parts: tuple[LossyPart | LosslessPart, ...]
+    """One of each method at most, at least one in all."""
 
     @property
     def identity(self) -> bytes:
-        """The lossy part's identity; where there is none, the lossless part's."""
-        identity = self.lossy_identity or self.lossless_identity
-        assert identity is not None
-        return identity
+        """The first part's: the lossy one's, where there is one."""
+        return self.parts[0].identity
 
-    def part(self, identity: bytes) -> Bundle | None:
-        """The part of an identity, as a codec of its own; None where neither part has it."""
-        if identity == self.lossy_identity:
-            return self if not self.pixels else replace(self, pixels=(), lossless_identity=None)
-        if identity == self.lossless_identity:
-            lossless = {"networks": (), "lossy_identity": None, "default_quality": LOSSLESS_QUALITY}
-            return self if not self.networks else replace(self, **lossless)
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Those of the lossy part; none where there is no such part."""
+        return next((part.networks for part in self.parts if isinstance(part, LossyPart)), ())
+
+    @property
+    def pixels(self) -> tuple[PixelModel, ...]:
+        """The models of the lossless part; none where there is no such part."""
+        return next((part.models for part in self.parts if isinstance(part, LosslessPart)), ())
+
+    @property
+    def lossy_identity(self) -> bytes | None:
+        """The lossy part's identity."""
+        return self._identity_of(LOSSY)
+
+    @property
+    def lossless_identity(self) -> bytes | None:
+        """The lossless part's identity."""
+        return self._identity_of(LOSSLESS)
+
+    def _identity_of(self, method: int) -> bytes | None:
+        return next((part.identity for part in self.parts if part.method == method), None)
+
+    def part_at(self, quality: int) -> Part | None:
+        """The part that codes at a quality; None where none does."""
+        return next((part for part in self.parts if part.has_quality(quality)), None)
+
+    def only(self, identity: bytes) -> Bundle | None:
+        """A codec of the part of an identity alone; None where no part has it."""
+        for part in self.parts:
+            if part.identity == identity and len(self.parts) == 1:
+                return self
+            if part.identity == identity:
+                low, high = part.qualities
+                quality = min(max(self.default_quality, low), high)
+                return replace(self, parts=(part,), default_quality=quality)
         return None
 
 
-def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:
-    """A bundle from its JSON document and the tensors of all its networks, proved; `source` names it in errors.
-
-    Raises CorruptError for a codec that is damaged or would not run exactly.
-    """
-    try:
-        networks = tuple(network_from(i, entry, tensors) for i, entry in enumerate(document["networks"]))
-        pixels = tuple(_pixel_model(i, entry, tensors) for i, entry in enumerate(document.get("pixels", [])))
-        name, about = str(document["name"]), str(document["about"])
-        default_quality = whole_number(document["default_quality"])
-        if not networks and not pixels:
-            raise CorruptError("it has no network")
-        ranges = [network.qualities for network in networks] or [(LOSSLESS_QUALITY, LOSSLESS_QUALITY)]
-        if not any(low <= default_quality <= high for low, high in ranges):
-            raise CorruptError(f"none of its networks has its default quality, {default_quality}")
-        return make_bundle(networks, pixels, name=name, default_quality=default_quality, about=about)
-    except CorruptError as error:
-        raise CorruptError(f"{source}: {error}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
-        raise CorruptError(f"{source}: the codec's networks cannot be read ({error!r})") from error
-
-
 def make_bundle(
-    networks: tuple[Network, ...], pixels: tuple[PixelModel, ...] = (), *, name: str, default_quality: int, about: str
+    networks: tuple[Network, ...],
+    pixels: tuple[PixelModel, ...] = (),
+    *,
+    name: str,
+    default_quality: int,
+    about: str,
 ) -> Bundle:
-    """A bundle with its identities computed."""
+    """A bundle of networks and pixel models, with its identities computed."""
+    parts = (LossyPart.of(networks) if networks else None, LosslessPart.of(pixels) if pixels else None)
     return Bundle(
         name=name,
         default_quality=default_quality,
         about=about,
-        networks=networks,
-        pixels=pixels,
-        lossy_identity=lossy_identity_of(networks) if networks else None,
-        lossless_identity=pixels_identity(pixels) if pixels else None,
+        parts=tuple(part for part in parts if part is not None),
     )
 
 
-def _pixel_model(i: int, entry: Any, tensors: Tensors) -> PixelModel:
-    start, probe = f"{PIXELS}.{i}.", f"{PIXELS}.{i}.{PROBE}"
-    arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start) and name != probe}
-    return model_from(entry, arrays, tensors[probe])
+def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:
+    """A bundle from its JSON document and the tensors of all its parts, proved; `source` names it.
+
+    Raises CorruptError for a codec that is damaged or would not run exactly.
+    """
+    try:
+        read = tuple(part.read(document, tensors) for part in PARTS)
+        bundle = Bundle(
+            name=str(document["name"]),
+            default_quality=whole_number(document["default_quality"]),
+            about=str(document["about"]),
+            parts=tuple(part for part in read if part is not None),
+        )
+        if not bundle.parts:
+            raise CorruptError("it has no network")
+        if not bundle.parts[0].has_quality(bundle.default_quality):
+            raise CorruptError(f"none of its networks has its default quality, {bundle.default_quality}")
+    except CorruptError as error:
+        raise CorruptError(f"{source}: {error}") from error
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise CorruptError(f"{source}: the codec's networks cannot be read ({error!r})") from error
+    return bundle

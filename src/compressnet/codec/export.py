@@ -14,6 +14,7 @@ from compressnet.codec.bundle import Bundle
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import CodecError, InputError
 from compressnet.files import atomic_write
+from compressnet.images.kinds import Kind, size_text
 from compressnet.lossy.network import Network
 from compressnet.networks.graphs import GraphBuilder
 
@@ -61,7 +62,7 @@ def make_models(bundle: Bundle, quality: int, network: Network) -> Models:
         "compressnet.codec": bundle.name,
         "compressnet.identity": bundle.identity.hex(),
         "compressnet.quality": str(quality),
-        "compressnet.kind": "x".join(map(str, network.kind)),
+        "compressnet.kind": size_text(network.kind),
         "compressnet.symbols": str(len(network.prior.order)),
     }
     encoder = GraphBuilder(quality)
@@ -82,8 +83,11 @@ def make_models(bundle: Bundle, quality: int, network: Network) -> Models:
     )
 
 
-def network_at(bundle: Bundle, quality: int) -> Network:
-    """The codec's network at a quality. Raises InputError where there is none."""
+def network_at(bundle: Bundle, quality: int, kind: Kind | None = None) -> Network:
+    """The codec's first network at a quality, for a kind of image if one is given.
+
+    Raises InputError where there is none.
+    """
     if not bundle.networks:
         raise InputError(
             f"the codec {bundle.name} is lossless: its network goes pixel by pixel, and has no encoder or decoder to "
@@ -95,9 +99,10 @@ def network_at(bundle: Bundle, quality: int) -> Network:
             "'compressnet compress --quality 100', or export another quality"
         )
     for network in bundle.networks:
-        if network.qualities[0] <= quality <= network.qualities[1]:
+        if network.qualities[0] <= quality <= network.qualities[1] and kind in (None, network.kind):
             return network
-    raise InputError(f"quality {quality}: the codec {bundle.name} has none such")
+    low, high = bundle.parts[0].qualities
+    raise InputError(f"quality {quality}: the codec {bundle.name} has qualities {low} to {high} to export")
 
 
 def export(bundle: Bundle, folder: Path, quality: int) -> list[Path]:

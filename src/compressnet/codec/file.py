@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import safetensors.numpy
 
-from compressnet.codec.bundle import PIXELS, Bundle, from_parts
+from compressnet.codec.bundle import Bundle, from_parts
+from compressnet.coding.part import Tensors
 from compressnet.errors import CorruptError, FormatError
-from compressnet.lossless.arrays import PROBE, arrays_of, entry_of
-from compressnet.lossy.arrays import Tensors, part_of, to_parts
+from compressnet.lossy.part import LossyPart
 
 VERSION = "1"
 
 
 def to_bytes(bundle: Bundle, *, encoder: bool = True) -> bytes:
-    """The codec file; without its encoder it is what an archive embeds."""
-    networks, tensors = to_parts(bundle.networks)
-    if not encoder:
-        networks = [{key: value for key, value in network.items() if key != "encoder"} for network in networks]
-        tensors = {name: array for name, array in tensors.items() if part_of(name) != "encoder"}
-    document = {
+    """The codec file; without its encoder it is what an archive may embed."""
+    document: dict[str, Any] = {
         "name": bundle.name,
         "default_quality": bundle.default_quality,
         "about": bundle.about,
-        "networks": networks,
+        LossyPart.key: [],  # there in every codec file
     }
-    if bundle.pixels:
-        document["pixels"] = [entry_of(model) for model in bundle.pixels]
-        for i, model in enumerate(bundle.pixels):
-            tensors |= {f"{PIXELS}.{i}.{name}": array for name, array in arrays_of(model).items()}
-            tensors[f"{PIXELS}.{i}.{PROBE}"] = model.probe
+    tensors: Tensors = {}
+    for part in bundle.parts:
+        written = part if encoder else part.without_encoder()
+        document[part.key] = written.entries()
+        tensors |= written.tensors()
     metadata = {"compressnet": VERSION, "codec": json.dumps(document, separators=(",", ":"), sort_keys=True)}
     return _canonical(safetensors.numpy.save(tensors, metadata))
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.shipped import DEFAULT_CODEC, PathLike, find_codec, read_bundle
 from compressnet.errors import InputError
-from compressnet.lossy.network import Network
-from compressnet.lossy.search.search import Gradient
 from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.program import Backend
+from compressnet.threads import default_threads
 
 BackendName = Literal["onnx", "numpy"]
 
@@ -28,25 +26,12 @@ def make_backend(name: str, threads: int) -> Backend:
     raise InputError(f"backend {name!r}: there are 'onnx' and 'numpy'")
 
 
-def default_threads() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def make_codec(bundle: Bundle, backend: str, threads: int | None, source: str) -> Codec:
     """A codec of a bundle; `source` names it in errors. Raises InputError, CodecRefusedError."""
     threads = default_threads() if threads is None else threads
     if threads < 1:
         raise InputError(f"{threads} threads: at least 1 is needed")
-    return Codec(bundle, make_backend(backend, threads), threads, source, _make_gradient)
-
-
-def _make_gradient(network: Network, quality: int) -> Gradient:
-    from compressnet.lossy.search.onnx import OnnxGradient
-
-    return OnnxGradient(network, quality)
+    return Codec(bundle, make_backend(backend, threads), threads, source)
 
 
 def load(codec: PathLike = DEFAULT_CODEC, backend: BackendName = "onnx", threads: int | None = None) -> Codec:

@@ -23,14 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.codec.arrays import Layout, elements_limit, pack_arrays, unpack_arrays
-from compressnet.codec.bundle import PIXELS, Bundle, from_parts
+from compressnet.codec.bundle import Bundle, from_parts
 from compressnet.coding.mixture import make_tables
+from compressnet.coding.part import Tensors
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.limits import CODEC_BYTES_LIMIT, PACKED_NETWORKS_LIMIT, PACKED_STRUCTURE_BYTES_LIMIT
-from compressnet.lossless.arrays import PROBE, arrays_of, dtype_of, entry_of
+from compressnet.lossless.arrays import PIXELS, PROBE, arrays_of, dtype_of, entry_of
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import PixelModel
-from compressnet.lossy.arrays import DEQUANTIZED, Tensors, tensor_dtype, to_parts
+from compressnet.lossy.arrays import DEQUANTIZED, tensor_dtype, to_parts
 from compressnet.lossy.coder import CodecNetwork
 from compressnet.lossy.network import Network
 from compressnet.lossy.probe import Probe, derived_symbols

@@ -60,10 +60,13 @@ def read_bundle(codec: PathLike) -> Bundle:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def shipped_name(identity: bytes) -> str | None:
+    """The name of the shipped codec that has a part of an identity; None where none has it."""
+    names = (name for name in shipped_codecs() if read_bundle(name).only(identity) is not None)
+    return next(names, None)
+
+
 def shipped_bundle(identity: bytes) -> Bundle | None:
-    """The part of a shipped codec that has an identity."""
-    for path in set(shipped_codecs().values()):
-        part = read_bundle(path).part(identity)
-        if part is not None:
-            return part
-    return None
+    """The part of a shipped codec that has an identity, as a codec of its own."""
+    name = shipped_name(identity)
+    return None if name is None else read_bundle(name).only(identity)

@@ -1,8 +1,79 @@
-"""A way of coding images."""
+"""The one interface of every way of coding images, bound to one kind of image and one quality.
+
+    images (N,H,W,C) -> values_of -> values -> write -> payloads of blocks
+    images (N,H,W,C) <- images_of <- values <- read  <- payloads of blocks
+
+Values are symbols (N,D) where the method has some, else pixels (N,H,W,C). Whatever writes, reads,
+measures or searches talks to coders alone; which method is behind them it need not know.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.images.kinds import Images, Kind
+from compressnet.limits import BLOCK_VALUES_LIMIT
+
 STORED, LOSSY, LOSSLESS = 0, 1, 2
 METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless"}
-STORED_QUALITY = LOSSLESS_QUALITY = 100
-"""What stands where a lossy block has its quality."""
+LOSSLESS_QUALITY = 100
+"""The quality of every block that is not lossy."""
+
+Values = NDArray[Any]
+"""Symbols (N,D), integers, or pixels uint8 (N,H,W,C)."""
+
+
+class Coder(ABC):
+    """A way of coding images of one kind at one quality; may be used by several threads."""
+
+    method: ClassVar[int]
+    """Which of METHODS: what a block's record says of it."""
+    has_symbols: ClassVar[bool]
+    """Whether values are symbols; else they are pixels, as `images_of` gives them."""
+    written_values: ClassVar[int]
+    """Pixels times channels of a block that is written, at most."""
+    read_values: ClassVar[int] = BLOCK_VALUES_LIMIT
+    """Pixels times channels of blocks that are read together; a block that has more is refused."""
+    kind: Kind
+    quality: int
+
+    @property
+    @abstractmethod
+    def exact(self) -> bool:
+        """Whether every image comes back as it was."""
+
+    @abstractmethod
+    def values_of(self, images_NHWC: Images, effort: int = 1) -> Values:
+        """The values (N,...) that stand for images.
+
+        effort: 1 to 9, how long to search for cheaper values; a method without a search ignores it.
+        Raises CodecError where the codec cannot encode.
+        """
+
+    @abstractmethod
+    def write(self, values: Values, counts: Sequence[int], bits_N: NDArray[np.float64] | None = None) -> list[bytes]:
+        """The payload of each block; block i holds the next `counts[i]` values.
+
+        bits_N: (N,), is filled with what `bits` gives, at hardly any cost beyond that of writing.
+        """
+
+    @abstractmethod
+    def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> Values:
+        """The values of all blocks, one after the other. Raises CorruptError."""
+
+    @abstractmethod
+    def images_of(self, values: Values) -> Images:
+        """The images (N,H,W,C) that values stand for."""
+
+    @abstractmethod
+    def bits(self, values: Values) -> NDArray[np.float64]:
+        """The ideal code length of each image (N,), without what a block takes besides."""
+
+    @abstractmethod
+    def check_probe(self) -> None:
+        """Raises CodecRefusedError where this machine does not reproduce what others decode."""

@@ -1,26 +1,47 @@
-"""Blocks in lockstep: coded together, so that the steps of an entropy model are shared by many images."""
+"""Blocks in lockstep: coded together, so that many images share the steps of an entropy model.
+
+Blocks are cut into parts, parts are spread over threads, and a part's blocks are coded at once.
+No number of threads changes a byte.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.coding.coder import Coder, Values
+from compressnet.images.kinds import Images
+from compressnet.threads import spread
 
 LOCKSTEP_IMAGES = 1024
-"""Images whose symbols are coded together: enough to fill matrix products, few enough to stay in cache."""
+"""Images that are coded together: enough to fill matrix products, few enough to stay in cache."""
+SEARCH_IMAGES = 256
+"""Images that are searched together: enough to make the calls that a step takes pay."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockstepPart:
+    """Consecutive blocks that are coded together."""
+
+    first: int
+    """The number of the first block."""
+    start: int
+    """The row of its first image."""
+    counts: list[int]
+    """Images of each block."""
+
+    @property
+    def rows(self) -> slice:
+        """All its images."""
+        return slice(self.start, self.start + sum(self.counts))
 
 
 def block_counts(images: int, block_images: int) -> list[int]:
     """How many images each block holds."""
     return [min(block_images, images - i) for i in range(0, images, block_images)]
-
-
-class LockstepPart:
-    """Consecutive blocks that are coded together."""
-
-    __slots__ = ("counts", "first", "start", "stop")
-
-    def __init__(self, first: int, start: int, counts: list[int]) -> None:
-        self.first, self.start, self.counts = first, start, counts
-        self.stop = start + sum(counts)
 
 
 def lockstep_parts(counts: Sequence[int], threads: int) -> list[LockstepPart]:
@@ -37,3 +58,58 @@ def lockstep_parts(counts: Sequence[int], threads: int) -> list[LockstepPart]:
     if part:
         parts.append(LockstepPart(first, start, part))
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Payloads:
+    """Blocks that a coder has written."""
+
+    blocks: list[tuple[int, bytes]]
+    """(images, payload) of each."""
+    bits_N: NDArray[np.float64]
+    """The ideal code length of each image."""
+
+
+def values_of(coder: Coder, images_NHWC: Images, effort: int, threads: int) -> Values:
+    """The values of images, found on several threads. Raises CodecError."""
+    together = LOCKSTEP_IMAGES if effort == 1 else SEARCH_IMAGES
+    starts = range(0, len(images_NHWC), together)
+    parts = spread(lambda start: coder.values_of(images_NHWC[start : start + together], effort), starts, threads)
+    return np.concatenate(parts)
+
+
+def write_values(coder: Coder, values: Values, block_images: int, threads: int) -> Payloads:
+    """Values to blocks of up to `block_images` images, on several threads."""
+    counts = block_counts(len(values), block_images)
+    bits_N = np.zeros(len(values))
+
+    def write(part: LockstepPart) -> list[bytes]:
+        return coder.write(values[part.rows], part.counts, bits_N[part.rows])
+
+    written = spread(write, lockstep_parts(counts, threads), threads)
+    payloads = [payload for part in written for payload in part]
+    return Payloads(list(zip(counts, payloads, strict=True)), bits_N)
+
+
+def write_images(
+    coder: Coder, images_NHWC: Images, block_images: int, effort: int, threads: int
+) -> tuple[Payloads, Values]:
+    """Images to blocks of up to `block_images`, on several threads; with the values written.
+
+    At effort 1 a part is encoded by the thread that writes it: while one thread is in the entropy
+    model, which wants Python's lock, another is in the encoder, which does not.
+    """
+    if effort > 1:
+        values = values_of(coder, images_NHWC, effort, threads)
+        return write_values(coder, values, block_images, threads), values
+    counts = block_counts(len(images_NHWC), block_images)
+    bits_N = np.zeros(len(images_NHWC))
+
+    def write(part: LockstepPart) -> tuple[list[bytes], Values]:
+        values = coder.values_of(images_NHWC[part.rows])
+        return coder.write(values, part.counts, bits_N[part.rows]), values
+
+    parts = spread(write, lockstep_parts(counts, threads), threads)
+    payloads = [payload for written, _ in parts for payload in written]
+    values = np.concatenate([values for _, values in parts])
+    return Payloads(list(zip(counts, payloads, strict=True)), bits_N), values

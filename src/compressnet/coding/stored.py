@@ -1,4 +1,4 @@
-"""Payloads of stored blocks: images as they are, or in steps of a few grey levels, without any network.
+"""The stored coder: images as they are, or in steps of a few grey levels, without any network.
 
 packing         1 byte: how the values are packed: 0 not at all, 1 zlib, 2 LZMA2 (raw)
 step            1 byte: s, odd; a value x is kept as k = (x + (s - 1) / 2) div s and read as min(k * s, 255)
@@ -16,13 +16,15 @@ from __future__ import annotations
 import lzma
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder, Values
 from compressnet.errors import CorruptError
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Kind
 from compressnet.wire import Reader
 
 RAW, ZLIB, LZMA2 = 0, 1, 2
@@ -84,7 +86,7 @@ def pack_stored(images_NHWC: Images, step: int) -> bytes:
     return best
 
 
-def unpack_stored(data: bytes, images: int, kind: tuple[int, int, int], what: str) -> tuple[Images, int]:
+def unpack_stored(data: bytes, images: int, kind: Kind, what: str = "the payload") -> tuple[Images, int]:
     """Images uint8 (N,H,W,C) of a stored block, and the step they were stored in. Raises CorruptError."""
     reader = Reader(data, what)
     packing, step, code = reader.uint(1), reader.uint(1), reader.uint(1)
@@ -106,6 +108,69 @@ def unpack_stored(data: bytes, images: int, kind: tuple[int, int, int], what: st
         residuals = _give_green(residuals, count)
     levels = _levels_of(residuals, arrangement.predictor, count)
     return np.minimum(levels.astype(np.uint16) * step, 255).astype(np.uint8), step
+
+
+class StoredCoder(Coder):
+    """Pixels without a codec, of one kind: values are pixels uint8 (N,H,W,C) as they are read.
+
+    Two coders of one kind and step are equal.
+    """
+
+    method = STORED
+    has_symbols = False
+    written_values = 1 << 22  # reading one image unpacks the whole block
+    quality = LOSSLESS_QUALITY
+
+    def __init__(self, kind: Kind, step: int = 1) -> None:
+        """step: which values are kept, an odd number; see `in_steps`."""
+        self.kind, self.step = kind, step
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StoredCoder) and (self.kind, self.step) == (other.kind, other.step)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.step))
+
+    @property
+    def exact(self) -> bool:
+        """Unless it keeps steps."""
+        return self.step == 1
+
+    def values_of(self, images_NHWC: Images, effort: int = 1) -> Images:
+        """What the images are read as; there is nothing to search."""
+        del effort
+        return images_NHWC if self.exact else in_steps(images_NHWC, self.step)
+
+    def write(self, values: Values, counts: Sequence[int], bits_N: NDArray[np.float64] | None = None) -> list[bytes]:
+        """The payload of each block, in the coarsest step that keeps all of its values."""
+        if bits_N is not None:
+            bits_N[:] = self.bits(values)
+        blocks = np.split(values, np.cumsum(counts)[:-1])
+        return [pack_stored(block, coarsest_step(block)) for block in blocks]
+
+    def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> Images:
+        """Images (N,H,W,C). Raises CorruptError."""
+        both = zip(payloads, counts, strict=True)
+        return np.concatenate([unpack_stored(payload, count, self.kind)[0] for payload, count in both])
+
+    def images_of(self, values: Values) -> Images:
+        """The values, which are the images."""
+        return values
+
+    def bits(self, values: Values) -> NDArray[np.float64]:
+        """What each image takes as it is, or packed by zlib on its own, whichever is less."""
+        raw_bytes = math.prod(self.kind)
+        sizes = [min(raw_bytes, len(zlib.compress(image.tobytes()))) for image in values]
+        return 8 * np.array(sizes, np.float64)
+
+    def check_probe(self) -> None:
+        """There is nothing that a machine could do otherwise."""
+
+
+def coarsest_step(values: Images) -> int:
+    """The largest step in which these very values can be kept."""
+    present = np.flatnonzero(np.bincount(values.ravel(), minlength=256)).astype(np.uint8)
+    return next(step for step in range(255, 0, -2) if np.array_equal(in_steps(present, step), present))
 
 
 def _level_count(step: int) -> int:

@@ -75,10 +75,13 @@ def compress(
     """Compress images into an archive. Those that the codec has no network for are stored in it as they are."""
     from compressnet import api
     from compressnet.archive.embedding import chosen_quality
+    from compressnet.archive.writing.bounds import Bounds
+    from compressnet.archive.writing.settings import Settings
     from compressnet.images import read_labels
     from compressnet.packing.targets import sample_sizes
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
+    bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if output != STREAM:
         require_target_free(Path(output), force=force)
     collection = open_input(source)
@@ -87,23 +90,24 @@ def compress(
     if target is not None:
         sample = collection.sample_sets(sample_sizes(effort)[1])
         quality = reach(target, loaded, sample, effort, block_images, quiet=quiet)
+    settings = Settings(
+        quality=chosen_quality(loaded, quality, max_error),
+        effort=effort,
+        block_images=block_images,
+        bounds=bounds,
+        embed_codec=embed_codec,
+    )
     with progress_bar("compress", collection.count, quiet=quiet) as report:
-        written = api.compress(
+        written = api.write(
             collection.batches(),
             sys.stdout.buffer if output == STREAM else Path(output),
             loaded,
-            quality=quality,
-            effort=effort,
-            block_images=block_images,
+            settings,
             labels=chosen_labels,
             names=collection.names,
-            embed_codec=embed_codec,
-            max_error=max_error,
-            min_psnr=min_psnr,
-            exact_alpha=exact_alpha,
             report=report,
         )
-    shown = chosen_quality(loaded, quality, max_error)
+    shown = settings.quality
     if as_json and output != STREAM:
         print(json.dumps(written.as_json() | {"codec": loaded.name, "quality": shown}))
     elif not quiet and output != STREAM:
@@ -114,7 +118,7 @@ def compress(
         )
         for line in written.remarks(collection.names):
             console.print(line)
-        if max_error is None and min_psnr is None and shown != LOSSLESS_QUALITY:
+        if not bounds.are_set and shown != LOSSLESS_QUALITY:
             _warn_of_ruined(output, collection, loaded, written.images)
 
 

@@ -6,6 +6,7 @@ Figures go to stdout, progress and errors to stderr.
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,10 +92,13 @@ def require_target_free(path: Path, *, force: bool) -> None:
 
 def open_input(source: str) -> Collection:
     """The collection of INPUT, - being standard input (IDX or .npy). Raises InputError, MissingExtraError."""
-    from compressnet.api import read_stdin
     from compressnet.images import collection_from_bytes, open_collection
 
-    return collection_from_bytes(read_stdin(), "standard input") if source == STREAM else open_collection(source)
+    return (
+        collection_from_bytes(sys.stdin.buffer.read(), "standard input")
+        if source == STREAM
+        else open_collection(source)
+    )
 
 
 def open_archive(source: str, codec: str | None, backend: BackendChoice, threads: int | None) -> Archive:
@@ -104,7 +108,7 @@ def open_archive(source: str, codec: str | None, backend: BackendChoice, threads
     from compressnet.container.sources import BytesSource
 
     if source == STREAM:
-        container = Container(BytesSource(api.read_stdin(), "standard input"))
+        container = Container(BytesSource(sys.stdin.buffer.read(), "standard input"))
         return api.open_container(container, codec, backend.value, threads)
     return api.open(source, codec, backend.value, threads)
 

@@ -46,6 +46,10 @@ class ContainerWriter:
         if self._first_block is not None:
             self._entries.append((len(chunk), images))
 
+    def has_codec(self, entry: CodecEntry) -> bool:
+        """Whether a codec is written already."""
+        return entry.identity in self._codecs
+
     def codec_number(self, entry: CodecEntry) -> int:
         """The number of a codec, which is written where it has none yet. Raises InputError for too many."""
         if entry.identity not in self._codecs:

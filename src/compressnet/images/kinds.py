@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,3 +28,8 @@ def kind_of(images: NDArray[Any]) -> Kind:
             f"images have to be uint8 arrays (N,H,W) or (N,H,W,C), not {images.dtype} of shape {images.shape}"
         )
     return (images.shape[1], images.shape[2], images.shape[3] if images.ndim == 4 else 1)
+
+
+def size_text(shape: Sequence[int]) -> str:
+    """A kind, shape or size as messages show it: `28x28x1`, height first."""
+    return "x".join(map(str, shape))

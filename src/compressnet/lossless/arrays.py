@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.coding.part import Tensors
 from compressnet.errors import CorruptError
 from compressnet.lossless.model import LAYERS_LIMIT, PixelModel, PlaneModel
 from compressnet.lossless.proof import prove_pixels
 from compressnet.networks.dense import DenseLayer
 
-Arrays = dict[str, NDArray[Any]]
 PLANE_DTYPES = {
     "near": "int8",
     "far": "int8",
@@ -37,6 +37,8 @@ PLANE_DTYPES = {
 }
 LAYER_DTYPES = {"weight": "int8", "bias": "int32", "shift": "int8"}
 OUTPUT_LAYERS = ("flag", "high", "low1", "low2")
+PIXELS = "pixels"
+"""What the names of pixel models' tensors begin with, and their key in the JSON."""
 PROBE = "probe"
 
 
@@ -49,9 +51,9 @@ def entry_of(model: PixelModel) -> dict[str, Any]:
     }
 
 
-def arrays_of(model: PixelModel) -> Arrays:
+def arrays_of(model: PixelModel) -> Tensors:
     """All arrays but the probe's."""
-    arrays: Arrays = {}
+    arrays: Tensors = {}
     for number, plane in enumerate(model.planes):
         arrays |= {f"{number}.{name}": getattr(plane, name) for name in PLANE_DTYPES}
         layers = {f"layers.{i}": layer for i, layer in enumerate(plane.layers)}
@@ -67,7 +69,14 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return np.dtype(LAYER_DTYPES[array] if layer else PLANE_DTYPES[array])
 
 
-def model_from(entry: Any, arrays: Arrays, probe: NDArray[np.uint8]) -> PixelModel:
+def model_of(i: int, entry: Any, tensors: Tensors) -> PixelModel:
+    """Model i of a codec from its entry and the codec's tensors, proved. Raises CorruptError, KeyError and others."""
+    start, probe = f"{PIXELS}.{i}.", f"{PIXELS}.{i}.{PROBE}"
+    arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start) and name != probe}
+    return model_from(entry, arrays, tensors[probe])
+
+
+def model_from(entry: Any, arrays: Tensors, probe: NDArray[np.uint8]) -> PixelModel:
     """A pixel model from its entry and its arrays, proved. Raises CorruptError, KeyError, TypeError, ValueError."""
     channels, size = entry["channels"], entry["size"]
     if type(channels) is not int or not all(type(side) is int for side in size) or len(size) not in (0, 2):
@@ -87,7 +96,7 @@ def model_from(entry: Any, arrays: Arrays, probe: NDArray[np.uint8]) -> PixelMod
     return model
 
 
-def _plane(number: int, entry: Any, arrays: Arrays) -> PlaneModel:
+def _plane(number: int, entry: Any, arrays: Tensors) -> PlaneModel:
     background, layers = entry["background"], entry["layers"]
     if type(background) is not int or type(layers) is not int or not 1 <= layers <= LAYERS_LIMIT:
         raise CorruptError(f"a plane of a pixel model has the background {background!r} and {layers!r} layers")

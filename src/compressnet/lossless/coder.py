@@ -1,8 +1,9 @@
-"""A pixel model ready to run: images <-> payloads, without loss.
+"""The lossless coder: images <-> payloads by a pixel model, every value as it was.
 
-The k-th pixel of all images of some blocks is coded at once, so that the work is in matrix products; each block has a
-range coder of its own. Writing and reading are one pass, which differs in where values come from: `code` either appends
-the symbols that are known, or gives those that it reads.
+The k-th pixel of all images of some blocks is coded at once, so that the work is in matrix
+products; each block has a range coder of its own. Writing and reading are one pass, which differs
+in where values come from: `code` either appends the symbols that are known, or gives those that it
+reads.
 
 Axes: N images (of one or several blocks), n some of them, H rows, W columns, C planes, A alphabet, I inputs, E columns.
 """
@@ -15,10 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, Coder, Values
 from compressnet.coding.range_coder import PayloadDecoder, PayloadEncoder
 from compressnet.coding.softmax import TOTAL_BITS
 from compressnet.errors import CodecRefusedError
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Kind
+from compressnet.limits import LOSSLESS_VALUES_LIMIT
 from compressnet.lossless.model import (
     PixelModel,
 )
@@ -105,6 +108,52 @@ class LosslessNetwork:
             PlanePass(plane, planes_CHWN[: number + 1], self._planes[:number], code, is_known=is_known).run()
         if not is_known:
             planes_NCHW[...] = planes_CHWN.transpose(3, 0, 1, 2)
+
+
+class LosslessCoder(Coder):
+    """A pixel model for images of one size: values are pixels uint8 (N,H,W,C)."""
+
+    method = LOSSLESS
+    has_symbols = False
+    written_values = 1 << 20  # reading one image decodes the whole block
+    read_values = LOSSLESS_VALUES_LIMIT
+    quality = LOSSLESS_QUALITY
+
+    def __init__(self, network: LosslessNetwork, kind: Kind) -> None:
+        self.runner, self.kind = network, kind
+
+    @property
+    def exact(self) -> bool:
+        """Always."""
+        return True
+
+    def values_of(self, images_NHWC: Images, effort: int = 1) -> Images:
+        """The images themselves; there is nothing to search."""
+        del effort
+        return images_NHWC
+
+    def write(self, values: Values, counts: Sequence[int], bits_N: NDArray[np.float64] | None = None) -> list[bytes]:
+        """The payload of each block."""
+        payloads, found_N = self.runner.write_blocks(values, counts)
+        if bits_N is not None:
+            bits_N[:] = found_N
+        return payloads
+
+    def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> Images:
+        """Images (N,H,W,C). Raises CorruptError."""
+        return self.runner.read_payloads(payloads, counts, self.kind[:2])
+
+    def images_of(self, values: Values) -> Images:
+        """The values, which are the images."""
+        return values
+
+    def bits(self, values: Values) -> NDArray[np.float64]:
+        """-log2 of the frequencies of each image's pixels; takes as long as writing."""
+        return self.runner.bits_per_image(values)
+
+    def check_probe(self) -> None:
+        """Codes the model's probe; looks once."""
+        self.runner.check_probe()
 
 
 def probe_images(height: int, width: int, channels: int) -> Images:

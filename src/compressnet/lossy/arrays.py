@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.mixture import Tables
+from compressnet.coding.part import Tensors
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Kind
 from compressnet.limits import CHANNELS_LIMIT, NODES_LIMIT, SIDE_LIMIT_PX, SYMBOLS_LIMIT
@@ -65,10 +66,9 @@ _DTYPES = {
     "encoder.lambda": "float32",
 }
 _ATTRIBUTES = {"stride", "padding", "factor", "start", "stop", "channels", "height", "width", "rows", "columns"}
-Tensors = dict[str, NDArray[Any]]
 
 
-def lossy_identity_of(networks: tuple[Network, ...]) -> bytes:
+def identity_of(networks: tuple[Network, ...]) -> bytes:
     """SHA-256 of the canonical bytes of what decoding needs: docs/FORMAT.md."""
     entries, tensors = to_parts(networks)
     structure = [{key: entry[key] for key in ("kind", "qualities", "decoder")} for entry in entries]
@@ -88,7 +88,7 @@ def part_of(tensor_name: str) -> str:
 
 
 def to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tensors]:
-    """The networks' entries in the JSON document, and all their tensors by name; `from_parts` reads them."""
+    """The networks' entries in the JSON document, and all their tensors by name; `network_from` reads them."""
     entries: list[dict[str, Any]] = []
     tensors: Tensors = {}
     for i, network in enumerate(networks):

@@ -1,37 +1,41 @@
-"""One network of a codec, ready to run: images <-> symbols <-> payloads, for one kind of image.
+"""The lossy coder: images <-> symbols <-> payloads by one network, for one kind of image.
 
-Payloads of several blocks are coded in lockstep: the entropy model runs over all their images at once, each
-block keeps a range coder of its own.
+    images -> encoder -> symbols -> entropy model and range coder -> payloads
+    images <- decoder <- symbols <- entropy model and range coder <- payloads
+
+Payloads of several blocks are coded in lockstep: the entropy model runs over all their images at
+once, and each block keeps a range coder of its own.
+
+Axes: N images, H rows, W columns, C channels, D symbols of an image, g symbols of a group,
+A values of an alphabet.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.coding.coder import LOSSY, Coder, Values
 from compressnet.coding.mixture import Mixture, frequencies_of, frequency_weights
 from compressnet.coding.range_coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CodecError, CodecRefusedError, InputError
 from compressnet.images.alpha import fill_hidden, with_hidden_of
 from compressnet.images.kinds import Images, Symbols
+from compressnet.limits import BLOCK_VALUES_LIMIT
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
-
-MakeGradient = Callable[[Network, int], search.Gradient]
-"""Gives what a search needs of a network at a quality."""
 
 
 class CodecNetwork:
     """One network of a codec, compiled by a backend: what codes one kind of image."""
 
-    def __init__(self, network: Network, backend: Backend, make_gradient: MakeGradient | None = None) -> None:
+    def __init__(self, network: Network, backend: Backend) -> None:
         self.network = network
-        self._make_gradient = make_gradient
         self._gradients: dict[int, search.Gradient] = {}
         self._lock = threading.Lock()
         self.symbols = len(network.prior.order)
@@ -41,6 +45,11 @@ class CodecNetwork:
             self._encoder = backend.compile(network.encoder, (self.symbols,))
         self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
         self._evaluator = network.prior.evaluator()
+
+    def codes(self, quality: int) -> bool:
+        """Whether it has a quality."""
+        low, high = self.network.qualities
+        return low <= quality <= high
 
     @property
     def has_encoder(self) -> bool:
@@ -65,11 +74,13 @@ class CodecNetwork:
         """Images (N,H,W,C) to symbols (N,D) that are at least as good as `encode`'s, by rate + lambda * distortion."""
         symbols = self.encode(images_NHWC, quality)
         lambdas = self.network.lambdas
-        if self._make_gradient is None or lambdas is None:
+        if lambdas is None:
             raise CodecError("this codec cannot search: it lacks the lambda of each quality")
+        from compressnet.lossy.search.onnx import OnnxGradient  # at effort 1 onnx is not loaded
+
         with self._lock:
             if quality not in self._gradients:
-                self._gradients = {quality: self._make_gradient(self.network, quality)}
+                self._gradients = {quality: OnnxGradient(self.network, quality)}
             gradient = self._gradients[quality]
         weight = float(lambdas[quality])
         x_NCHW = np.ascontiguousarray(fill_hidden(images_NHWC).transpose(0, 3, 1, 2), dtype=np.float32)
@@ -112,10 +123,24 @@ class CodecNetwork:
             weights = frequency_weights(self.network.prior.tables, mixture, bound)
             yield indices_Ng.ravel(), weights, indices_Ng.shape[1]
 
-    def write_payloads(self, symbols_ND: Symbols, counts: Sequence[int], quality: int) -> list[bytes]:
-        """Symbols of several blocks, `counts` images each, to one payload per block."""
+    def write_payloads(
+        self,
+        symbols_ND: Symbols,
+        counts: Sequence[int],
+        quality: int,
+        bits_N: NDArray[np.float64] | None = None,
+    ) -> list[bytes]:
+        """Symbols of several blocks, `counts` images each, to one payload per block.
+
+        bits_N: is filled with what `bits_per_image` gives.
+        """
         encoders = [PayloadEncoder() for _ in counts]
+        if bits_N is not None:
+            bits_N[:] = 0
         for indices, weights, size in self.groups(symbols_ND, quality):
+            if bits_N is not None:
+                chosen = weights[np.arange(len(indices)), indices] + 1
+                bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(-1, size).sum(axis=1)
             start = 0
             for encoder, count in zip(encoders, counts, strict=True):
                 rows = slice(start, start + count * size)
@@ -153,10 +178,6 @@ class CodecNetwork:
             bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(indices_Ng.shape).sum(axis=1)
         return bits_N
 
-    def ideal_bits(self, symbols_ND: Symbols, quality: int) -> float:
-        """-log2 of the frequencies of all symbols together: a diagnostic, not a rate."""
-        return float(self.bits_per_image(symbols_ND, quality).sum())
-
     def frequencies_sha256(self, symbols_ND: Symbols, quality: int) -> bytes:
         """SHA-256 of the frequencies of these symbols, int32 little-endian, group by group."""
         digest = hashlib.sha256()
@@ -176,3 +197,51 @@ class CodecNetwork:
                 raise CodecRefusedError(f"frequencies of the probe differ at quality {quality}")
             if hashlib.sha256(self.decode(symbols, quality).tobytes()).digest() != probe.pixels[i].tobytes():
                 raise CodecRefusedError(f"pixels of the probe differ at quality {quality}")
+
+
+class LossyCoder(Coder):
+    """One network at one quality: values are symbols int32 (N,D)."""
+
+    method = LOSSY
+    has_symbols = True
+    written_values = BLOCK_VALUES_LIMIT
+
+    def __init__(self, network: CodecNetwork, quality: int) -> None:
+        self.runner, self.quality = network, quality
+        self.kind = network.network.kind
+
+    @property
+    def exact(self) -> bool:
+        """Never, though an image may come back as it was."""
+        return False
+
+    def values_of(self, images_NHWC: Images, effort: int = 1) -> Symbols:
+        """Symbols int32 (N,D): the encoder's at effort 1, above it the best that a search finds.
+
+        A search goes by floats, so its symbols may differ from machine to machine; they decode
+        exactly everywhere.
+        """
+        if effort == 1:
+            return self.runner.encode(images_NHWC, self.quality)
+        return self.runner.search(images_NHWC, self.quality, effort)
+
+    def write(self, values: Values, counts: Sequence[int], bits_N: NDArray[np.float64] | None = None) -> list[bytes]:
+        """The payload of each block."""
+        symbols_ND = values.astype(np.int32, copy=False)
+        return self.runner.write_payloads(symbols_ND, counts, self.quality, bits_N)
+
+    def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> NDArray[np.int16]:
+        """Symbols int16 (N,D), which take half the memory where they are kept. Raises CorruptError."""
+        return self.runner.read_payloads(payloads, counts, self.quality).astype(np.int16)
+
+    def images_of(self, values: Values) -> Images:
+        """Decoded images (N,H,W,C)."""
+        return self.runner.decode(values.astype(np.int32, copy=False), self.quality)
+
+    def bits(self, values: Values) -> NDArray[np.float64]:
+        """-log2 of the frequencies of each image's symbols."""
+        return self.runner.bits_per_image(values.astype(np.int32, copy=False), self.quality)
+
+    def check_probe(self) -> None:
+        """Runs the network's probe, at its lowest and highest quality."""
+        self.runner.check_probe()

@@ -207,7 +207,7 @@ def _write(
     bounds = {"max_error": options.max_error, "min_psnr": options.min_psnr, "exact_alpha": options.exact_alpha}
     common: dict[str, Any] = {"labels": labels, "names": collection.names, "report": watcher.packed, **bounds}
     if codec is None:
-        written = api.store(collection.batches(), output, block_images=options.block_images, **common)
+        written = api.compress(collection.batches(), output, None, block_images=options.block_images, **common)
     else:
         quality = chosen_quality(codec, quality, options.max_error)
         written = api.compress(

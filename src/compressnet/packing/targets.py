@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from compressnet.archive.writing.cheaper import PLACE_BYTES, alternative
 from compressnet.bisection import first_that
 from compressnet.codec.codec import Codec
-from compressnet.coding.stored import pack_stored
+from compressnet.coding.coder import LOSSLESS_QUALITY, Coder
+from compressnet.coding.lockstep import values_of, write_values
+from compressnet.coding.stored import StoredCoder
 from compressnet.errors import InputError
 from compressnet.images import evenly_spread
 from compressnet.images.kinds import Images, kind_of
@@ -101,23 +105,25 @@ def find_quality(
     """
     if not (math.isfinite(target.value) and target.value > 0):
         raise InputError(f"a target of {target.value:g}: it has to be a positive number")
-    if codec.is_lossless_only:
+    low, high = codec.qualities
+    if low == LOSSLESS_QUALITY:
         raise InputError(f"{_text(target)}: the codec {codec.name} is lossless, it has quality 100 and no other")
     arrays = [images] if isinstance(images, np.ndarray) else images
     sets = [array.reshape(len(array), *kind_of(array)) for array in arrays]
-    if not any(kind_of(images_NHWC) in codec.kinds for images_NHWC in sets):
-        codec.network(kind_of(sets[0]), codec.default_quality)  # which raises
+    reasons = [codec.why_not(kind_of(images_NHWC), codec.default_quality) for images_NHWC in sets]
+    if None not in reasons:
+        raise InputError(reasons[0])
     total, count = sum(map(len, sets)), bisected or sample_sizes(effort)[0]
     few = [each[evenly_spread(len(each), -(-min(count, total) * len(each) // total))] for each in sets]
     measure, aim = target.measure, _aim(target)
-    low, high = codec.qualities
 
     def measured(chosen: Sequence[Images]) -> Callable[[int], Reached]:
         known: dict[int, Reached] = {}
+        without_loss = [_BitsWithoutLoss(images_NHWC) for images_NHWC in chosen]
 
         def at(quality: int) -> Reached:
             if quality not in known:
-                known[quality] = _measure(codec, chosen, quality, effort, block_images)
+                known[quality] = _measure(codec, without_loss, quality, effort, block_images)
             return known[quality]
 
         return at
@@ -145,22 +151,43 @@ def _aim(target: Target) -> float:
     return psnr_of_mse(target.value) if target.measure == "mse" else target.value
 
 
-def _measure(codec: Codec, sets: Sequence[Images], quality: int, effort: int, block_images: int) -> Reached:
+class _BitsWithoutLoss:
+    """Images (N,H,W,C) of one kind, and what they take without loss, which no quality changes."""
+
+    def __init__(self, images_NHWC: Images) -> None:
+        self.images_NHWC = images_NHWC
+        self._bits_N: NDArray[np.float64] | None = None
+
+    def by(self, coder: Coder) -> NDArray[np.float64]:
+        """The bits (N,) of the one coder without loss that is asked for."""
+        if self._bits_N is None:
+            self._bits_N = coder.bits(self.images_NHWC)
+        return self._bits_N
+
+
+def _measure(codec: Codec, sets: Sequence[_BitsWithoutLoss], quality: int, effort: int, block_images: int) -> Reached:
     """Bytes and error of arrays (N,H,W,C), one for each kind, all together."""
     total_bytes, squares = float(ARCHIVE_OVERHEAD_BYTES), 0.0
     images = values = 0
-    for images_NHWC in sets:
-        count = len(images_NHWC)
+    for one in sets:
+        images_NHWC = one.images_NHWC
+        kind, count = kind_of(images_NHWC), len(images_NHWC)
         images, values = images + count, values + images_NHWC.size
-        if kind_of(images_NHWC) not in codec.kinds:
-            total_bytes += len(pack_stored(images_NHWC, 1))
-            continue
-        network = codec.network(kind_of(images_NHWC), quality)
-        symbols = codec.best_symbols(images_NHWC, quality, effort)
-        counts = [min(block_images, count - i) for i in range(0, count, block_images)]
-        payloads = network.write_payloads(symbols, counts, quality)
-        total_bytes += sum(len(payload) + BLOCK_OVERHEAD_BYTES for payload in payloads)
-        mse_N = mse_per_image(images_NHWC, network.decode(symbols, quality))
+        if kind not in codec.kinds:
+            coder: Coder = StoredCoder(kind)
+            kept = coder.values_of(images_NHWC)
+        else:
+            coder = codec.coder(kind, quality)
+            kept = values_of(coder, images_NHWC, effort, codec.threads)
+        mse_N = mse_per_image(images_NHWC, coder.images_of(kept))
+        lossless = alternative(codec, coder) if coder.has_symbols else None
+        if lossless is not None:
+            smaller_N = one.by(lossless) <= coder.bits(kept)
+            total_bytes += one.by(lossless)[smaller_N].sum() / 8 + PLACE_BYTES * int(smaller_N.sum())
+            kept, mse_N = kept[~smaller_N], np.where(smaller_N, 0, mse_N)
+        if len(kept):
+            written = write_values(coder, kept, block_images, codec.threads)
+            total_bytes += sum(len(payload) + BLOCK_OVERHEAD_BYTES for _, payload in written.blocks)
         squares += float(mse_N.mean()) * images_NHWC.size
     return Reached(quality=quality, bytes_per_image=total_bytes / images, mse=squares / values)
 

@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressnet.archive.writing.bins import CODE, STORE, TRY, Bins, Way
+from compressnet.archive.writing.bins import Bins, Way
+from compressnet.coding.stored import StoredCoder
 
-WAY = Way(TRY, (2, 2), 60)
+WAY = Way((2, 2), StoredCoder((2, 2, 1)))
 
 
 @given(sizes=st.lists(st.integers(0, 5), max_size=8), takes=st.lists(st.integers(1, 6), max_size=12))
@@ -28,13 +29,17 @@ def test_first_in_first_out(sizes: list[int], takes: list[int]) -> None:
     assert bins.array_bytes == 4 * bins.images
 
 
-def test_ways_are_told_apart() -> None:
+def test_ways_are_told_apart_by_shape_and_coder() -> None:
     bins = Bins()
-    for way, images in ((WAY, 1), (Way(STORE, (2, 2), 100, 3), 3), (Way(STORE, (2, 2, 1), 100, 3), 2)):
+    stepped = Way((2, 2), StoredCoder((2, 2, 1), step=3))
+    with_axis = Way((2, 2, 1), StoredCoder((2, 2, 1), step=3))
+    for way, images in ((WAY, 1), (stepped, 3), (with_axis, 2)):
         bins.put(way, np.zeros((images, 2, 2, 1), np.uint8), np.arange(images))
-    assert bins.touched() == [WAY, Way(STORE, (2, 2), 100, 3), Way(STORE, (2, 2, 1), 100, 3)]
+    assert bins.touched() == [WAY, stepped, with_axis]
     assert bins.touched() == []
-    assert [bins.images_of(way) for way in bins.largest_first()] == [3, 2, 1]
-    assert bins.next_of(TRY) == WAY
-    assert bins.next_of(CODE) is None
-    assert WAY.kind == Way(STORE, (2, 2, 1), 100, 3).kind == (2, 2, 1)
+    assert [bins.bytes_of(way) for way in (WAY, stepped, with_axis)] == [4, 12, 8]
+    assert bins.ways() == [WAY, stepped, with_axis]
+    assert bins.images_of(Way((2, 2), StoredCoder((2, 2, 1)))) == 1
+    bins.take(WAY, 1)
+    assert bins.ways() == [stepped, with_axis]
+    assert bins.images_of(WAY) == bins.bytes_of(WAY) == 0

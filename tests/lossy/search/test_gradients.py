@@ -25,7 +25,7 @@ def test_latents_round_to_the_encoders_symbols(tiny: Codec, tiny_images: np.ndar
 @pytest.mark.parametrize("quality", [20, 60, 99])
 def test_loss_is_the_cost_of_whole_symbols(shipped: Codec, mnist: np.ndarray, quality: int) -> None:
     images = mnist[:50]
-    network = shipped.network((28, 28, 1), quality)
+    network = shipped.coder((28, 28, 1), quality).runner
     symbols = shipped.encoder(images, quality)
     loss, gradient = OnnxGradient(network.network, quality).loss(symbols, planes(images, shipped), 40.0)
     assert gradient.shape == symbols.shape
@@ -39,7 +39,7 @@ def test_gradient_leads_back_from_changed_symbols(shipped: Codec, mnist: np.ndar
     images = mnist[:64]
     generator = np.random.default_rng(0)
     for quality in (40, 95):
-        network = shipped.network((28, 28, 1), quality).network
+        network = shipped.coder((28, 28, 1), quality).runner.network
         symbols = shipped.encoder(images, quality).astype(np.float32)
         away = generator.choice([-1.0, 1.0], symbols.shape) * (np.abs(symbols) < network.symbol_bounds(quality))
         _, gradient = OnnxGradient(network, quality).loss(

@@ -15,9 +15,10 @@ def costs(codec: Codec, images: np.ndarray, quality: int, effort: int) -> np.nda
     """Rate + lambda * distortion of each image, in bits."""
     kind = codec.kinds[0]
     images_NHWC = images.reshape(len(images), *kind)
-    network = codec.network(kind, quality)
+    coder = codec.coder(kind, quality)
+    network = coder.runner
     assert network.network.lambdas is not None
-    symbols = codec.best_symbols(images_NHWC, quality, effort)
+    symbols = coder.values_of(images_NHWC, effort)
     return network.costs(images_NHWC, symbols, quality, float(network.network.lambdas[quality]))
 
 
@@ -40,7 +41,7 @@ def test_what_the_search_costs_is_what_is_written(shipped: Codec, mnist: np.ndar
     images, quality = mnist[:64], 60
     data = shipped.compress(images, quality, effort=9)
     decoded = shipped.decompress(data)
-    network = shipped.network((28, 28, 1), quality)
+    network = shipped.coder((28, 28, 1), quality).runner
     assert network.network.lambdas is not None
     squared = np.square((decoded.astype(float) - images) / 255).sum()
     paid = 8 * len(data) + float(network.network.lambdas[quality]) * squared
@@ -58,7 +59,8 @@ def test_the_same_machine_gives_the_same_bytes_with_either_backend(tiny_path, ti
 
 def test_archives_take_an_effort(tiny: Codec, tiny_images: np.ndarray, tmp_path) -> None:
     compressnet.compress(tiny_images, tmp_path / "a.cnet", tiny, effort=9, block_images=5)
-    symbols = tiny.best_symbols(tiny_images.reshape(len(tiny_images), *tiny.kinds[0]), tiny.default_quality, 9)
+    coder = tiny.coder(tiny.kinds[0], tiny.default_quality)
+    symbols = coder.values_of(tiny_images.reshape(len(tiny_images), *coder.kind), 9)
     with compressnet.open(tmp_path / "a.cnet") as archive:
         assert np.array_equal(archive[:], tiny.decoder(symbols))
 

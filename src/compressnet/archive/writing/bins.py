@@ -1,52 +1,41 @@
 """Images that wait to be written: bins of those that take the same way, until a group is full.
 
-Axes: N images, D symbols.
+Axes: N images.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.images.kinds import Kind
-
-TRY, CODE, STORE = "try", "code", "store"
-Waiting = NDArray[np.uint8 | np.int32]
-"""Images (n,H,W,C), or symbols (n,D)."""
+from compressnet.coding.coder import Coder
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What waiting images have in common: to be tried at a quality, to be coded (as symbols), or to be stored."""
+    """What waiting images have in common: their shape, and the coder that takes them."""
 
-    what: str
     shape: tuple[int, ...]
-    """(H,W) or (H,W,C)."""
-    quality: int
-    step: int = 1
-
-    @property
-    def kind(self) -> Kind:
-        """(H,W,C)."""
-        height, width, channels = (*self.shape, 1)[:3]
-        return height, width, channels
+    """(H,W) or (H,W,C): how they came."""
+    coder: Coder
 
 
 @dataclass(slots=True)
 class _Bin:
     """Arrays, one after the other, and the numbers of their images."""
 
-    arrays: deque[Waiting] = field(default_factory=deque)
+    arrays: deque[NDArray[Any]] = field(default_factory=deque)
     numbers: deque[NDArray[np.int64]] = field(default_factory=deque)
     images: int = 0
     array_bytes: int = 0
 
 
 class Bins:
-    """All waiting images; counts them and their bytes."""
+    """Arrays (N,...) that wait, by way: images that a coder is to code, or values that it is to write."""
 
     def __init__(self) -> None:
         self._bins: dict[Way, _Bin] = {}
@@ -57,8 +46,16 @@ class Bins:
         """How many images wait for a way."""
         return self._bins[way].images if way in self._bins else 0
 
-    def put(self, way: Way, array: Waiting, numbers: NDArray[np.int64]) -> None:
-        """Have images (n,H,W,C), or symbols (n,D), wait."""
+    def bytes_of(self, way: Way) -> int:
+        """How many bytes wait for a way."""
+        return self._bins[way].array_bytes if way in self._bins else 0
+
+    def ways(self) -> list[Way]:
+        """All ways that something waits for, those first that waited longest."""
+        return list(self._bins)
+
+    def put(self, way: Way, array: NDArray[Any], numbers: NDArray[np.int64]) -> None:
+        """Have an array (n,...) of images of these numbers wait."""
         if not len(numbers):
             return
         waiting = self._bins.setdefault(way, _Bin())
@@ -70,12 +67,12 @@ class Bins:
         self.array_bytes += array.nbytes
         self._touched[way] = None
 
-    def take(self, way: Way, images: int) -> tuple[Waiting, NDArray[np.int64]]:
+    def take(self, way: Way, images: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The first images of a way, and their numbers."""
         waiting = self._bins.pop(way)
         self.images -= waiting.images
         self.array_bytes -= waiting.array_bytes
-        arrays: list[Waiting] = []
+        arrays: list[NDArray[Any]] = []
         numbers: list[NDArray[np.int64]] = []
         missing = images
         while missing:
@@ -95,11 +92,3 @@ class Bins:
         touched = list(self._touched)
         self._touched.clear()
         return touched
-
-    def next_of(self, what: str) -> Way | None:
-        """The way that has waited longest, of those to be tried, coded or stored."""
-        return next((way for way in self._bins if way.what == what), None)
-
-    def largest_first(self) -> list[Way]:
-        """All ways, by the bytes that wait for them."""
-        return sorted(self._bins, key=lambda way: -self._bins[way].array_bytes)

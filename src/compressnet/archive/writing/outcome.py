@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.archive.writing.distinct import DistinctImages
+from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorstImage:
@@ -26,7 +32,7 @@ class WorstImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was written. Equal images count once in `stored` and `raised`."""
+    """What was written. Equal images count once in `stored`, `raised` and `lossless`."""
 
     images: int
     archive_bytes: int
@@ -36,6 +42,8 @@ class Written:
     """Images that were stored, without the codec."""
     raised: int = 0
     """Images at a higher quality than was asked for, to meet the bounds."""
+    lossless: int = 0
+    """Images that take no more bytes without loss than at the quality asked for, and so have none."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Why images were stored, and how many for each reason."""
     worst: list[WorstImage] = field(default_factory=list)
@@ -52,6 +60,8 @@ class Written:
             lines.append(f"{self.duplicates} images equal an earlier one and take no bytes")
         if self.raised:
             lines.append(f"{self.raised} images at a higher quality, to meet the bounds")
+        if self.lossless:
+            lines.append(f"{self.lossless} images without loss, which takes no more bytes than this quality")
         lines += [f"{count} images stored: {reason}" for reason, count in self.reasons.items()]
         for worst in self.worst:
             name = str(worst.image) if names is None else names[worst.image]
@@ -59,3 +69,45 @@ class Written:
         if self.worst:
             lines.insert(-len(self.worst), "the worst images:")
         return lines
+
+
+class Outcome:
+    """What a writer notes while it writes."""
+
+    def __init__(self) -> None:
+        self.raised = self.lossless = 0
+        self._reasons: dict[str, int] = {}
+        self._worst: list[tuple[float, int, int | None, int | None]] = []
+
+    def stored(self, reason: str, images: int) -> None:
+        """Images are stored for a reason."""
+        if images:
+            self._reasons[reason] = self._reasons.get(reason, 0) + images
+
+    def remember(
+        self,
+        mse_N: NDArray[np.float64],
+        numbers: NDArray[np.int64],
+        quality: int | None = None,
+        step: int | None = None,
+    ) -> None:
+        """Keep the worst images, by their numbers; at a quality, or stored in a step."""
+        worst = np.argsort(-mse_N, kind="stable")[:WORST_IMAGES]
+        found = [(float(mse_N[i]), int(numbers[i]), quality, step) for i in worst if mse_N[i] > 0]
+        self._worst = sorted([*self._worst, *found], key=lambda one: (-one[0], one[1]))[:WORST_IMAGES]
+
+    def written(self, distinct: DistinctImages, archive_bytes: int) -> Written:
+        """All of it, with the images that have these numbers."""
+        return Written(
+            images=distinct.images,
+            archive_bytes=archive_bytes,
+            duplicates=distinct.images - distinct.distinct,
+            stored=sum(self._reasons.values()),
+            raised=self.raised,
+            lossless=self.lossless,
+            reasons=self._reasons,
+            worst=[
+                WorstImage(image=distinct.first_image(number), psnr=psnr_of_mse(mse), quality=quality, step=step)
+                for mse, number, quality, step in self._worst
+            ],
+        )

@@ -1,55 +1,59 @@
 """Writing an archive from a stream of images of any shapes, in bounded memory.
 
-images -> equal ones once -> bins by shape and quality -> full groups: coded, checked where there are bounds
-       -> bins of symbols, or for a higher quality, or to be stored -> blocks
+    images -> equal ones once -> bins by shape and coder -> full groups: coded, checked where there
+    are bounds, compared with a coder that may be cheaper -> bins of values -> blocks
 
-A group is coded when it is full, so images stand in blocks in another order than in the collection where they have
-several shapes or qualities; the index lists where each one is.
+A group is coded when it is full, so images stand in blocks in another order than in the collection
+where they have several shapes, qualities or coders; the index lists where each one is.
+
+Axes: N images, H rows, W columns, C channels.
 """
 
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.archive.writing.bins import CODE, STORE, TRY, Bins, Way
+from compressnet.archive.embedding import CodecEntries
+from compressnet.archive.writing.bins import Bins, Way
+from compressnet.archive.writing.cheaper import alternative, cheaper
 from compressnet.archive.writing.distinct import DistinctImages
-from compressnet.archive.writing.outcome import WorstImage, Written
-from compressnet.archive.writing.settings import (
-    GROUP_BYTES,
-    LOSSLESS_BLOCK_VALUES,
-    QUALITY_STEPS,
-    STORED_BLOCK_BYTES,
-    WAITING_BYTES,
-    WRITE_IMAGES,
-    Settings,
-)
-from compressnet.codec.codec import SEARCH_IMAGES, Codec
-from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY, STORED, STORED_QUALITY
-from compressnet.coding.lockstep import LOCKSTEP_IMAGES
-from compressnet.coding.stored import in_steps, pack_stored
+from compressnet.archive.writing.outcome import Outcome, Written
+from compressnet.archive.writing.settings import Settings
+from compressnet.codec.codec import Codec
+from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder, Values
+from compressnet.coding.lockstep import SEARCH_IMAGES, Payloads, values_of, write_images, write_values
+from compressnet.coding.stored import StoredCoder
 from compressnet.container.block import Block
 from compressnet.container.columns import Labels
-from compressnet.container.entries import CodecEntry, KindEntry
+from compressnet.container.entries import KindEntry, pack_codec
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import InputError
 from compressnet.images.alpha import clear_hidden, hidden_colour
-from compressnet.images.kinds import Images, Symbols, kind_of
-from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
-from compressnet.limits import BLOCK_IMAGES_LIMIT, BLOCK_PIXELS_LIMIT, CHANNELS_LIMIT, SIDE_LIMIT_PX
-from compressnet.threads import spread
+from compressnet.images.kinds import Images, Kind, kind_of, size_text
+from compressnet.limits import CHANNELS_LIMIT, SIDE_LIMIT_PX
+from compressnet.threads import default_threads
+
+WRITE_IMAGES = 4096
+"""Images that are encoded together."""
+GROUP_BYTES = 1 << 25
+"""Of images that are encoded together, where these are large."""
+WAITING_BYTES = 1 << 29
+"""Images and values that wait for their groups to fill, at most; then the largest group is written."""
+QUALITY_STEPS = (12, 25, 50)
+"""By how much more quality an image is coded that missed its bounds, before the highest one."""
+BLOCK_BYTES = 40
+"""About what one more block takes: its chunk, its record, its line in the index."""
 
 
 def write_archive(
     stream: BinaryIO,
     images: Iterable[Images],
     codec: Codec | None,
-    entry: CodecEntry | None,
     settings: Settings,
     *,
     labels: Labels | None = None,
@@ -58,11 +62,12 @@ def write_archive(
 ) -> Written:
     """Write an archive of arrays (n,H,W[,C]), each of one shape; `report` is told the images done so far.
 
-    entry: what the archive says of the codec. Raises InputError where the codec codes none of the images, for none at
-    all, or where labels or names do not match.
+    codec: None to store all images; settings: with a quality where there is a codec.
+    Raises InputError where the codec codes none of the images, for none at all, or where labels or
+    names do not match.
     """
     writer = ContainerWriter(stream)
-    router = Router(writer, codec, entry, settings, report)
+    router = Router(writer, codec, settings, report=report)
     for array in images:
         router.add(array)
     positions_N = router.finish()
@@ -71,7 +76,7 @@ def write_archive(
 
 
 class Router:
-    """Sends images to the blocks of an archive: by shape, quality, and whether they are stored.
+    """Sends images to the blocks of an archive, each by a coder.
 
     `add` arrays, `finish`, then ask what was `written`.
     """
@@ -80,122 +85,99 @@ class Router:
         self,
         writer: ContainerWriter,
         codec: Codec | None,
-        entry: CodecEntry | None,
         settings: Settings,
+        entries: CodecEntries | None = None,
         report: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """codec: None to store all images; entry: what the archive says of it.
+        """entries: what the archive says of the codec, by default as the settings ask.
 
-        Raises InputError for impossible settings.
+        Raises InputError for a quality that the codec does not have.
         """
-        if not 1 <= settings.block_images <= BLOCK_IMAGES_LIMIT:
-            raise InputError(f"{settings.block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")
-        self._writer, self._codec, self._entry, self._settings = writer, codec, entry, settings
-        self._bounds, self._report = settings.bounds, report
-        self._threads = settings.threads if codec is None else codec.threads
-        self._is_lossless = codec is not None and settings.quality == LOSSLESS_QUALITY
-        self._keeps_hidden = settings.bounds.keep_hidden_colour or self._is_lossless
-        self._images = DistinctImages()
+        self._writer, self._codec, self._settings, self._report = writer, codec, settings, report
+        self._bounds = settings.bounds
+        if codec is not None:
+            assert settings.quality is not None
+            if not any(part.has_quality(settings.quality) for part in codec.bundle.parts):
+                raise InputError(codec.why_not(next(iter(codec.kinds), (1, 1, 1)), settings.quality))
+            self._entries = CodecEntries(codec, settings.embed_codec) if entries is None else entries
+            self._threads = codec.threads
+        else:
+            self._threads = default_threads() if settings.threads is None else settings.threads
+        self._keeps_hidden = self._bounds.keep_hidden_colour or settings.quality == LOSSLESS_QUALITY
+        self._distinct = DistinctImages()
         self._places = np.zeros(0, np.uint32)
-        self._bins = Bins()
-        self._raised = 0
-        self._reasons: dict[str, int] = {}
-        self._worst: list[tuple[float, int, Way]] = []
+        self._images, self._values = Bins(), Bins()
+        self._outcome = Outcome()
         self._some_fit = False
-        self._unfit: InputError | None = None
-
-    @property
-    def _coder(self) -> Codec:
-        """The codec, where something is coded."""
-        assert self._codec is not None
-        return self._codec
+        self._unfit: str | None = None
 
     @property
     def images(self) -> int:
         """Images that were added."""
-        return self._images.images
+        return self._distinct.images
 
     def add(self, array: Images) -> None:
         """Take an array (n,H,W) or (n,H,W,C) of images. Raises InputError for what cannot be written."""
         kind = kind_of(array)
-        if not (0 < kind[0] <= SIDE_LIMIT_PX and 0 < kind[1] <= SIDE_LIMIT_PX and 0 < kind[2] <= CHANNELS_LIMIT):
+        if not all(0 < side <= SIDE_LIMIT_PX for side in kind[:2]) or not 0 < kind[2] <= CHANNELS_LIMIT:
             raise InputError(
-                f"images of {'x'.join(map(str, kind))} (height, width, channels): 1 to {SIDE_LIMIT_PX} pixels a side "
+                f"images of {size_text(kind)} (height, width, channels): 1 to {SIDE_LIMIT_PX} pixels a side "
                 f"and 1 to {CHANNELS_LIMIT} channels are possible"
             )
-        way = Way(TRY, array.shape[1:], self._settings.quality)
-        together = self._group_images(way)
+        together = max(1, min(WRITE_IMAGES, GROUP_BYTES // math.prod(kind)))
         for start in range(0, len(array), together):
-            self._add_some(way, array[start : start + together].reshape(-1, *kind))
+            self._add_some(array[start : start + together], kind)
 
-    def _add_some(self, way: Way, images_NHWC: Images) -> None:
-        """Take images (n,H,W,C) that are wished at a way."""
+    def _add_some(self, images: Images, kind: Kind) -> None:
+        """Take images (n,H,W) or (n,H,W,C) of a kind."""
+        shape, images_NHWC = images.shape[1:], images.reshape(-1, *kind)
         if not self._keeps_hidden:
             images_NHWC = clear_hidden(images_NHWC)
-        rows, numbers = self._images.add(images_NHWC.reshape(-1, *way.shape))
+        rows, numbers = self._distinct.add(images_NHWC.reshape(-1, *shape))
         images_NHWC = images_NHWC if len(rows) == len(images_NHWC) else images_NHWC[rows]
-        if self._codec is None or not self._codes(way):
-            if self._unfit is None and self._codec is not None:
-                self._unfit = self._unfit_error(way)
-            reason = "no codec" if self._codec is None else f"no network for {'x'.join(map(str, way.kind))}"
-            self._store(way.shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
+        coder, reason = self._coder_for(kind)
+        if coder is None:
+            self._store(shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
         else:
-            if not self._is_lossless:
-                self._coder.network(way.kind, way.quality)
             self._some_fit = True
             hidden_N = np.zeros(len(numbers), np.bool_)
-            if self._bounds.keep_hidden_colour and not self._is_lossless:
+            if self._bounds.keep_hidden_colour and not coder.exact:
                 hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
             hidden = images_NHWC[hidden_N]
-            self._store(way.shape, hidden, numbers[hidden_N], self._bounds.steps(hidden), "colour under alpha 0")
-            self._bins.put(way, images_NHWC[~hidden_N], numbers[~hidden_N])
+            steps_N = self._bounds.steps(hidden)
+            self._store(shape, hidden, numbers[hidden_N], steps_N, "colour under alpha 0")
+            self._images.put(Way(shape, coder), images_NHWC[~hidden_N], numbers[~hidden_N])
         self._write_full_groups()
 
-    def _codes(self, way: Way) -> bool:
-        """Whether the codec codes images that are wished at a way."""
-        return self._coder.codes_lossless(way.kind) if self._is_lossless else way.kind in self._coder.kinds
-
-    def _unfit_error(self, way: Way) -> InputError:
-        try:
-            if self._is_lossless:
-                self._coder.lossless_network(way.kind)
-            else:
-                self._coder.network(way.kind, way.quality)
-        except InputError as error:
-            return error
-        raise AssertionError("the codec has no network for this kind")
+    def _coder_for(self, kind: Kind) -> tuple[Coder | None, str]:
+        """The coder of the quality asked for; or none, and why images are stored. Raises InputError."""
+        if self._codec is None:
+            return None, "no codec"
+        assert self._settings.quality is not None
+        reason = self._codec.why_not(kind, self._settings.quality)
+        if reason is None:
+            return self._codec.coder(kind, self._settings.quality), ""
+        if kind in self._codec.kinds and self._settings.quality != LOSSLESS_QUALITY:
+            raise InputError(reason)
+        self._unfit = self._unfit or reason
+        return None, f"no network for {size_text(kind)}"
 
     def finish(self) -> NDArray[np.uint32]:
         """Write what waits; the place in the archive's blocks of each image. Raises InputError."""
-        if not self._images.images:
+        if not self._distinct.images:
             raise InputError("there are no images to compress")
         if self._unfit is not None and not self._some_fit and not self._settings.store_unknown:
-            raise self._unfit
-        for what in (TRY, CODE, STORE):
-            while (way := self._bins.next_of(what)) is not None:
-                self._write_group(way, self._bins.images_of(way))
-        self._report(self._images.images)
-        return self._places[self._images.of_image]
+            raise InputError(self._unfit)
+        while ways := self._images.ways():
+            self._code_group(ways[0], self._images.images_of(ways[0]))
+        for way in sorted(self._values.ways(), key=lambda way: way.coder.method == STORED):
+            self._write_group(way, self._values.images_of(way))
+        self._report(self._distinct.images)
+        return self._places[self._distinct.of_image]
 
     def written(self) -> Written:
         """What was written so far."""
-        return Written(
-            images=self._images.images,
-            archive_bytes=self._writer.bytes_written,
-            duplicates=self._images.images - self._images.distinct,
-            stored=sum(self._reasons.values()),
-            raised=self._raised,
-            reasons=self._reasons,
-            worst=[
-                WorstImage(
-                    image=image,
-                    psnr=psnr_of_mse(mse),
-                    quality=None if way.what == STORE else way.quality,
-                    step=way.step if way.what == STORE else None,
-                )
-                for mse, image, way in self._worst
-            ],
-        )
+        return self._outcome.written(self._distinct, self._writer.bytes_written)
 
     def _store(
         self,
@@ -206,160 +188,176 @@ class Router:
         reason: str,
     ) -> None:
         """Have images stored, each in its step."""
-        if len(numbers):
-            self._reasons[reason] = self._reasons.get(reason, 0) + len(numbers)
+        self._outcome.stored(reason, len(numbers))
+        kind = kind_of(images_NHWC)
         for step in np.unique(steps_N).tolist():
-            way, chosen = Way(STORE, shape, STORED_QUALITY, step), steps_N == step
-            self._bins.put(way, images_NHWC[chosen], numbers[chosen])
+            coder, chosen_N = StoredCoder(kind, step), steps_N == step
+            values = coder.values_of(images_NHWC[chosen_N])
+            self._values.put(Way(shape, coder), values, numbers[chosen_N])
             if self._bounds.are_set and step > 1:
-                errors = self._bounds.errors(images_NHWC[chosen], in_steps(images_NHWC[chosen], step))
-                self._remember(way, errors.mse_N, numbers[chosen])
+                errors = self._bounds.errors(images_NHWC[chosen_N], values)
+                self._outcome.remember(errors.mse_N, numbers[chosen_N], step=step)
 
     def _write_full_groups(self) -> None:
         """Write every group that is full, and the largest ones where too much waits."""
-        while touched := self._bins.touched():
-            for way in touched:
-                while self._may_write(way) and self._bins.images_of(way) >= self._group_images(way):
+        while True:
+            images, values = self._images.touched(), self._values.touched()
+            for way in images:
+                while self._images.images_of(way) >= self._group_images(way):
+                    self._code_group(way, self._group_images(way))
+            for way in values:
+                while self._may_write(way) and self._values.images_of(way) >= self._group_images(way):
                     self._write_group(way, self._group_images(way))
-        if self._bins.array_bytes > WAITING_BYTES:
-            for way in self._bins.largest_first():
-                if self._bins.array_bytes > WAITING_BYTES // 2:
-                    self._write_group(way, self._bins.images_of(way))
+            if not images and not values:
+                break
+        if self._waiting_bytes > WAITING_BYTES:
+            for way in sorted(self._images.ways(), key=self._images.bytes_of, reverse=True):
+                if self._waiting_bytes > WAITING_BYTES // 2:
+                    self._code_group(way, self._images.images_of(way))
+            for way in sorted(self._values.ways(), key=self._values.bytes_of, reverse=True):
+                if self._waiting_bytes > WAITING_BYTES // 2:
+                    self._write_group(way, self._values.images_of(way))
+
+    @property
+    def _waiting_bytes(self) -> int:
+        return self._images.array_bytes + self._values.array_bytes
 
     def _may_write(self, way: Way) -> bool:
         """False for images to store while none fits the codec: that may be a mistake, to be told at once."""
-        return way.what != STORE or self._some_fit or self._settings.store_unknown
+        return way.coder.method != STORED or self._some_fit or self._settings.store_unknown
 
     def _group_images(self, way: Way) -> int:
-        """How many images are written together."""
-        settings, block_images = self._settings, self._block_images(way)
-        together = WRITE_IMAGES if settings.effort == 1 else SEARCH_IMAGES * self._threads
+        """How many images are coded, or written, together."""
+        block_images = self._block_images(way.coder)
+        together = WRITE_IMAGES if self._settings.effort == 1 else SEARCH_IMAGES * self._threads
         together = min(together, max(1, GROUP_BYTES // math.prod(way.shape)))
         return max(block_images, together // block_images * block_images)
 
-    def _block_images(self, way: Way) -> int:
-        image_bytes = math.prod(way.shape)
-        limit = LOSSLESS_BLOCK_VALUES if self._is_lossless else BLOCK_PIXELS_LIMIT
-        largest = (STORED_BLOCK_BYTES if way.what == STORE else limit) // image_bytes
+    def _block_images(self, coder: Coder) -> int:
+        largest = coder.written_values // math.prod(coder.kind)
         return max(1, min(self._settings.block_images, largest))
 
-    def _write_group(self, way: Way, images: int) -> None:
-        """Take images of a bin a step further."""
-        array, numbers = self._bins.take(way, images)
-        block_images, quality = self._block_images(way), way.quality
-        if way.what == STORE:
-            self._add_blocks(way, self._stored_payloads(way, array.astype(np.uint8, copy=False)), numbers)
-        elif way.what == CODE:
-            symbols = array.astype(np.int32, copy=False)
-            payloads = self._coder.write_symbol_blocks(symbols, way.kind, block_images, quality)
-            self._add_blocks(way, payloads, numbers)
-        elif self._is_lossless:
-            self._write_lossless(way, array.astype(np.uint8, copy=False), numbers)
-        elif self._bounds.are_set:
-            self._try(way, array.astype(np.uint8, copy=False), numbers)
+    def _code_group(self, way: Way, images: int) -> None:
+        """Code images that wait; they become blocks, or wait as values or for another coder."""
+        images_NHWC, numbers = self._images.take(way, images)
+        coder = way.coder
+        if self._bounds.are_set and not coder.exact:
+            self._try(way, images_NHWC, numbers)
+            return
+        block_images, effort = self._block_images(coder), self._settings.effort
+        written, values = write_images(coder, images_NHWC, block_images, effort, self._threads)
+        kept_N = ~self._move_cheaper(way, written.bits_N, images_NHWC, numbers)
+        if not kept_N.all():
+            written = write_values(coder, values[kept_N], block_images, self._threads)
+        self._add_blocks(way, written, numbers[kept_N])
+
+    def _move_cheaper(
+        self,
+        way: Way,
+        bits_N: NDArray[np.float64],
+        images_NHWC: Images,
+        numbers: NDArray[np.int64],
+    ) -> NDArray[np.bool_]:
+        """Which images a coder without loss takes into no more bytes, (N,); they wait for it then."""
+        other = self._alternative(way.coder)
+        if other is None:
+            return np.zeros(len(bits_N), np.bool_)
+        moved_N = cheaper(bits_N, other, images_NHWC, self._fixed_bytes(other))
+        if other.method == STORED:
+            steps_N = np.ones(int(moved_N.sum()), np.int64)
+            reason = "smaller without the codec"
+            self._store(way.shape, images_NHWC[moved_N], numbers[moved_N], steps_N, reason)
         else:
-            images_NHWC = array.astype(np.uint8, copy=False)
-            payloads = self._coder.write_blocks(images_NHWC, block_images, quality, self._settings.effort)
-            self._add_blocks(way, payloads, numbers)
+            self._outcome.lossless += int(moved_N.sum())
+            self._values.put(Way(way.shape, other), other.values_of(images_NHWC[moved_N]), numbers[moved_N])
+        return moved_N
 
-    def _write_lossless(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
-        """Code images without loss; those that take less packed by zlib, or as they are, are stored."""
-        block_images = self._block_images(way)
-        payloads, bits_N = self._coder.write_lossless(images_NHWC, block_images)
-        better_N = bits_N < _bits_without_codec(images_NHWC)
-        if not better_N.all():
-            stored = images_NHWC[~better_N]
-            self._store(way.shape, stored, numbers[~better_N], self._bounds.steps(stored), "smaller without the codec")
-            images_NHWC, numbers = images_NHWC[better_N], numbers[better_N]
-            if not len(numbers):
-                return
-            payloads = self._coder.write_lossless(images_NHWC, block_images)[0]
-        self._add_blocks(way, payloads, numbers)
+    def _alternative(self, coder: Coder) -> Coder | None:
+        return None if self._codec is None else alternative(self._codec, coder)
 
-    def _add_blocks(self, way: Way, payloads: list[tuple[int, bytes]], numbers: NDArray[np.int64]) -> None:
-        """Append blocks of (images, payload) to the archive."""
-        method = STORED if way.what == STORE else LOSSLESS if self._is_lossless else LOSSY
-        codec = 0
-        if method != STORED:
-            assert self._entry is not None
-            codec = self._writer.codec_number(self._entry)
-        height, width, channels = way.kind
+    def _fixed_bytes(self, coder: Coder) -> int:
+        """What an archive takes for a coder besides its images: the first time, the codec's part."""
+        if coder.method == STORED:
+            return 0
+        entry = self._entries.entry(coder.method)
+        return BLOCK_BYTES + (0 if self._writer.has_codec(entry) else len(pack_codec(entry)))
+
+    def _write_group(self, way: Way, images: int) -> None:
+        """Write values that wait."""
+        values, numbers = self._values.take(way, images)
+        self._add_blocks(way, write_values(way.coder, values, self._block_images(way.coder), self._threads), numbers)
+
+    def _add_blocks(self, way: Way, written: Payloads, numbers: NDArray[np.int64]) -> None:
+        """Append blocks to the archive."""
+        if not len(numbers):
+            return
+        coder, codec = way.coder, 0
+        if coder.method != STORED:
+            codec = self._writer.codec_number(self._entries.entry(coder.method))
+        height, width, channels = coder.kind
         shape = KindEntry(height=height, width=width, channels=channels, channels_axis=len(way.shape) == 3)
         kind = self._writer.kind_number(shape)
-        if len(self._places) < self._images.distinct:
-            self._places = np.concatenate([self._places, np.zeros(self._images.distinct, np.uint32)])
-        self._places[numbers] = np.arange(self._writer.images, self._writer.images + len(numbers), dtype=np.uint32)
-        for images, payload in payloads:
+        if len(self._places) < self._distinct.distinct:
+            self._places = np.concatenate([self._places, np.zeros(self._distinct.distinct, np.uint32)])
+        first = self._writer.images
+        self._places[numbers] = np.arange(first, first + len(numbers), dtype=np.uint32)
+        for images, payload in written.blocks:
             self._writer.add(
-                Block(method=method, quality=way.quality, kind=kind, codec=codec, images=images, payload=payload)
+                Block(
+                    method=coder.method,
+                    quality=coder.quality,
+                    kind=kind,
+                    codec=codec,
+                    images=images,
+                    payload=payload,
+                )
             )
-        self._report(self._images.images - self._bins.images)
-
-    def _stored_payloads(self, way: Way, images_NHWC: Images) -> list[tuple[int, bytes]]:
-        starts = range(0, len(images_NHWC), self._block_images(way))
-        parts = [images_NHWC[start : start + starts.step] for start in starts]
-        payloads = spread(lambda part: pack_stored(part, way.step), parts, self._threads)
-        return list(zip(map(len, parts), payloads, strict=True))
+        self._report(self._distinct.images - self._images.images - self._values.images)
 
     def _try(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
-        """Code images; what meets the bounds stays so, the others go to the next quality, or are stored."""
-        symbols_ND, decoded_NHWC = self._code(way, images_NHWC)
-        errors = self._bounds.errors(images_NHWC, decoded_NHWC)
+        """Code images; what meets the bounds stays so, others go to the next quality, or are stored."""
+        coder = way.coder
+        values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
+        errors = self._bounds.errors(images_NHWC, coder.images_of(values))
         met_N = self._bounds.met(errors)
-        is_raised = way.quality != self._settings.quality
+        is_raised = coder.quality != self._settings.quality
         if is_raised:
-            met_N &= self._cost_less_than_stored(way, images_NHWC, symbols_ND, met_N)
-            self._raised += int(met_N.sum())
-        self._remember(way, errors.mse_N[met_N], numbers[met_N])
-        self._bins.put(Way(CODE, way.shape, way.quality), symbols_ND[met_N], numbers[met_N])
-        missed, numbers = images_NHWC[~met_N], numbers[~met_N]
-        quality = self._next_quality(way)
+            met_N &= self._cost_less_than_stored(coder, images_NHWC, values, met_N)
+        moved_N = np.zeros(len(met_N), np.bool_)
+        if met_N.any() and self._alternative(coder) is not None:
+            bits_n = coder.bits(values[met_N])
+            moved_N[met_N] = self._move_cheaper(way, bits_n, images_NHWC[met_N], numbers[met_N])
+        kept_N = met_N & ~moved_N
+        self._outcome.raised += int(kept_N.sum()) if is_raised else 0
+        self._outcome.remember(errors.mse_N[kept_N], numbers[kept_N], quality=coder.quality)
+        self._values.put(way, values[kept_N], numbers[kept_N])
+        self._go_on(way, images_NHWC[~met_N], numbers[~met_N])
+
+    def _go_on(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
+        """Have images that missed their bounds tried at the next quality, or stored."""
+        assert self._codec is not None
+        quality = self._next_quality(way.coder)
         if quality is None:
-            self._store(way.shape, missed, numbers, self._bounds.steps(missed), "bounds missed at any quality")
+            reason = "bounds missed at any quality"
+            self._store(way.shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
         else:
-            self._bins.put(Way(TRY, way.shape, quality), missed, numbers)
-
-    def _code(self, way: Way, images_NHWC: Images) -> tuple[Symbols, Images]:
-        """Symbols (N,D) of images, and what they decode to (N,H,W,C)."""
-        network, effort = self._coder.network(way.kind, way.quality), self._settings.effort
-        searched = None if effort == 1 else self._coder.best_symbols(images_NHWC, way.quality, effort)
-
-        def code(start: int) -> tuple[Symbols, Images]:
-            rows = slice(start, start + LOCKSTEP_IMAGES)
-            symbols = network.encode(images_NHWC[rows], way.quality) if searched is None else searched[rows]
-            return symbols, network.decode(symbols, way.quality)
-
-        parts = spread(code, range(0, len(images_NHWC), LOCKSTEP_IMAGES), self._threads)
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+            self._images.put(Way(way.shape, self._codec.coder(way.coder.kind, quality)), images_NHWC, numbers)
 
     def _cost_less_than_stored(
-        self, way: Way, images_NHWC: Images, symbols_ND: Symbols, chosen_N: NDArray[np.bool_]
+        self, coder: Coder, images_NHWC: Images, values: Values, chosen_N: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Which of the chosen images take less than their pixels would, unpacked in the coarsest step."""
         less_N = chosen_N.copy()
         if chosen_N.any():
-            bits = self._coder.network(way.kind, way.quality).bits_per_image(symbols_ND[chosen_N], way.quality)
             levels = 255 / self._bounds.steps(images_NHWC[chosen_N]) + 1
-            less_N[chosen_N] = bits < np.log2(levels) * math.prod(way.shape)
+            less_N[chosen_N] = coder.bits(values[chosen_N]) < np.log2(levels) * math.prod(coder.kind)
         return less_N
 
-    def _next_quality(self, way: Way) -> int | None:
+    def _next_quality(self, coder: Coder) -> int | None:
         """The next quality to try, None behind the highest one."""
-        first = self._settings.quality
-        ranges = [network.qualities for network in self._coder.bundle.networks if network.kind == way.kind]
-        highest = max(high for _, high in ranges)
-        steps = [first + step for step in QUALITY_STEPS if first + step < highest] + [highest]
-        possible = (quality for quality in steps if any(low <= quality <= high for low, high in ranges))
-        return next((quality for quality in possible if quality > way.quality), None)
-
-    def _remember(self, way: Way, mse_N: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:
-        """Keep the worst images."""
-        worst = np.argsort(-mse_N, kind="stable")[:WORST_IMAGES]
-        found = [(float(mse_N[i]), self._images.first_image(int(numbers[i])), way) for i in worst if mse_N[i] > 0]
-        self._worst = sorted([*self._worst, *found], key=lambda one: (-one[0], one[1]))[:WORST_IMAGES]
-
-
-def _bits_without_codec(images_NHWC: Images) -> NDArray[np.int64]:
-    """What each image takes as it is, or packed by zlib, whichever is less: (N,)."""
-    raw = images_NHWC[0].nbytes
-    return np.array([8 * min(raw, len(zlib.compress(image.tobytes()))) for image in images_NHWC], np.int64)
+        assert self._codec is not None
+        assert self._settings.quality is not None
+        first, (low, high) = self._settings.quality, self._codec.qualities
+        known = [q for q in range(low, high + 1) if self._codec.why_not(coder.kind, q) is None]
+        tried = {*(first + step for step in QUALITY_STEPS if first + step < known[-1]), known[-1]}
+        return next((quality for quality in known if quality in tried and quality > coder.quality), None)

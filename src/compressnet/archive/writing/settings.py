@@ -1,35 +1,37 @@
-"""How an archive is to be written: the one record that the command line, the library and the writer share."""
+"""How an archive is to be written: one record, from the command line down to the router."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compressnet.archive.writing.bounds import Bounds
+from compressnet.codec.codec import check_effort
+from compressnet.errors import InputError
+from compressnet.limits import BLOCK_IMAGES_LIMIT
 
 BLOCK_IMAGES = 256
-WRITE_IMAGES = 4096
-"""Images that are encoded together when an archive is written."""
-GROUP_BYTES = 1 << 25
-"""Of images that are encoded together, where these are large."""
-LOSSLESS_BLOCK_VALUES = 1 << 20
-"""Of a lossless block that is written, at most; reading one of its images decodes all of it."""
-STORED_BLOCK_BYTES = 1 << 22
-"""Pixels of a stored block, at most; reading one of its images unpacks all of it."""
-WAITING_BYTES = 1 << 29
-"""Images and symbols that wait for their groups to fill, at most; then the largest group is written as it is."""
-QUALITY_STEPS = (12, 25, 50)
-"""By how much more quality an image is coded that missed its bounds, before the highest one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How images are to be written."""
+    """How images are to be written. Raises InputError for what is impossible."""
 
-    quality: int
-    effort: int
-    block_images: int
-    bounds: Bounds
-    store_unknown: bool
+    quality: int | None = None
+    """0 to 99, or 100 without loss. None: the codec's own; or 100 where the bounds leave no error."""
+    effort: int = 1
+    """1 to 9: how long to search for cheaper symbols."""
+    block_images: int = BLOCK_IMAGES
+    """Images of a block, at most."""
+    bounds: Bounds = field(default_factory=Bounds)
+    """What every image has to meet."""
+    store_unknown: bool = False
     """Whether images are stored where the codec codes none of them; else that is an error."""
-    threads: int = 1
-    """Where there is no codec."""
+    embed_codec: bool | None = None
+    """Whether the archive carries its codec; None: where it did not come with the package."""
+    threads: int | None = None
+    """Where there is no codec, which has threads of its own. None: all processors."""
+
+    def __post_init__(self) -> None:
+        check_effort(self.effort)
+        if not 1 <= self.block_images <= BLOCK_IMAGES_LIMIT:
+            raise InputError(f"{self.block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")

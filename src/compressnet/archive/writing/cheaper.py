@@ -1,0 +1,46 @@
+"""Which images another coder takes into fewer bytes, all that comes with it counted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.codec.codec import Codec
+from compressnet.coding.coder import LOSSLESS_QUALITY, Coder
+from compressnet.coding.stored import StoredCoder
+from compressnet.images.kinds import Images
+
+TRIED_ABOVE_QUALITY = 70
+"""Up to here lossless coding is not tried beside lossy: it would take every image five times as
+long, for hardly any image that it makes smaller (docs/EXPERIMENTS.md, "The better coder")."""
+PLACE_BYTES = 5
+"""What the index takes for an image that stands apart from its neighbours, measured."""
+
+
+def alternative(codec: Codec, coder: Coder) -> Coder | None:
+    """A coder without any loss that may take fewer bytes than this one; None where there is none.
+
+    Beside a lossy coder it is the codec's lossless one, beside a lossless one storing.
+    """
+    if coder.exact:
+        return StoredCoder(coder.kind)
+    if coder.quality <= TRIED_ABOVE_QUALITY or codec.why_not(coder.kind, LOSSLESS_QUALITY) is not None:
+        return None
+    return codec.coder(coder.kind, LOSSLESS_QUALITY)
+
+
+def cheaper(bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: int) -> NDArray[np.bool_]:
+    """Which images the other coder takes into no more bits than they have now, (N,).
+
+    fixed_bytes: what the archive takes besides, once any image goes there. None go there where that
+    is more than they save.
+    """
+    other_N = other.bits(images_NHWC)
+    cheaper_N = other_N <= bits_N
+    apart = min(int(cheaper_N.sum()), int((~cheaper_N).sum()))
+    saved_bytes = math.floor((bits_N - other_N)[cheaper_N].sum() / 8) - PLACE_BYTES * apart
+    if fixed_bytes and saved_bytes <= fixed_bytes:
+        return np.zeros(len(bits_N), np.bool_)
+    return cheaper_N

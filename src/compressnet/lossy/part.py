@@ -1,0 +1,138 @@
+"""The lossy part of a codec: networks, each for one kind of image and a range of qualities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from compressnet.coding.coder import LOSSY
+from compressnet.coding.part import Coders, Part, Tensors
+from compressnet.errors import CorruptError
+from compressnet.images.kinds import Kind, size_text
+from compressnet.lossy.arrays import identity_of, network_from, to_parts
+from compressnet.lossy.coder import CodecNetwork, LossyCoder
+from compressnet.lossy.network import Network
+from compressnet.networks.program import Backend
+from compressnet.wire import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossyPart(Part):
+    """Networks; of several that fit an image and a quality, the first is used."""
+
+    method = LOSSY
+    key = "networks"
+    networks: tuple[Network, ...]
+    identity: bytes
+
+    @classmethod
+    def of(cls, networks: tuple[Network, ...]) -> LossyPart:
+        """The part of some networks, at least one, with its identity computed."""
+        return cls(networks=networks, identity=identity_of(networks))
+
+    @classmethod
+    def read(cls, document: dict[str, Any], tensors: Tensors) -> LossyPart | None:
+        """From a codec's JSON document and tensors, proved; None where it has none.
+
+        Raises CorruptError, or KeyError, TypeError and their like for a document of another form.
+        """
+        entries = enumerate(document[cls.key])
+        networks = tuple(network_from(i, entry, tensors) for i, entry in entries)
+        return cls.of(networks) if networks else None
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Kind, qualities and nodes of each network."""
+        return to_parts(self.networks)[0]
+
+    def tensors(self) -> Tensors:
+        """`0.decoder.ARRAY` and so on, the network's number first."""
+        return to_parts(self.networks)[1]
+
+    def without_encoder(self) -> LossyPart:
+        """Decoders, entropy models and probes alone."""
+        networks = tuple(replace(network, encoder=None, lambdas=None) for network in self.networks)
+        return replace(self, networks=networks)
+
+    @property
+    def qualities(self) -> tuple[int, int]:
+        """From the lowest of any network to the highest."""
+        ranges = [network.qualities for network in self.networks]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def has_quality(self, quality: int) -> bool:
+        """Whether one of the networks has it."""
+        return any(low <= quality <= high for low, high in (n.qualities for n in self.networks))
+
+    def coders(self, codec_name: str, backend: Backend) -> LossyCoders:
+        """All networks compiled, each one's probe reproduced. Raises CodecRefusedError."""
+        return LossyCoders(self, codec_name, backend)
+
+
+class LossyCoders(Coders):
+    """The lossy part ready to run."""
+
+    method = LOSSY
+
+    def __init__(self, part: LossyPart, codec_name: str, backend: Backend) -> None:
+        """codec_name: for errors. Raises CodecRefusedError."""
+        self._part, self._name = part, codec_name
+        self._networks = [CodecNetwork(network, backend) for network in part.networks]
+        self._coders: dict[tuple[Kind, int], LossyCoder] = {}
+        for network in self._networks:
+            network.check_probe()
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """Each kind once, in the order of the networks."""
+        return list(dict.fromkeys(network.kind for network in self._part.networks))
+
+    @property
+    def has_encoder(self) -> bool:
+        """False for what an archive embeds."""
+        return all(network.has_encoder for network in self._networks)
+
+    def _networks_for(self, kind: Kind, quality: int) -> list[CodecNetwork]:
+        found = [network for network in self._networks if network.network.kind == kind]
+        return [network for network in found if network.codes(quality)]
+
+    def why_not(self, kind: Kind, quality: int) -> str | None:
+        """Which kinds and qualities there are."""
+        if kind not in self.kinds:
+            known = ", ".join(map(size_text, self.kinds))
+            return (
+                f"images of {size_text(kind)} (height, width, channels), but the codec {self._name} codes {known}; "
+                "train one for these images with 'compressnet train'"
+            )
+        if self._networks_for(kind, quality):
+            return None
+        low, high = self._part.qualities
+        return f"quality {quality}: the codec {self._name} has qualities {low} to {high}; choose one of these"
+
+    def find(self, kind: Kind, quality: int) -> LossyCoder:
+        """The coder of the first network that fits."""
+        if (kind, quality) not in self._coders:
+            self._coders[kind, quality] = LossyCoder(self._networks_for(kind, quality)[0], quality)
+        return self._coders[kind, quality]
+
+    def with_symbols(self, symbols: int, quality: int) -> list[LossyCoder]:
+        """The coders, one a kind at most, of networks with so many symbols at a quality."""
+        coders = [self.find(kind, quality) for kind in self.kinds if self._networks_for(kind, quality)]
+        return [coder for coder in coders if coder.runner.symbols == symbols]
+
+    def symbol_counts(self, quality: int) -> list[int]:
+        """How many symbols its networks have at a quality."""
+        return sorted({network.symbols for network in self._networks if network.codes(quality)})
+
+    def single_kind(self, kind: Kind) -> tuple[int, bytes]:
+        """The kind's number among all kinds; its size follows from that."""
+        return self.kinds.index(kind), b""
+
+    def coder_of_single(self, number: int, quality: int, images: int, reader: Reader) -> LossyCoder:
+        """The coder of the kind of that number."""
+        del images, reader
+        if number >= len(self.kinds):
+            raise CorruptError(f"the block has kind {number}, the codec {self._name} has {len(self.kinds)}")
+        reason = self.why_not(self.kinds[number], quality)
+        if reason is not None:
+            raise CorruptError(reason)
+        return self.find(self.kinds[number], quality)
