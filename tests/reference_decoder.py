@@ -1,7 +1,7 @@
 """A decoder of archives and single blocks from docs/FORMAT.md alone, in integers: an implementation to compare with.
 
 It imports nothing of compressnet and uses no float. It trusts its input more than a reader should: of what the page
-tells readers to refuse it refuses what costs a line. `§` gives the page's section.
+tells readers to refuse it refuses what costs a line. Quoted names are the page's sections.
 
 Axes: N images, C channels, H rows, W columns, D symbols, O outputs, n symbols of a group, A alphabet.
 """
@@ -52,7 +52,7 @@ class Reader:
     def byte(self) -> int:
         return self.take(1)[0]
 
-    def varint(self) -> int:  # §1
+    def varint(self) -> int:  # "Notation"
         value = shift = 0
         while True:
             byte = self.byte()
@@ -63,7 +63,7 @@ class Reader:
             shift += 7
 
 
-# §2 Payload
+# "Range coder"
 
 
 class RangeDecoder:
@@ -96,7 +96,7 @@ class RangeDecoder:
         return index
 
 
-# §3 Codec file
+# "Codec file"
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Codec:
     lossless_identity: bytes
 
     def network(self, kind: tuple[int, ...], quality: int) -> Network:
-        """The first one with this kind and quality (§1)."""
+        """The first one with this kind and quality ("Block")."""
         for network in self.networks:
             low, high = network.entry["qualities"]
             if tuple(network.entry["kind"]) == kind and low <= quality <= high:
@@ -164,7 +164,7 @@ def make_codec(document: dict[str, Any], tensors: dict[str, np.ndarray]) -> Code
     return Codec(networks, digest.digest(), pixels, lossless_identity(pixels))
 
 
-# §4 Networks
+# "Networks"
 
 
 def requantize(sums: np.ndarray, shift: np.ndarray, leaky: bool, low: int, high: int) -> np.ndarray:
@@ -250,7 +250,7 @@ def run_network(network: Network, part: str, x: np.ndarray, quality: int) -> np.
     return registers["y"]
 
 
-# §5 Entropy model
+# "Entropy model"
 
 
 def coding_groups(network: Network) -> list[np.ndarray]:
@@ -376,7 +376,7 @@ def decode_payload(network: Network, payload: bytes, images: int, quality: int) 
     return run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
 
 
-# §9 Packed codec
+# "Packed codec"
 
 
 FIXED = 1 << 128
@@ -425,7 +425,7 @@ def logistic_frequencies(tables: dict[str, np.ndarray], scale: int) -> np.ndarra
 
 
 def dtype_of(name: str) -> str:
-    """Of a tensor by its name without the network's number (§3)."""
+    """Of a tensor by its name without the network's number ("Codec file")."""
     part, array = name.split(".")[0], name.split(".")[-1]
     if part == "tables":
         return {"cdf": "<u2", "reciprocal": "<i4", "weight": "u1"}[array]
@@ -442,7 +442,7 @@ def shapes_of(prefix: str, tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def derived_symbols(network: Network, quality: int) -> np.ndarray:
-    """The symbols (8,D) of a probe without images (§3)."""
+    """The symbols (8,D) of a probe without images ("Probe")."""
     bounds = network.tensors["prior.bound"][quality].tolist()
     groups = coding_groups(network)
     symbols = np.zeros((8, sum(map(len, groups))), np.int64)
@@ -543,7 +543,7 @@ def read_numbers(reader: Reader, stored: dict[str, list[int]]) -> dict[str, np.n
     return tensors
 
 
-# §1 Archive, single block
+# "Archive", "Block", "Stored payload", "Single block"
 
 
 def read_chunk(data: bytes, at: int) -> tuple[str, bytes, int]:

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class RangeEncoder:
-    """The encoder of docs/FORMAT.md, section 2, in integers of any length."""
+    """The encoder of docs/FORMAT.md, "Range coder", in integers of any length."""
 
     def __init__(self) -> None:
         self.lower, self.range, self.n = 0, (1 << 64) - 1, 0

@@ -1,4 +1,4 @@
-"""Lossless blocks from docs/FORMAT.md, section 10, alone: the other half of reference_decoder.py.
+"""Lossless blocks from docs/FORMAT.md, "Lossless payload", alone: the other half of reference_decoder.py.
 
 It imports nothing of compressnet and uses no float but for the table of exponentials. Slow: pixel by pixel, image by
 image.

@@ -91,7 +91,7 @@ def around(point: bytes, steps: int, widths: list[int]) -> Coded:
 
 
 Hashes = tuple[np.ndarray, bytes, bytes]
-"""Symbols (P,D), SHA-256 of frequencies and of pixels (section 3)."""
+"""Symbols (P,D), SHA-256 of frequencies and of pixels ("Probe")."""
 
 
 def probe_hashes(network: Network) -> Iterator[Hashes]:

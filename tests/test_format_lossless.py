@@ -1,4 +1,4 @@
-"""docs/FORMAT.md, section 10, against compressnet, by way of a decoder written from that page alone."""
+"""docs/FORMAT.md, "Lossless payload", against compressnet, by way of a decoder written from that page alone."""
 
 from __future__ import annotations
 

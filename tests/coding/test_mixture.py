@@ -18,14 +18,14 @@ TABLES = make_tables()
 
 
 def test_the_standard_tables_are_these_integers() -> None:
-    """Packed codecs leave them out (docs/FORMAT.md, section 9)."""
+    """Packed codecs leave them out (docs/FORMAT.md, "Packed codec")."""
     parts = TABLES.cdf.astype("<u2"), TABLES.reciprocal.astype("<i4"), TABLES.weight
     digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
     assert digest == "4537ab4e89af9b69652283a91045aa32916bd097788dda266bd17690a88517d5"
 
 
 def frequencies_by_the_rule(means: list[int], scales: list[int], weight: int, bound: int) -> list[int]:
-    """docs/FORMAT.md, section 5, in Python integers."""
+    """docs/FORMAT.md, "Distributions", in Python integers."""
     alphabet = 2 * bound + 1
 
     def c(j: int, k: int) -> int:

@@ -21,7 +21,7 @@ def test_derived_symbols_reach_further_from_image_to_image(tiny_bundle: Bundle) 
 
 
 def test_derived_symbols_are_these(tiny_bundle: Bundle) -> None:
-    """docs/FORMAT.md, section 3, by hand, for the last symbol of the last image."""
+    """docs/FORMAT.md, "Probe", by hand, for the last symbol of the last image."""
     network = tiny_bundle.networks[0]
     low, _ = network.qualities
     last = len(network.prior.order) - 1

@@ -20,7 +20,7 @@ def int8(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def requantized(total: int, shift: int, leaky: bool, low: int, high: int) -> int:
-    """docs/FORMAT.md, section 4, in integers."""
+    """docs/FORMAT.md, "Networks", in integers."""
     shift += 3 if leaky and total < 0 else 0
     value = (total + (1 << (shift - 1))) >> shift if shift > 0 else total << -shift
     return min(max(value, low), high)

@@ -3,7 +3,7 @@
 An array becomes residuals: itself, or differences along its first and last axes. Residuals have levels
 (`compressnet.codec.levels`), which are coded first; a level gives the scale of a logistic distribution
 (`compressnet.coding.mixture`), by which the range coder codes the residual, and how many of its low bits are stored as they
-are. All residuals of one scale are coded together, so reading takes few calls. docs/FORMAT.md, section 9.
+are. All residuals of one scale are coded together, so reading takes few calls. docs/FORMAT.md, "Packed codec".
 
     bytes     scales of the four sequences, payload's length, payload, low bits
     payload   predictors, levels of rows, of columns, of places; residuals, scale by scale

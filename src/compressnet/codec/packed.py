@@ -1,12 +1,12 @@
 """The packed codec: what decoding needs of a codec, as small as it gets, for archives to embed.
 
-    structure   varint length, zlib stream of JSON: section 3's document, with the shape of every tensor
+    structure   varint length, zlib stream of JSON: the codec file's document, with the shape of every tensor
     hashes      of each network's probe, 128 bytes, its symbols derived (`compressnet.lossy.probe`); of each pixel model, 32
     numbers     all tensors, `compressnet.codec.arrays`
 
 What can be told is not stored: a tensor that an earlier network has as well, the standard tables, and what two tables
 of the entropy model have in common with the decoder's gains. Nothing is lost: the identity stays. docs/FORMAT.md,
-section 9.
+"Packed codec".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     entry     {"channels": C, "size": [H,W] or [], "planes": [{"background": B, "layers": L}, ...]}
     arrays    "P.ARRAY" and "P.LAYER.ARRAY" of plane P, LAYER one of layers.0, layers.1, .., flag, high, low1, low2
 
-Its identity is SHA-256 over the entry and the arrays. docs/FORMAT.md, section 10.
+Its identity is SHA-256 over the entry and the arrays. docs/FORMAT.md, "Identity".
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _plane(number: int, entry: Any, arrays: Tensors) -> PlaneModel:
 
 
 def pixels_identity(models: tuple[PixelModel, ...]) -> bytes:
-    """SHA-256 of the canonical bytes of pixel models: docs/FORMAT.md, section 10."""
+    """SHA-256 of the canonical bytes of pixel models: docs/FORMAT.md, "Identity"."""
     entries = [entry_of(model) for model in models]
     digest = hashlib.sha256(json.dumps(entries, separators=(",", ":"), sort_keys=True).encode())
     for i, model in enumerate(models):

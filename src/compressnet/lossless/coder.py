@@ -157,7 +157,7 @@ class LosslessCoder(Coder):
 
 
 def probe_images(height: int, width: int, channels: int) -> Images:
-    """Images (3,H,W,C) by a rule: runs of the values of a congruential generator; docs/FORMAT.md, section 10."""
+    """Images (3,H,W,C) by a rule: runs of the values of a congruential generator; docs/FORMAT.md, "Probe"."""
     values = np.zeros(PROBE_IMAGES * height * width * channels, np.uint8)
     state = 1
     value = 0

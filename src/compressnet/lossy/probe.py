@@ -33,7 +33,7 @@ class Probe:
 def derived_symbols(prior: Prior, qualities: tuple[int, int]) -> NDArray[np.int16]:
     """Symbols (2,8,D) for a probe without images: scattered within the alphabets, from all 0 to the whole of them.
 
-    docs/FORMAT.md, section 3. qualities: lowest and highest.
+    docs/FORMAT.md, "Probe". qualities: lowest and highest.
     """
     symbols = len(prior.order)
     x = np.arange(DERIVED_IMAGES * symbols, dtype=np.uint32) * np.uint32(0x9E3779B1)
