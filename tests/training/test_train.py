@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import compressnet
 from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.coding.mixture import Mixture, frequency_weights, make_tables
-from compressnet.errors import CodecRefusedError, FormatError, InputError
+from compressnet.errors import DefectError, FormatError, InputError
 from compressnet.lossy.coder import CodecNetwork
 from compressnet.lossy.network import Network
 from compressnet.networks.numpy import NumpyBackend, bias_at
@@ -33,9 +33,9 @@ from compressnet.training.freeze.move import moved
 from compressnet.training.freeze.thaw import design_of, thaw
 from compressnet.training.join import find_switch
 from compressnet.training.lossy.design import OVERVIEW, VECTOR
-from compressnet.training.lossy.loop import Trainer
 from compressnet.training.lossy.networks.distributions import mixture_bits
 from compressnet.training.lossy.networks.model import Model
+from compressnet.training.lossy.workers import Job
 from compressnet.training.train import log_path, refine, train
 from conftest import CONFORMANCE, KINDS
 from make_conformance import SMALL, blobs
@@ -53,7 +53,7 @@ def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
     output = tmp_path / "blobs.codec"
     seen: list[Progress] = []
     bundle = train(IMAGES, output, options(epochs=30), report=seen.append)
-    assert not checkpoint_path(output, DESIGN).exists()
+    assert not checkpoint_path(output, DESIGN.name).exists()
     lines = [json.loads(line) for line in log_path(output).read_text().splitlines()]
     assert [line["step"] for line in lines] == [point.step for point in seen]
     assert lines[-1]["share"] == 1
@@ -89,11 +89,11 @@ def test_an_interrupted_training_resumes_where_it_was(tmp_path: Path) -> None:
 
     with pytest.raises(TrainingInterrupted, match=r"broken\.codec\.grid\.checkpoint"):
         train(IMAGES, output, options(), report=interrupt)
-    assert checkpoint_path(output, DESIGN).exists()
+    assert checkpoint_path(output, DESIGN.name).exists()
     assert not output.exists()
     resumed = train(IMAGES, output, options(), resume=True)
     assert resumed.identity == straight.identity
-    assert not checkpoint_path(output, DESIGN).exists()
+    assert not checkpoint_path(output, DESIGN.name).exists()
 
 
 def test_resuming_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_resuming_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:
 
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     output = tmp_path / "a.codec"
-    checkpoint_path(output, DESIGN).write_bytes(b"nothing of the kind")
+    checkpoint_path(output, DESIGN.name).write_bytes(b"nothing of the kind")
     with pytest.raises(FormatError, match=r"a\.codec\.grid\.checkpoint: not a checkpoint"):
         train(IMAGES, output, options(), resume=True)
 
@@ -247,7 +247,7 @@ def test_a_design_with_a_refinement_trains_it_last(tmp_path: Path) -> None:
     straight = train(IMAGES, tmp_path / "straight.codec", options(designs=(design,)))
     assert "again" in encoder_layers(straight.networks[0])
     output = tmp_path / "broken.codec"
-    trainer = Trainer([IMAGES], output, options(), design)
+    trainer = Job(sets=[IMAGES], output=output, options=options(), design=design).trainer()
     with pytest.raises(TrainingInterrupted):
         trainer.run(lambda _: None, stop=lambda: trainer.model.refines and trainer.share > 0.8)
     resumed = train(IMAGES, output, options(designs=(design,)), resume=True)
@@ -296,10 +296,10 @@ def test_moved_qualities_give_what_the_old_ones_did(name: str) -> None:
 
 def test_the_check_of_the_freeze_notices_any_difference() -> None:
     torch.manual_seed(0)
-    model = Model((8, 12, 1), DESIGN).eval()
+    model = Model((8, 12, 1), DESIGN.widths, DESIGN.lambdas()).eval()
     with torch.no_grad():
-        model.levels.encode_gain += 3
-        model.levels.decode_gain -= 3
+        model.gains.encode_gain += 3
+        model.gains.decode_gain -= 3
     network = freeze(model, IMAGES[:200], (0, 99))
     assert network.encoder is not None
     bound = network.encoder.nodes[-1].arrays["bound"]
@@ -323,7 +323,7 @@ def test_the_check_of_the_freeze_notices_any_difference() -> None:
         (replace(network, decoder=with_one_more(network.decoder, "pixels")), "decoder"),
         (replace(network, prior=worse_prior), "entropy model"),
     ):
-        with pytest.raises(CodecRefusedError, match=rf"the frozen {part} differs from the trained one at quality \d+"):
+        with pytest.raises(DefectError, match=rf"the frozen {part} differs from the trained one at quality \d+"):
             check_frozen(model, changed, IMAGES[:50], bound)
 
 

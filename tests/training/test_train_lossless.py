@@ -14,14 +14,14 @@ import torch.nn.functional as F
 
 import compressnet
 from compressnet.codec.bundle import Bundle
-from compressnet.errors import FormatError, InputError
+from compressnet.errors import DefectError, FormatError, InputError
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import HALF, HALF_BITS, PixelModel, taps
 from compressnet.lossless.plane_pass import Code, Indices
 from compressnet.lossless.planes import to_planes
 from compressnet.training.common.gather import Gathered, gather
 from compressnet.training.common.options import Options, Progress, TrainingInterrupted, log_path
-from compressnet.training.freeze.lossless import FreezeError, check_pixels, freeze_pixels
+from compressnet.training.freeze.lossless import check_pixels, freeze_pixels
 from compressnet.training.lossless.design import COUNTED_PX, FEW_VALUES, PIXEL_DESIGNS, SMALL, PixelDesign, pixel_design
 from compressnet.training.lossless.layers import look_up
 from compressnet.training.lossless.loop import PixelTrainer
@@ -162,7 +162,7 @@ def test_a_frozen_model_that_differs_is_found_out(tmp_path: Path) -> None:
     bias = plane.high.bias.copy()
     bias[0, :8] += 200
     other = replace(model, planes=(replace(plane, high=replace(plane.high, bias=bias)),))
-    with pytest.raises(FreezeError, match=r"image \d+ takes .* bits frozen"):
+    with pytest.raises(DefectError, match=r"image \d+ takes .* bits frozen"):
         check_pixels(trainer.families[1], other, trainer.held[0])
 
 

@@ -30,7 +30,8 @@ def one_thread() -> Iterator[None]:
 
 def new_model(kind: tuple[int, int, int], channels: int) -> Model:
     torch.manual_seed(0)
-    return Model(kind, pictures(SMALL, channels, 1000, several_kinds=True)).eval()
+    design = pictures(SMALL, channels, 1000, several_kinds=True)
+    return Model(kind, design.widths, design.lambdas()).eval()
 
 
 def psnr_and_bits(model: Model, images: np.ndarray) -> tuple[float, float]:

@@ -95,6 +95,7 @@ def picture_rival(
     lossless: bool,
 ) -> Rival:
     """A picture codec as a rival: `save` and `read` one picture of any channels."""
+
     def encode(images_NHWC: Images, setting: Setting) -> Coded:
         channels = images_NHWC.shape[3]
         if mode == "mosaic":

@@ -28,7 +28,7 @@ LOGIT_EXPONENT = LOGIT_STEPS.bit_length() - 1
 
 
 class _LookUp(torch.autograd.Function):
-    """Rows of a table (codes, E) by code. torch's own gradient takes ten times as long for so few codes."""
+    """Rows of a table (codes, E) by code. For so few codes, torch's own gradient takes ten times as long."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, codes: Tensor, table: Tensor) -> Tensor:
@@ -90,7 +90,8 @@ class Layer(nn.Module):
         """Further biases, whose rows are added."""
         self.out_exponents = torch.zeros(outputs)
         self.observed_O: Tensor | None = None
-        self.kept: Tensor | None = None  # exponents; they change rarely and cost a pass over the weights
+        self.kept: Tensor | None = None
+        """The weights' exponents, kept while training: they change rarely, and take a pass over the weights."""
 
     def exponents(self, in_exponents_I: Tensor) -> Tensor:
         """Each output's exponent: `weight_exponents`."""
@@ -103,7 +104,7 @@ class Layer(nn.Module):
     def forward(
         self, x_PI: Tensor, in_exponents_I: Tensor, rows_P: Sequence[Tensor | int], *, quantized: bool
     ) -> Tensor:
-        """Sums (P,O). rows_P: for the bias and each further one, which of its rows."""
+        """Sums (P,O). rows_P: which rows of the bias, and of each further one."""
         biases = [self.bias, *self.more]
         weight = self.weight
         if quantized:
