@@ -1,4 +1,4 @@
-"""Training end to end on small pictures, and fake quantization against the integers that it stands for."""
+"""Training end to end on small pictures, and fake quantization against the integers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
+from compressnet.codec.bundle import Bundle
 from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.coding.mixture import Mixture, frequency_weights, make_tables
 from compressnet.errors import DefectError, FormatError, InputError
@@ -25,14 +26,14 @@ from compressnet.lossy.network import Network
 from compressnet.networks.numpy import NumpyBackend, bias_at
 from compressnet.networks.program import Program
 from compressnet.networks.proof import EXACT_BELOW
-from compressnet.training.common.options import Options, Progress, TrainingInterrupted, checkpoint_path
+from compressnet.training.common.options import Options, Progress, Report, TrainingInterrupted, checkpoint_path
 from compressnet.training.common.quantize import biases_through, quantize_through, weight_exponents, weights_through
 from compressnet.training.freeze.check import check_frozen
 from compressnet.training.freeze.lossy import freeze
 from compressnet.training.freeze.move import moved
 from compressnet.training.freeze.thaw import design_of, thaw
 from compressnet.training.join import find_switch
-from compressnet.training.lossy.design import OVERVIEW, VECTOR
+from compressnet.training.lossy.design import OVERVIEW, VECTOR, Design
 from compressnet.training.lossy.networks.distributions import mixture_bits
 from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.workers import Job
@@ -45,14 +46,25 @@ IMAGES = blobs(400, (8, 12, 1), 3)
 
 
 def options(**changes: object) -> Options:
-    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1, "designs": (DESIGN,)}
+    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1}
     return Options(**(chosen | changes))
+
+
+def fit(
+    output: Path,
+    chosen: Options,
+    *,
+    designs: tuple[Design, ...] = (DESIGN,),
+    resume: bool = False,
+    report: Report = lambda _: None,
+) -> Bundle:
+    return train(IMAGES, output, chosen, designs=designs, resume=resume, report=report)
 
 
 def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
     output = tmp_path / "blobs.codec"
     seen: list[Progress] = []
-    bundle = train(IMAGES, output, options(epochs=30), report=seen.append)
+    bundle = fit(output, options(epochs=30), report=seen.append)
     assert not checkpoint_path(output, DESIGN.name).exists()
     lines = [json.loads(line) for line in log_path(output).read_text().splitlines()]
     assert [line["step"] for line in lines] == [point.step for point in seen]
@@ -74,55 +86,55 @@ def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_codec(tmp_path: Path) -> None:
-    codecs = [train(IMAGES, tmp_path / f"{i}.codec", options(epochs=1, seed=5)) for i in range(2)]
-    other = train(IMAGES, tmp_path / "other.codec", options(epochs=1, seed=6))
+    codecs = [fit(tmp_path / f"{i}.codec", options(epochs=1, seed=5)) for i in range(2)]
+    other = fit(tmp_path / "other.codec", options(epochs=1, seed=6))
     assert codecs[0].identity == codecs[1].identity
     assert other.identity != codecs[0].identity
 
 
 def test_an_interrupted_training_resumes_where_it_was(tmp_path: Path) -> None:
-    straight = train(IMAGES, tmp_path / "straight.codec", options())
+    straight = fit(tmp_path / "straight.codec", options())
     output = tmp_path / "broken.codec"
 
     def interrupt(point: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(TrainingInterrupted, match=r"broken\.codec\.grid\.checkpoint"):
-        train(IMAGES, output, options(), report=interrupt)
+        fit(output, options(), report=interrupt)
     assert checkpoint_path(output, DESIGN.name).exists()
     assert not output.exists()
-    resumed = train(IMAGES, output, options(), resume=True)
+    resumed = fit(output, options(), resume=True)
     assert resumed.identity == straight.identity
     assert not checkpoint_path(output, DESIGN.name).exists()
 
 
 def test_resuming_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:
-    anew = train(IMAGES, tmp_path / "a.codec", options(epochs=1), resume=True)
-    assert anew.identity == train(IMAGES, tmp_path / "b.codec", options(epochs=1)).identity
+    anew = fit(tmp_path / "a.codec", options(epochs=1), resume=True)
+    assert anew.identity == fit(tmp_path / "b.codec", options(epochs=1)).identity
 
 
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     output = tmp_path / "a.codec"
     checkpoint_path(output, DESIGN.name).write_bytes(b"nothing of the kind")
     with pytest.raises(FormatError, match=r"a\.codec\.grid\.checkpoint: not a checkpoint"):
-        train(IMAGES, output, options(), resume=True)
+        fit(output, options(), resume=True)
 
     def interrupt(point: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(TrainingInterrupted):
-        train(IMAGES, output, options(), report=interrupt)
+        fit(output, options(), report=interrupt)
     with pytest.raises(InputError, match="of other images or options"):
-        train(IMAGES, output, options(seed=1), resume=True)
+        fit(output, options(seed=1), resume=True)
 
 
 def test_images_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="400 images are too few to train on with 390 held out; at least 406"):
-        train(IMAGES, tmp_path / "a.codec", options(holdout=390))
+        fit(tmp_path / "a.codec", options(holdout=390))
     with pytest.raises(InputError, match="8x7: training takes sides from 8 pixels up"):
-        train(IMAGES[:, :, :7], tmp_path / "a.codec", options())
+        train(IMAGES[:, :, :7], tmp_path / "a.codec", options(), designs=(DESIGN,))
     with pytest.raises(InputError, match="either a number of epochs or a number of minutes"):
-        train(IMAGES, tmp_path / "a.codec", options(minutes=1))
+        fit(tmp_path / "a.codec", options(minutes=1))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -136,7 +148,7 @@ PAIR = (
 def test_two_networks_train_side_by_side_and_make_one_codec(tmp_path: Path) -> None:
     output = tmp_path / "pair.codec"
     seen: list[Progress] = []
-    train(IMAGES, output, options(epochs=20, designs=PAIR), report=seen.append)
+    fit(output, options(epochs=20), designs=PAIR, report=seen.append)
     assert {point.network for point in seen} == {"vector", "grid"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.codec", "pair.codec.log.jsonl"]
     codec = compressnet.load(output)
@@ -151,7 +163,7 @@ def test_two_networks_train_side_by_side_and_make_one_codec(tmp_path: Path) -> N
 
 
 def test_qualities_of_one_network_train_that_one_alone(tmp_path: Path) -> None:
-    train(IMAGES, tmp_path / "low.codec", options(epochs=1, designs=PAIR, qualities=(5, 20)))
+    fit(tmp_path / "low.codec", options(epochs=1, qualities=(5, 20)), designs=PAIR)
     codec = compressnet.load(tmp_path / "low.codec")
     assert [network.qualities for network in codec.bundle.networks] == [(5, 20)]
 
@@ -164,7 +176,7 @@ def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
         "from test_train import *\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored\n"
         "if __name__ == '__main__':\n"
-        "    try: train(IMAGES, Path('a.codec'), options(minutes=10, epochs=None, designs=PAIR), "
+        "    try: fit(Path('a.codec'), options(minutes=10, epochs=None), designs=PAIR, "
         "report=lambda p: print(p.network, flush=True))\n"
         "    except TrainingInterrupted as error: print('stopped:', error)\n"
     )
@@ -178,7 +190,7 @@ def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
     assert "stopped: a.codec.vector.checkpoint and a.codec.grid.checkpoint" in said
     output = tmp_path / "a.codec"
     assert not output.exists()
-    train(IMAGES, output, options(epochs=1, designs=PAIR), resume=True)
+    fit(output, options(epochs=1), designs=PAIR, resume=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.codec", "a.codec.log.jsonl", "program.py"]
 
 
@@ -221,7 +233,7 @@ def test_refining_changes_the_encoder_alone(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_refining_makes_symbols_cheaper(tmp_path: Path) -> None:
-    trained = train(IMAGES, tmp_path / "blobs.codec", options(epochs=30))
+    trained = fit(tmp_path / "blobs.codec", options(epochs=30))
     refine(trained, IMAGES, tmp_path / "refined.codec", options(epochs=30))
     costs = []
     for name in ("blobs", "refined"):
@@ -244,16 +256,17 @@ def test_codecs_that_cannot_be_refined_are_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_design_with_a_refinement_trains_it_last(tmp_path: Path) -> None:
     design = replace(DESIGN, widths=replace(SMALL, refined=True))
-    straight = train(IMAGES, tmp_path / "straight.codec", options(designs=(design,)))
+    straight = fit(tmp_path / "straight.codec", options(), designs=(design,))
     assert "again" in encoder_layers(straight.networks[0])
     output = tmp_path / "broken.codec"
     trainer = Job(sets=[IMAGES], output=output, options=options(), design=design).trainer()
     with pytest.raises(TrainingInterrupted):
         trainer.run(lambda _: None, stop=lambda: trainer.model.refines and trainer.share > 0.8)
-    resumed = train(IMAGES, output, options(designs=(design,)), resume=True)
+    resumed = fit(output, options(), designs=(design,), resume=True)
     assert resumed.identity == straight.identity
     nodes = [network.encoder.nodes for network in (straight.networks[0], resumed.networks[0]) if network.encoder]
-    for one, other in zip(*nodes, strict=True):  # but for the last digits of sums, the very same weights
+    # the same weights, but for the last digits of sums
+    for one, other in zip(*nodes, strict=True):
         assert one.output == other.output
         for name, array in one.arrays.items():
             assert np.abs(array.astype(int) - other.arrays[name]).max() <= 1
@@ -283,7 +296,7 @@ def test_moved_qualities_give_what_the_old_ones_did(name: str) -> None:
     assert again.lambdas is not None
     assert network.lambdas is not None
     old, new = (CodecNetwork(each, NumpyBackend()) for each in (network, again))
-    for old_quality, new_quality in ((65, 30), (99, 99)):  # where nothing lies between old qualities
+    for old_quality, new_quality in ((65, 30), (99, 99)):  # those that are old qualities
         symbols = old.encode(images, old_quality)
         assert (new.encode(images, new_quality) == symbols).mean() > 0.98
         ideal = old.ideal_bits(symbols, old_quality)

@@ -1,4 +1,4 @@
-"""Pixel models: their training in torch, the pixels that it looks at, and integers that say the same."""
+"""Pixel models: their training in torch, the pixels it looks at, and the same in integers."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_quiet_pixels_are_those_that_the_integers_call_quiet(tmp_path: Path, des
 
 
 def quiet_by_the_integers(model: PixelModel, images: np.ndarray) -> np.ndarray:
-    """Where flags have the frequencies of the table for quiet pixels, made to stand out: (N,C,H,W)."""
+    """Where flags have the table's frequencies for quiet pixels, made to stand out: (N,C,H,W)."""
     marks = [np.arange(plane.quiet.size).reshape(plane.quiet.shape) + 1 for plane in model.planes]
     planes = tuple(replace(p, quiet=mark.astype(np.int32)) for p, mark in zip(model.planes, marks, strict=True))
     found: list[np.ndarray] = []
@@ -190,7 +190,8 @@ def quiet_by_the_integers(model: PixelModel, images: np.ndarray) -> np.ndarray:
         assert symbols is not None
         if len(frequencies) == 2:
             assert len(chosen) == len(images)
-            found.append(frequencies[0] <= marks[0].size)  # a network's frequencies may be this low, but never are here
+            # a network's frequencies may be this low, but never are here
+            found.append(frequencies[0] <= marks[0].size)
         return symbols
 
     recorded: Code = code

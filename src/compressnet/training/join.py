@@ -1,4 +1,4 @@
-"""From trained networks to a codec: where one network ends and the next begins, and the default quality."""
+"""From trained networks to a codec: where the one ends and the next begins, the default quality."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ SSIM_OF_DEFAULT = 0.977
 
 SIMILAR_IMAGES = 250
 COMPARED_QUALITIES = 25
-"""How many qualities at the end of the one network, and at the start of the other, the switch may be at."""
+"""How many qualities at the end of the one network, and at the start of the other, the switch may
+be at."""
 
 Curve = Callable[[int], tuple[float, float]]
 """From a quality to bytes per image and PSNR."""
 
 
 def join(trainers: Sequence[Trainer], name: str) -> Bundle:
-    """The codec of one trained network, or of two whose qualities overlap, the one for low rates first.
+    """The codec of one trained network, or of two that overlap, the one for low rates first.
 
     Raises DefectError where a frozen network differs from the trained one.
     """
@@ -61,7 +62,7 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
 
 def frozen_family(trainer: Trainer) -> list[Network]:
-    """The integer networks of a trained model, for each kind of image; weights and alphabets are the same in all."""
+    """A trained model's integer networks, one for each kind; weights and alphabets are shared."""
     average = copy.deepcopy(trainer.average).cpu()
     models = [average, *(average.for_kind(part.kind) for part in trainer.parts[1:])]
     for model in models[1:]:
@@ -86,7 +87,7 @@ def _spread(trainer: Trainer, networks: Sequence[Network], quality: int) -> tupl
 
 
 def _mixed(part: Part) -> Images:
-    """Held-out and training images by turns: images to come, and those that the codec will code most."""
+    """Held-out and training images by turns, as the codec will code both new images and these."""
     held, trained = part.held_images[:MEASURED_IMAGES], part.train_images[:MEASURED_IMAGES]
     both = min(len(held), len(trained))
     turns = np.stack([held[:both], trained[:both]], axis=1).reshape(2 * both, *part.kind)
@@ -111,9 +112,10 @@ def _default_of(qualities: tuple[int, int], similarity: Callable[[int], float | 
 
 
 def joined(networks: Sequence[Network], measured: Sequence[Curve], sample: Images) -> list[Network]:
-    """Two networks, the one for low rates first, as one range of qualities where bytes and PSNR rise.
+    """Two networks, the one for low rates first, as one range where bytes and PSNR rise.
 
-    The upper one keeps its qualities, from the switch on; the lower one's are spread over those below.
+    The upper one keeps its qualities, from the switch on; the lower one's are spread over those
+    below.
     """
     lower, upper = networks
     last, start = find_switch(measured[0], measured[1], lower.qualities, upper.qualities)
@@ -138,8 +140,9 @@ def find_switch(
 ) -> tuple[int, int]:
     """The last quality of the lower network, and the first of the upper one.
 
-    The switch is where the curves cross: from there on the upper network has the better PSNR at equal
-    bytes. Its first quality is one with both more bytes and a better PSNR than the lower one's last.
+    The switch is where the curves cross: from there on the upper network has the better PSNR at
+    equal bytes. Its first quality is one with both more bytes and a better PSNR than the lower
+    one's last.
     """
     compared = range(upper_range[0], min(upper_range[0] + COMPARED_QUALITIES, upper_range[1] + 1))
     bytes_Q, psnr_Q = (np.array([upper(quality)[i] for quality in compared]) for i in range(2))
@@ -154,7 +157,7 @@ def find_switch(
 
 
 def _is_above(point: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether bytes and PSNR are both clearly higher, by about as much as from a quality to the next."""
+    """Whether bytes and PSNR are both higher, by about as much as the next quality's."""
     return point[0] > 1.003 * other[0] and point[1] > other[1] + 0.08
 
 

@@ -28,7 +28,7 @@ def refined_bundle(bundle: Bundle, trainers: Mapping[int, Trainer], name: str) -
 
 
 def _with_encoder(network: Network, trainer: Trainer) -> Network:
-    """A network with the encoder that was trained for it, and the alphabets of its entropy model."""
+    """A network with its new encoder, whose alphabets stay those of its entropy model."""
     assert network.encoder is not None
     encoder = freeze(trainer.average, trainer.sample, network.qualities).encoder
     assert encoder is not None

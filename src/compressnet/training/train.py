@@ -62,14 +62,14 @@ def train(
     resume: bool = False,
     report: Report = lambda _: None,
 ) -> Bundle:
-    """Train a codec on images (N,H,W,C) of one kind and write it to `output`, with a log beside it.
+    """Train a codec on images (N,H,W,C) of one kind; write it to `output`, with a log beside it.
 
-    designs: one network, or two whose qualities overlap; those without a quality in `options.qualities`
-    are left out. Two are trained side by side in processes that are spawned: a script that calls this
-    needs the usual `if __name__ == "__main__":`.
+    designs: one network, or two whose qualities overlap; those without a quality in
+    `options.qualities` are left out. Two are trained side by side in processes that are spawned: a
+    script that calls this needs the usual `if __name__ == "__main__":`.
 
-    Raises InputError for images or options that cannot be trained on. On Ctrl-C it writes checkpoints
-    and raises TrainingInterrupted; `resume` goes on from them.
+    Raises InputError for images or options that cannot be trained on. On Ctrl-C it writes
+    checkpoints and raises TrainingInterrupted; `resume` goes on from them.
     """
     _require_trainable(images_NHWC, options)
     images_NHWC = fill_hidden(images_NHWC)
@@ -89,8 +89,8 @@ def train_collection(
 ) -> Bundle:
     """Train one network for all sizes and modes of a collection, and write the codec to `output`.
 
-    batches: arrays uint8 (n,H,W) or (n,H,W,C). Of `options.holdout`, at most a tenth of the images is
-    held out. Raises the same errors as `train`, and TooFewImagesError.
+    batches: arrays uint8 (n,H,W) or (n,H,W,C). Of `options.holdout`, at most a tenth of the images
+    is held out. Raises the same errors as `train`, and TooFewImagesError.
     """
     return train_gathered(gather(batches, options.seed), output, options, preset, resume=resume, report=report)
 
@@ -129,9 +129,9 @@ def refine(
 ) -> Bundle:
     """Improve the encoder of a codec for images (N,H,W,C) and write the codec anew to `output`.
 
-    What decodes stays as it is, and so does the codec's identity: archives made with either codec can
-    be read with the other. Raises InputError for a codec without an encoder, or for another kind of
-    images, and the same errors as `train`.
+    What decodes stays as it is, and so does the codec's identity: archives made with either codec
+    can be read with the other. Raises InputError for a codec without an encoder, or for another
+    kind of images, and the same errors as `train`.
     """
     if not bundle.networks:
         raise InputError(f"the codec {bundle.name!r} is lossless, and has no encoder to refine")

@@ -35,12 +35,12 @@ def train_lossless(
 ) -> Bundle:
     """Train a pixel model for each number of channels, and write the codec to `output`.
 
-    If all images of a number of channels have one size, the model knows positions, and is for that size
-    alone; otherwise it is for any. preset: `fast`, `balanced` or `best`. beside: a codec whose lossy
-    part the new one takes over. Training runs on the CPU.
+    If all images of a number of channels have one size, the model knows positions, and is for that
+    size alone; otherwise it is for any. preset: `fast`, `balanced` or `best`. beside: a codec
+    whose lossy part the new one takes over. Training runs on the CPU.
 
-    Raises InputError. On Ctrl-C it writes a checkpoint and raises TrainingInterrupted; `resume` goes on
-    from it.
+    Raises InputError. On Ctrl-C it writes a checkpoint and raises TrainingInterrupted; `resume`
+    goes on from it.
     """
     if options.device == "cuda":
         raise InputError("pixel models are trained on the CPU; leave --device out")

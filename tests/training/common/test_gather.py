@@ -1,4 +1,4 @@
-"""What a training takes of a collection: distinct images, by kind, in an order that the seed sets."""
+"""What a training takes of a collection: distinct images, by kind, in an order set by the seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a collection to what a training takes: distinct images, by kind, in an order that a seed sets."""
+"""From a collection to what is trained on: distinct images, by kind, in an order set by a seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from compressnet.images.kinds import Images, Kind
 
 LARGEST_SIDE_PX = 64
 FEWEST_IMAGES = 400
-"""With fewer distinct images in all, nothing is trained: the codec would outweigh what it saves."""
+"""With fewer distinct images in all, nothing is trained: the codec would outweigh what it
+saves."""
 FEWEST_OF_KIND = 4
 HOLDOUT_IMAGES = 1000
 TRAINED_BYTES = 1 << 27
-"""Pixels times channels that are kept in memory. Of a larger collection, only an evenly spread part
-is trained on."""
+"""Pixels times channels that are kept in memory. Of a larger collection, only an evenly spread
+part is trained on."""
 KINDS_LIMIT = 64
 SMALLEST_SIDE_PX = 8
 
@@ -34,14 +35,15 @@ class Gathered:
     """What a codec is trained on."""
 
     sets: list[Images]
-    """Distinct images (N,H,W,C) of each kind, the most pixels first, in an order that the seed sets."""
+    """Distinct images (N,H,W,C) of each kind, the most pixels first, in an order that the seed
+    sets."""
     left_out: list[tuple[Kind, int, str]]
     """Kinds that are not trained on: (H,W,C), images, why."""
     images: int
     """Of the collection, duplicates included."""
 
     def left_out_by_reason(self) -> list[str]:
-        """A sentence for each reason why images are not trained on, with how many images that are."""
+        """For each reason why images are not trained on, a sentence with their number."""
         kinds_of: dict[str, list[tuple[Kind, int]]] = {}
         for kind, count, why in self.left_out:
             kinds_of.setdefault(why, []).append((kind, count))

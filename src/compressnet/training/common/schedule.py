@@ -1,9 +1,9 @@
 """The schedule of a training: steps, reports and checkpoints from the first step to the last.
 
-    step, step, .. -> now and then a report and a checkpoint -> .. -> the last report, the last checkpoint
+    step, step, .. -> now and then a report and a checkpoint -> .. -> last report, last checkpoint
 
-The schedule is as long as `Options.epochs` or `Options.minutes` say. It can be interrupted after any step and
-resumed from the checkpoint.
+The schedule is as long as `Options.epochs` or `Options.minutes` say. It can be interrupted after
+any step and resumed from the checkpoint.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOSS_EVERY_STEPS = 10
 
 
 class Training(ABC):
-    """What is trained, and where its schedule stands. What is trained, and how, is up to subclasses."""
+    """A training, and where its schedule stands. What is trained, and how, is up to subclasses."""
 
     version: int
     """Of what `_state` gives; checkpoints of another version are refused."""
@@ -148,7 +148,8 @@ class Training(ABC):
     def load_checkpoint(self) -> None:
         """Go on from the checkpoint; from the start where there is none.
 
-        Raises FormatError for a file that is no checkpoint, InputError for that of another training.
+        Raises FormatError for a file that is no checkpoint, InputError for that of another
+        training.
         """
         state = read_checkpoint(self.checkpoint, self.version, self._signature())
         if state is None:
@@ -162,7 +163,8 @@ class Training(ABC):
 def _ctrl_c_waits() -> Generator[None]:
     """Hold a Ctrl-C back until the end, as half a step or half a checkpoint is of no use.
 
-    Signals reach the main thread alone. A program that handles or ignores them itself goes on doing so.
+    Signals reach the main thread alone. A program that handles or ignores them itself goes on
+    doing so.
     """
     is_ours = threading.current_thread() is threading.main_thread()
     if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

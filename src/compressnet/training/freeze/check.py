@@ -1,6 +1,7 @@
-"""The check at the end of a freeze: the integer codec against the torch model in float64, on real images.
+"""The check at the end of a freeze: integers against the torch model in float64, on real images.
 
-All symbols, all pixels and the distributions of all symbols have to be equal; a difference is a bug.
+All symbols, all pixels and the distributions of all symbols have to be equal; a difference is a
+bug.
 
 Axes: N images, B batch, H rows, W columns, C channels, D symbols, S segments, Q qualities.
 """

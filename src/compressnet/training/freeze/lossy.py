@@ -1,4 +1,4 @@
-"""The freeze: a trained, fake-quantized model becomes an integer network, and is checked to be the same.
+"""The freeze: a trained, fake-quantized model becomes an integer network that computes the same.
 
 Weights become int8, biases int32, exponents shifts. The integer programs are proved to stay where
 float32 is exact (`compressnet.networks.proof`), then run on real images beside the torch model in
@@ -91,7 +91,7 @@ def _gain_node(source: str, output: str, shift: int, limit: int, arrays: dict[st
 
 
 def alphabets(model: Model, images_NHWC: Images, qualities: tuple[int, int]) -> Integers:
-    """How large symbols get at each quality in each segment, over these images, plus 1: (100,S)."""
+    """One more than the largest symbol of these images, by quality and segment: (100,S)."""
     low, high = qualities
     measured = sorted({*range(low, high + 1, 9), low, high})
     few = images_NHWC[: max(1, BOUNDED_VALUES // images_NHWC[0].size)]
@@ -203,8 +203,9 @@ def freeze(
     """The integer network of a trained model, checked against the model in float64.
 
     images_NHWC: images like those of the training; they set the alphabets and make the probe.
-    qualities: the lowest and the highest that it is to code. bound: `alphabets`, unless these images
-    set them. Raises DefectError where the frozen network differs from the model, which is a bug.
+    qualities: the lowest and the highest that it is to code. bound: `alphabets`, unless these
+    images set them. Raises DefectError where the frozen network differs from the model, which is a
+    bug.
     """
     images_NHWC = fill_hidden(images_NHWC)
     model = copy.deepcopy(model).eval()

@@ -25,10 +25,10 @@ Table = NDArray[np.floating]
 
 
 def moved(network: Network, qualities: tuple[int, int], old: tuple[int, int], images_NHWC: Images) -> Network:
-    """The network with its qualities from old[0] to old[1] spread evenly over `qualities`, ends included.
+    """Spread a network's qualities from old[0] to old[1] evenly over `qualities`, ends included.
 
-    Gains, biases, alphabets and lambdas are interpolated between the old qualities. images_NHWC: what
-    the new probe is made of.
+    Gains, biases, alphabets and lambdas are interpolated between the old qualities. images_NHWC:
+    what the new probe is made of.
     """
     first, last = qualities
     step = (old[1] - old[0]) / (last - first) if last > first else 1.0

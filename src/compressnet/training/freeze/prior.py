@@ -69,7 +69,7 @@ def freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_Q
 
 
 def _freeze_masked(prior: MaskedModule, common: dict[str, Any]) -> MaskedPrior:
-    sizes, units = common["group_symbols"], np.array(prior.hidden, np.int32)
+    sizes, units = common["group_symbols"], np.array(prior.units, np.int32)
     symbol_ends, unit_ends = np.cumsum(sizes), np.cumsum(units)
     total = int(sizes.sum())
     symbol, hidden1, hidden2 = (

@@ -1,8 +1,8 @@
-"""The opposite of the freeze: a frozen network becomes a model in torch that computes the very same.
+"""The opposite of the freeze: a frozen network becomes a torch model that computes the same.
 
-A network's integers determine what it computes, but not the scale that each register had in training.
-The scale is free, as a leaky ReLU passes positive factors through; so all hidden registers get one
-exponent (`HIDDEN_EXPONENT`). Gains are taken over as tables.
+A network's integers determine what it computes, but not the scale that each register had in
+training. The scale is free, as a leaky ReLU passes positive factors through; so all hidden
+registers get one exponent (`HIDDEN_EXPONENT`). Gains are taken over as tables.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def hash_of(network: Network) -> str:
 def thaw(network: Network, design: Design) -> Model:
     """A model that computes what a frozen network does; its refinement does not take part yet.
 
-    design: `design_of` the network. Raises InputError if the network's layers are not the design's.
+    design: `design_of` the network. Raises InputError if the network's layers are not the
+    design's.
     """
     assert network.encoder is not None
     assert network.lambdas is not None

@@ -33,13 +33,13 @@ PIXEL_DESIGNS = {
 }
 """By preset."""
 FEW_VALUES = 1 << 24
-"""In an archive of fewer pixels times channels (about 20,000 grey images of 28x28) the codec is a large
-part, so models are smaller."""
+"""In an archive of fewer pixels times channels (about 20,000 grey images of 28x28) the codec is a
+large part, so models are smaller."""
 COUNTED_PX = 1 << 12
 """Images of more pixels are too large for counts, whose cost in training grows with the square."""
 
 
 def pixel_design(preset: str, collection_values: int, largest_px: int) -> PixelDesign:
-    """The pixel model for a collection of so many values, whose largest image has so many pixels."""
+    """The pixel model for a collection of so many values, with images of up to so many pixels."""
     design = PIXEL_DESIGNS[preset] if collection_values >= FEW_VALUES else SMALL
     return replace(design, counts=largest_px <= COUNTED_PX)

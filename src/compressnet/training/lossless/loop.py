@@ -1,8 +1,8 @@
 """The training of a pixel model: its loss is the exact code length of every decision.
 
-Matrices of hidden layers learn by Muon (Jordan et al., 2024, kellerjordan.github.io/posts/muon), all
-else by Adam. The networks are trained in floats first; later weights, tables, biases and hidden values
-are fake-quantized.
+Matrices of hidden layers learn by Muon (Jordan et al., 2024, kellerjordan.github.io/posts/muon),
+all else by Adam. The networks are trained in floats first; later weights, tables, biases and
+hidden values are fake-quantized.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class PixelTrainer(Training):
     def __init__(self, sets: Sequence[Images], output: Path, options: Options, design: PixelDesign) -> None:
         """Stand before the first step.
 
-        sets: images (N,H,W,C) of each kind. Of all images, `options.holdout` are not trained on; each
-        set gives its share.
+        sets: images (N,H,W,C) of each kind. Of all images, `options.holdout` are not trained on;
+        each set gives its share.
         """
         super().__init__("pixels", output, options)
         self.design = design
@@ -156,7 +156,7 @@ class PixelTrainer(Training):
         return loss / images
 
     def _nats(self, part: PlaneSet, chosen: NDArray[np.int64], generator: np.random.Generator | None) -> torch.Tensor:
-        """Nats of some images without the quiet pixels' flags: estimated, or exact without a generator."""
+        """Nats of some images without quiet pixels' flags; exact if there is no generator."""
         planes = part.tensors(chosen)
         total = torch.zeros(())
         for plane, net in enumerate(self.families[len(planes)].planes()):

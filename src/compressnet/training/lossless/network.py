@@ -104,7 +104,7 @@ class PlaneNet(nn.Module):
     def forward(
         self, planes: Sequence[Tensor], pixels: Pixels, values_P: Tensor, *, quantized: bool
     ) -> tuple[Tensor, ...]:
-        """Costs in nats: of flags (P,), and of high and low bits (Q,) of the Q pixels that are no background.
+        """Costs in nats: of flags (P,), and of high and low bits (Q,) of pixels not background.
 
         planes: int64 (B,H,W) each, this one after all before it. values_P: the pixels' values.
         """
@@ -239,8 +239,8 @@ class PlaneNet(nn.Module):
 def counts_before(own: Tensor, background: int, image_Q: Tensor, place_Q: Tensor) -> Tensor:
     """How often each value with a pixel's high four bits came before it, background apart: (Q,16).
 
-    image_Q, place_Q: the pixels, none of them background, in coding order. This is a matrix product over
-    the pairs of an image's pixels that are not background.
+    image_Q, place_Q: the pixels, none of them background, in coding order. This is a matrix
+    product over the pairs of an image's pixels that are not background.
     """
     images = len(own)
     flat = own.flatten(1)

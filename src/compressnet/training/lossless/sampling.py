@@ -1,4 +1,4 @@
-"""Which pixels a pixel model learns from: all that are near something, and some of those farther away.
+"""Which pixels a pixel model learns from: all that are near something, and some of the others.
 
 Axes: N images, H rows, W columns, C planes.
 """
@@ -20,8 +20,8 @@ from compressnet.training.lossless.network import Pixels
 QUIET, FAR, NEAR = 0, 1, 2
 NEAR_RANGES: Ranges = ((-2, -2, 2), (-1, -2, 2), (0, -2, -1))
 FAR_EVERY = 4
-"""Of pixels whose nearest neighbours are all background, one in so many is learned from, and weighs as
-much more."""
+"""Of pixels whose nearest neighbours are all background, one in so many is learned from, and
+weighs as much more."""
 TOGETHER = 4096
 
 

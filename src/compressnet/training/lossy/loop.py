@@ -50,7 +50,7 @@ EVALUATED_VALUES = 400_000
 
 
 class Trainer(Training):
-    """The training of one model. Images of several kinds train it in a form for each (`Family`)."""
+    """The training of one model. Each kind of images trains it in a form of its own (`Family`)."""
 
     version = 5
 
@@ -65,9 +65,9 @@ class Trainer(Training):
     ) -> None:
         """Stand before the first step.
 
-        sets: images (N,H,W,C) of each kind. model: a new one for the first kind, or one that is thawed
-        from a frozen network; in that case `origin` is the network's hash, and only the refinement is
-        trained.
+        sets: images (N,H,W,C) of each kind. model: a new one for the first kind, or one that is
+        thawed from a frozen network; in that case `origin` is the network's hash, and only the
+        refinement is trained.
         """
         super().__init__(design.name, output, options)
         self.design, self._origin = design, origin
@@ -143,7 +143,7 @@ class Trainer(Training):
         return loss
 
     def _batch(self) -> tuple[int, torch.Tensor, torch.Tensor]:
-        """The number of a part, its next images (B,C,H,W) as networks see them, and qualities (B,)."""
+        """The number of a part, its next images (B,C,H,W), and random qualities (B,)."""
         number = 0
         if len(self.parts) > 1:
             number = int(torch.multinomial(self._chances, 1, generator=self.generator))
@@ -152,13 +152,13 @@ class Trainer(Training):
         return number, x, torch.randint(low, high + 1, (len(x),), generator=self.generator).to(self.device)
 
     def _calibrate(self) -> None:
-        """Fix the activations' exponents from the averaged model's ranges, and quantize from here on."""
+        """Fix exponents from the ranges of the averaged model, and quantize from here on."""
         self._averages.calibrate(("g_a", "g_s", "prior"), self._batch, quantized=False)
         self._models.take_formats(self.average)
         self.quantized = True
 
     def _begin_refinement(self) -> None:
-        """From here on train the refinement alone, beside the averages of all that was trained before."""
+        """From here on train the refinement alone; all else stays what its averages are now."""
         self.model.load_state_dict(self.average.state_dict())
         self._refine()
         self._models.calibrate(("g_r",), self._batch, quantized=True)
@@ -189,7 +189,7 @@ class Trainer(Training):
         return self.parts[0].sample
 
     def measure(self, quality: int, count: int, *, with_ssim: bool = False) -> Measured:
-        """Measure the averaged model on up to `count` held-out images, of all kinds in proportion."""
+        """Measure the averaged model on up to `count` held-out images of all kinds."""
         return measure(self.parts, self._averages.forms, quality, count, quantized=self.quantized, with_ssim=with_ssim)
 
     def _measured(self) -> list[Measured]:
@@ -202,7 +202,7 @@ class Trainer(Training):
         return points
 
     def _close_in(self) -> None:
-        """Let the qualities that are trained close in on those that give about the PSNR that is wanted.
+        """Let the qualities that are trained close in on those that give about the wanted PSNR.
 
         PSNR at a quality rises while a training goes on, so there is more room below.
         """

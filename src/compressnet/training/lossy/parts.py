@@ -1,4 +1,4 @@
-"""The images of a training: for each kind, those to train on, shuffled each epoch, and those held out.
+"""The images of a training: for each kind, shuffled ones to train on, and those held out.
 
 Axes: N images, B batch, H rows, W columns, C channels.
 """
@@ -50,7 +50,7 @@ class Part:
 
     @property
     def sample(self) -> Images:
-        """What is measured on (N,H,W,C): the held-out images, or some training images if there are none."""
+        """What is measured on (N,H,W,C): held-out images, or training images if there are none."""
         return self.held_images if len(self.held_images) else self.train_images[:5000]
 
     def state(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Where a training begins: the linear branches as a Karhunen-Loève transform of the images' tiles.
 
-A network with linear branches is then, before its first step, a transform codec fitted to the images.
-What is left to learn is the entropy model, and what the transform cannot do.
+A network with linear branches is then, before its first step, a transform codec fitted to the
+images. What is left to learn is the entropy model, and what the transform cannot do.
 
 Axes: N images, H rows, W columns, C channels; T tiles, V values of a tile, G channels of the grid.
 """
@@ -28,13 +28,13 @@ SAMPLE_IMAGES = 4000
 NARROW, WIDE = 0.15, 0.7
 """Scales of the first logistic distributions, in standard deviations of the coefficient."""
 LATENT_SCALE = math.sqrt(60) / 2 / (255 / 64 * math.sqrt(6 / math.log(2)))
-"""High-rate theory asks for steps of sqrt(6 / (ln 2 * lambda)) with pixels in 0..1. A model's gains start
-at 1 / step = 2 * sqrt(lambda / 60) (`compressnet.training.lossy.networks.model.starting_gains`), with
-pixels in 0..255/64."""
+"""High-rate theory asks for steps of sqrt(6 / (ln 2 * lambda)) with pixels in 0..1. A model's
+gains start at 1 / step = 2 * sqrt(lambda / 60)
+(`compressnet.training.lossy.networks.model.starting_gains`), with pixels in 0..255/64."""
 
 
 def begin_as_transform(model: Model, sets: Sequence[Images]) -> None:
-    """Set the linear branches of a model's grid to the KLT of these images, and damp the other branches.
+    """Set the linear branches of a model's grid to the KLT of images, and damp the others.
 
     sets: images (N,H,W,C) of each kind; a kind counts by its number of tiles.
     """
@@ -74,7 +74,7 @@ def _tiles(images_NHWC: Images, channels: int, count: int) -> torch.Tensor:
 
 
 def _begin_entropy_model(prior: ContextModule, deviation_G: torch.Tensor) -> None:
-    """Let the distributions of every channel begin with a narrow and a wide scale of its coefficients."""
+    """Let each channel begin with a narrow and a wide scale that fit its coefficients."""
     start = 0
     for layer, size in zip(prior.layer3, prior.sizes, strict=True):
         bias: torch.Tensor = layer.bias  # pyright: ignore

@@ -31,7 +31,8 @@ class Job:
     options: Options
     design: Design
     thawed: Callable[[], Model] | None = None
-    """Gives the model of a frozen network whose encoder is to be refined; without it, a new model is trained."""
+    """Gives the model of a frozen network whose encoder is to be refined; without it, a new model
+    is trained."""
     origin: str | None = None
     """The hash of that network."""
 
@@ -51,8 +52,8 @@ class Job:
 def run_jobs(jobs: Sequence[Job], *, resume: bool, report: Report) -> list[Trainer]:
     """Bring every job to its end; gives their trainers as they are then.
 
-    Raises TrainingInterrupted on Ctrl-C, once all checkpoints are written, and InputError if one cannot
-    begin.
+    Raises TrainingInterrupted on Ctrl-C, once all checkpoints are written, and InputError if one
+    cannot begin.
     """
     trainers = [job.trainer(resume=resume) for job in jobs]
     if len(jobs) == 1:
@@ -109,7 +110,7 @@ def _listen(workers: list[SpawnProcess], messages: Any, report: Report) -> None:
 
 
 def _work(job: Job, threads: int, resume: bool, stop: Any, messages: Any) -> None:
-    """What a process does: bring a job to its end, unless it is told to stop or its parent is gone."""
+    """Bring a job to its end, in a process, unless told to stop or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which says stop
     torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()

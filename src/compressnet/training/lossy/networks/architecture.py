@@ -1,7 +1,8 @@
 """The networks' shapes: which nodes encoder, decoder and refinement have.
 
-A list of `Layer`s is read three times: by torch (training), by the freeze (the integer program), and so
-by every backend. Names follow the literature: g_a is the analysis (encoder), g_s the synthesis (decoder).
+A list of `Layer`s is read three times: by torch (training), by the freeze (the integer program),
+and so by every backend. Names follow the literature: g_a is the analysis (encoder), g_s the
+synthesis (decoder).
 """
 
 from __future__ import annotations
@@ -143,8 +144,8 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
 def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     """g_r: images, and what a first encoding of them misses, to corrections of the latents.
 
-    Registers `x` and `error`, (N,C,H,W) each, to `vector` and `grid`. One step of iterative amortized
-    inference (Marino et al., arXiv:1807.09356).
+    Registers `x` and `error`, (N,C,H,W) each, to `vector` and `grid`. One step of iterative
+    amortized inference (Marino et al., arXiv:1807.09356).
     """
     height, width, channels = kind
     rows, columns = grid_shape(height, width)
@@ -178,8 +179,9 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
 def symbol_groups(kind: tuple[int, int, int], widths: Widths) -> list[list[int]]:
     """The order of coding: lists of symbol indices, each list coded given all lists before it.
 
-    First the vector, `vector_group` symbols at a time. Then the grid, channel by channel, each in four
-    interleaved phases, so that a position's neighbours are known by the time of the later phases.
+    First the vector, `vector_group` symbols at a time. Then the grid, channel by channel, each in
+    four interleaved phases, so that a position's neighbours are known by the time of the later
+    phases.
     """
     rows, columns = grid_shape(kind[0], kind[1])
     step = widths.vector_group

@@ -1,9 +1,12 @@
 """Images of fewer channels in a network of more: grey as colour, opaque as transparent.
 
-One network then serves all modes of a collection. Both ways are 1x1 convolutions with fixed weights, so a frozen
-network carries them as ordinary nodes; L stands for grey, A for alpha:
+One network then serves all modes of a collection. Both ways are 1x1 convolutions with fixed
+weights, so a frozen network carries them as ordinary nodes; L stands for grey, A for alpha:
 
-    L -> RGB (g,g,g)    RGB -> L  (R + 2G + B) / 4    without alpha -> with alpha  255    with -> without  left out
+    L -> RGB                      (L, L, L)
+    RGB -> L                      (R + 2G + B) / 4
+    without alpha -> with alpha   255
+    with alpha -> without alpha   left out
 """
 
 from __future__ import annotations

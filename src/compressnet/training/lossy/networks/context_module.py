@@ -1,15 +1,16 @@
-"""The convolutional entropy model in torch: it predicts each symbol of the grid from its neighbours.
+"""The convolutional entropy model in torch: each symbol of the grid from its neighbours.
 
-It is small where the masked MLP (`compressnet.training.lossy.networks.masked_module`) is large, so it
-suits codecs that are embedded in archives, and grids of many channels.
+It is small where the masked MLP (`compressnet.training.lossy.networks.masked_module`) is large, so
+it suits codecs that are embedded in archives, and grids of many channels.
 
 The channels are cut into slices, and a slice is coded in four interleaved phases. A symbol's
-distribution follows from the 3x3 positions around it: from all symbols of earlier slices, and those of
-its own slice that earlier phases have shown (channel slices and spatial phases after Minnen and Singh,
-arXiv:2007.08739, and He et al., arXiv:2103.15306). It also follows from where the symbol is, by a
-learned bias for each row and each column.
+distribution follows from the 3x3 positions around it: from all symbols of earlier slices, and
+those of its own slice that earlier phases have shown (channel slices and spatial phases after
+Minnen and Singh, arXiv:2007.08739, and He et al., arXiv:2103.15306). It also follows from where
+the symbol is, by a learned bias for each row and each column.
 
-Axes: B batch, D symbols, M mixture components, O outputs, G channels, R rows and C columns of the grid.
+Axes: B batch, D symbols, M mixture components, O outputs, G channels, R rows and C columns of the
+grid.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Neighbourhood(nn.Module):
         return sum((part.detach().abs().amax(dim=0, keepdim=True) for part in parts), torch.zeros(1))
 
     def parts(self, in_exponent: float, out_exponent: float, *, quantized: bool) -> tuple[Tensor, ...]:
-        """The weight, and biases by quality (100,O), phase, row and column; real or fake-quantized."""
+        """The weight, and biases by quality (100,O), phase, row and column."""
         if not quantized:
             return self.weight, over_qualities(self.bias), self.phase, self.row, self.column
         scaled = self.weight * 2.0**-in_exponent
@@ -95,7 +96,8 @@ class ContextModule(PriorModule):
         super().__init__()
         channels, rows, columns = grid
         self.grid = grid
-        self.sizes = [(channels + i) // slices for i in range(slices)]  # as equal as can be, the larger ones last
+        # as equal as can be, the larger ones last
+        self.sizes = [(channels + i) // slices for i in range(slices)]
         order, group_symbols = context_order(np.array(grid, np.int32), np.array(self.sizes, np.int32))
         self.groups = [group.tolist() for group in np.split(order, np.cumsum(group_symbols)[:-1])]
         self.register_buffer("order", torch.tensor([i for group in self.groups for i in group]))
@@ -125,8 +127,9 @@ class ContextModule(PriorModule):
         return to_distributions(torch.cat(outputs, dim=2)[:, :, self.order], quantized=quantized)
 
     def _slice(self, index: int, y_BGRC: Tensor, start: int, quality_B: Tensor, quantized: bool) -> Tensor:
-        """The outputs of a slice's symbols (B,5*size,R,C). y_BGRC: the channels up to the slice's end.
+        """The outputs of a slice's symbols: (B,5*size,R,C).
 
+        y_BGRC: the channels up to the slice's end.
         All phases at once: what a phase must not see is made zero before the convolution, and the
         positions of other phases after it.
         """

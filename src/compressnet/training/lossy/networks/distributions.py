@@ -1,4 +1,6 @@
-"""What either entropy model predicts: discretised mixtures of two logistics (PixelCNN++, arXiv:1701.05517).
+"""What either entropy model predicts: discretised mixtures of two logistics.
+
+After PixelCNN++ (Salimans et al., arXiv:1701.05517).
 
 Axes: B batch, D symbols, M mixture components.
 """
@@ -60,10 +62,11 @@ def _rounded(x_BD: Tensor, exponent: int, limits: Range) -> Tensor:
 
 
 def mixture_bits(k_BD: Tensor, mean_MBD: Tensor, log2_scale_MBD: Tensor, first_BD: Tensor) -> Tensor:
-    """-log2 of a discretised mixture of two logistics on the interval k +- 1/2, in units of symbols: (B,D)."""
+    """-log2 of the mixture's mass on the interval k +- 1/2, in units of symbols: (B,D)."""
     inverse_MBD = torch.exp2(-log2_scale_MBD)
     centre_MBD, half_MBD = torch.abs((k_BD - mean_MBD) * inverse_MBD), 0.5 * inverse_MBD
-    high, low = half_MBD - centre_MBD, -half_MBD - centre_MBD  # below 0, where a difference loses no digits
+    # the low end is below 0, where a difference loses no digits
+    high, low = half_MBD - centre_MBD, -half_MBD - centre_MBD
     log_high, log_low = F.logsigmoid(high), F.logsigmoid(low)
     log_mass = log_high + torch.log(-torch.expm1(torch.clamp(log_low - log_high, max=-1e-6)))
     log_weights = torch.stack([torch.log(first_BD), torch.log1p(-first_BD)])

@@ -6,7 +6,8 @@ from compressnet.networks.dense import HIDDEN_HIGH, HIDDEN_LOW
 from compressnet.networks.program import Range
 
 HIDDEN_RANGE: Range = (HIDDEN_LOW, HIDDEN_HIGH)
-"""Hidden values: 8 bits, most of them for the positive side, as a leaky ReLU divides the rest by 8."""
+"""Hidden values: 8 bits, most of them for the positive side, as a leaky ReLU divides the rest by
+8."""
 SIGNED_RANGE: Range = (-128, 127)
 WEIGHT_LIMIT = 127
 """The largest magnitude of int8 weights, unless a design says less."""

@@ -18,8 +18,8 @@ GainTables = tuple[Tensor, Tensor, Tensor]
 class Gains(nn.Module):
     """Gains for every quality: one network, many rates.
 
-    After Cui et al., "Asymmetric Gained Deep Image Compression" (arXiv:2003.02877): each segment has a
-    learned gain before rounding, and another one that undoes it after.
+    After Cui et al., "Asymmetric Gained Deep Image Compression" (arXiv:2003.02877): each segment
+    has a learned gain before rounding, and another one that undoes it after.
     """
 
     def __init__(self, repeats: list[int], log2_gain: Tensor) -> None:
@@ -43,7 +43,8 @@ class Gains(nn.Module):
         if not quantized:
             return encode, decode, 1 / decode
         rounded = _rounded_gain(decode)
-        # At high qualities the decoder's gains are small integers. The encoder's make up for their rounding.
+        # At high qualities the decoder's gains are small integers; the encoder's make up for
+        # their rounding.
         encode = encode * (decode / rounded).detach()
         return _rounded_gain(encode), rounded, _rounded_gain(1 / rounded)
 

@@ -29,7 +29,7 @@ class Layer:
 
 
 def extended(source: str, kind: tuple[int, int, int], layers: list[Layer]) -> str:
-    """Append what makes an image's sides multiples of a tile's, unless they are; returns the register."""
+    """Append what extends sides to multiples of a tile's, if needed; returns the register."""
     rows, columns = (-side % TILE_PX for side in kind[:2])
     if not rows and not columns:
         return source
@@ -96,10 +96,10 @@ def add(
 
 
 def append_residuals(layers: list[Layer], step: str, channels: int, blocks: int) -> str:
-    """Append residual blocks, from register `STEP0` to `STEP1`, ..; returns the last one's register.
+    """Append residual blocks, from register `STEP0` to `STEP1`, ..; returns the last.
 
-    The first is leaky(x + conv(leaky(conv(x)))). Later ones leave out the outer activation, so that a
-    block that is added to a trained network can begin as the identity.
+    The first is leaky(x + conv(leaky(conv(x)))). Later ones leave out the outer activation, so
+    that a block that is added to a trained network can begin as the identity.
     """
     for i in range(1, blocks + 1):
         source, name = f"{step}{i - 1}", f"{step}{i}"
@@ -111,7 +111,7 @@ def append_residuals(layers: list[Layer], step: str, channels: int, blocks: int)
 
 
 def append_dense_residuals(layers: list[Layer], width: int, blocks: int) -> str:
-    """Append blocks x + dense(leaky(dense(x))), from register `dense` to `dense1`, ..; returns the last."""
+    """Append blocks x + dense(leaky(dense(x))), `dense` to `dense1`, ..; returns the last."""
     last = "dense"
     for i in range(1, blocks + 1):
         name = f"dense{i}"

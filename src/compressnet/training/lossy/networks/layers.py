@@ -32,12 +32,13 @@ class Weighted(nn.Module):
         self.bias = nn.Parameter(torch.zeros(ANCHORS if by_quality else 1, shape[0]))
         self.limit = WEIGHT_LIMIT
         self.exponents_O: Tensor | None = None
-        """The weights' exponents, kept while training: they change rarely, and take a pass over the weights."""
+        """The weights' exponents, kept while training: they change rarely, and take a pass over
+        the weights."""
 
     def forward(
         self, in_exponents: Tensor, out_exponents: Tensor, in_largest: int, *, quantized: bool
     ) -> tuple[Tensor, Tensor]:
-        """Weight and biases (1 or 100, O), real or fake-quantized; exponents as in `integers_scale`."""
+        """Weight and biases (1 or 100, O); exponents as in `integers_scale`."""
         if not quantized:
             return self.weight, over_qualities(self.bias)
         return self.quantized(self.weight, in_exponents, out_exponents, in_largest)

@@ -1,7 +1,7 @@
 """The masked MLP in torch: the entropy model that sees all symbols of earlier groups.
 
-Axes: B batch, D symbols, M mixture components. Real values throughout; with `quantized` they are exact
-multiples of the integers' steps.
+Axes: B batch, D symbols, M mixture components. Real values throughout; with `quantized` they are
+exact multiples of the integers' steps.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class MaskedModule(PriorModule):
         self.register_buffer("mask1", (group_of_unit[:, None] > group_of_symbol[None]).float())
         self.register_buffer("mask2", (group_of_unit[:, None] >= group_of_unit[None]).float())
         self.register_buffer("mask3", (group_of_output[:, None] >= group_of_unit[None]).float())
-        self.groups, self.hidden = groups, hidden
+        self.groups, self.units = groups, hidden
         self.layer1 = Weighted((units, total), by_quality=True)
         self.layer2 = Weighted((units, units), by_quality=False)
         self.layer3 = Weighted((OUTPUTS * total, units), by_quality=False, gain=0.3)

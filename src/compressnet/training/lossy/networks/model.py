@@ -5,8 +5,8 @@
     y_hat before each symbol -> prior -> p(k)
 
 Axes: B batch, D symbols, S segments (symbols that share a gain), A anchor qualities, Q qualities,
-M mixture components. Real values throughout; with `quantized` they are exact multiples of the integers'
-steps.
+M mixture components. Real values throughout; with `quantized` they are exact multiples of the
+integers' steps.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from compressnet.training.lossy.networks.trainable_network import TrainableNetwo
 from compressnet.training.lossy.networks.widths import Widths, grid_shape
 
 DITHER = 0.25
-"""While the refinement learns, latents move up to this far, in symbols, before they are rounded."""
+"""While the refinement learns, latents move up to this far, in symbols, before they are
+rounded."""
 
 COARSE_LAYERS = (
     "g_s.weighted.local",
@@ -51,8 +52,8 @@ COARSE_LAYERS = (
     "prior.layer1",
     "prior.layer2",
 )
-"""Layers that are embedded in archives and can do with fewer bits a weight (`Widths.weight_limit`):
-all but those that give pixels or scales."""
+"""Layers that are embedded in archives and can do with fewer bits a weight
+(`Widths.weight_limit`): all but those that give pixels or scales."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Model(nn.Module):
         return MaskedModule(groups, hidden)
 
     def for_kind(self, kind: Kind) -> Model:
-        """The same model for images of another kind: all parameters and formats are shared, not copied.
+        """The same model for images of another kind; parameters and formats are shared.
 
         It has to have a grid alone, and to know no positions.
         """
@@ -165,7 +166,7 @@ class Model(nn.Module):
     def round(
         self, scaled_BD: Tensor, quality_B: Tensor, tables: GainTables, *, quantized: bool
     ) -> tuple[Tensor, Tensor]:
-        """Latents in units of symbols to symbols, and to what these are dequantized to, (B,D) each."""
+        """Latents in units of symbols to symbols, and those to dequantized ones, (B,D) each."""
         k_BD = torch.clamp(round_through(scaled_BD), -SYMBOL_BOUND, SYMBOL_BOUND)
         y_hat_BD = k_BD * self.gains.per_symbol(tables[1], quality_B)
         limit = DEQUANTIZED_LIMIT
@@ -193,9 +194,9 @@ class Model(nn.Module):
     def forward(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Outcome:
         """Bits and reconstruction of a batch, from rounded symbols throughout.
 
-        While training, the entropy model learns from the rounded symbols, but the encoder learns what
-        symbols cost through latents plus uniform noise (`_steering`): with straight-through gradients
-        alone it drifts to ever more bits.
+        While training, the entropy model learns from the rounded symbols, but the encoder learns
+        what symbols cost through latents plus uniform noise (`_steering`): with straight-through
+        gradients alone it drifts to ever more bits.
         """
         tables = self.gains.tables(quantized=quantized)
         y_BD = self.encode(x, quality_B, tables, quantized=quantized)
@@ -218,9 +219,9 @@ class Model(nn.Module):
     def _steering(self, scaled_BD: Tensor, mixture: Distributions) -> Tensor:
         """What moves latents, in coding order, to cheaper symbols; only its gradient is used.
 
-        A refinement starts from a trained encoder, for which the gradient by noise is spent. It gets
-        what the next symbol would cost more, exactly; latents near the middle between two symbols are
-        rounded either way (`DITHER`).
+        A refinement starts from a trained encoder, for which the gradient by noise is spent. It
+        gets what the next symbol would cost more, exactly; latents near the middle between two
+        symbols are rounded either way (`DITHER`).
         """
         if not self.refines:
             return mixture_bits(scaled_BD + torch.rand_like(scaled_BD) - 0.5, *mixture)
@@ -256,5 +257,5 @@ class Model(nn.Module):
 
 
 def starting_gains(lambdas_Q: Tensor) -> Tensor:
-    """log2 gains at the 12 anchors: steps proportional to 1/sqrt(lambda), as high-rate theory has it."""
+    """log2 gains at the 12 anchors; high-rate theory has steps go with 1/sqrt(lambda)."""
     return 1.0 + 0.5 * torch.log2(lambdas_Q[torch.arange(ANCHORS) * ANCHOR_STEP] / 60.0)

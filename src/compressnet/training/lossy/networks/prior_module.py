@@ -1,4 +1,4 @@
-"""What both entropy models share in torch: hidden values whose exponents are observed, then fixed."""
+"""What both entropy models share in torch: hidden values, whose ranges are observed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Encoder, decoder and refinement in torch: a list of layers, run in floats or fake-quantized.
 
-Axes: B batch, C channels, O outputs. Real values throughout; with `quantized` they are exact multiples
-of the integers' steps.
+Axes: B batch, C channels, O outputs. Real values throughout; with `quantized` they are exact
+multiples of the integers' steps.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from compressnet.training.common.gather import SMALLEST_SIDE_PX
 from compressnet.training.lossy.networks.formats import WEIGHT_LIMIT
 
 TILE_PX = 4
-"""A grid of symbols has a place for each tile of so many pixels a side. An image whose sides are no
-multiples of it is extended, and cropped again."""
+"""A grid of symbols has a place for each tile of so many pixels a side. An image whose sides are
+no multiples of it is extended, and cropped again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +33,14 @@ class Widths:
     hidden_grid: int = 20
     """Hidden units of the entropy model for each group of the grid."""
     slices: int = 0
-    """Slices that the grid's channels are cut into for a convolutional entropy model; 0 for a masked
-    MLP."""
+    """Slices that the grid's channels are cut into for a convolutional entropy model; 0 for a
+    masked MLP."""
     hidden_slice: int = 32
-    """Hidden units of the convolutional entropy model, in each of its two layers, for each slice."""
+    """Hidden units of the convolutional entropy model, in each of its two layers, for each
+    slice."""
     weight_limit: int = WEIGHT_LIMIT
-    """Largest magnitude of most of the decoding part's integer weights. A smaller one makes a smaller
-    codec."""
+    """Largest magnitude of most of the decoding part's integer weights. A smaller one makes a
+    smaller codec."""
     fine_blocks: int = 1
     coarse_blocks: int = 1
     analysis_blocks: int = 1
@@ -54,8 +55,8 @@ class Widths:
     """Channels that the networks see; 0: the images'. Images of fewer are mapped to them
     (`compressnet.training.lossy.networks.channels`)."""
     positions: bool = True
-    """Whether the convolutional entropy model knows where in an image it is. It cannot if images of
-    several sizes share a network."""
+    """Whether the convolutional entropy model knows where in an image it is. It cannot if images
+    of several sizes share a network."""
     refined: bool = False
     """Whether the encoder looks at what its first symbols decode to, and corrects them."""
     refinement_blocks: int = 2
