@@ -6,36 +6,19 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import compressnet
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.file import from_bytes, to_bytes
-from compressnet.coding.mixture import Mixture, frequency_weights, make_tables
-from compressnet.errors import DefectError, FormatError, InputError
-from compressnet.lossy.coder import CodecNetwork
+from compressnet.errors import FormatError, InputError
 from compressnet.lossy.network import Network
-from compressnet.networks.numpy import NumpyBackend, bias_at
-from compressnet.networks.program import Program
-from compressnet.networks.proof import EXACT_BELOW
 from compressnet.training.common.options import Options, Progress, Report, TrainingInterrupted, checkpoint_path
-from compressnet.training.common.quantize import biases_through, quantize_through, weight_exponents, weights_through
-from compressnet.training.freeze.check import check_frozen
-from compressnet.training.freeze.lossy import freeze
-from compressnet.training.freeze.move import moved
-from compressnet.training.freeze.thaw import design_of, thaw
-from compressnet.training.join import find_switch
 from compressnet.training.lossy.design import OVERVIEW, VECTOR, Design
-from compressnet.training.lossy.networks.distributions import mixture_bits
-from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.workers import Job
 from compressnet.training.train import log_path, refine, train
 from conftest import CONFORMANCE, KINDS
@@ -199,15 +182,6 @@ def encoder_layers(network: Network) -> set[str]:
     return {node.output.split(".")[0] for node in network.encoder.nodes}
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_a_thawed_network_computes_the_same(name: str) -> None:
-    path = CONFORMANCE / f"{name}.codec"
-    network = from_bytes(path.read_bytes(), str(path)).networks[0]
-    assert network.encoder is not None
-    images = blobs(40, network.kind, 5)
-    check_frozen(thaw(network, design_of(network, name)), network, images, network.encoder.nodes[-1].arrays["bound"])
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_refining_changes_the_encoder_alone(tmp_path: Path, name: str) -> None:
@@ -270,135 +244,3 @@ def test_a_design_with_a_refinement_trains_it_last(tmp_path: Path) -> None:
         assert one.output == other.output
         for name, array in one.arrays.items():
             assert np.abs(array.astype(int) - other.arrays[name]).max() <= 1
-
-
-def test_switch_is_where_the_curves_cross_and_both_rise() -> None:
-    def lower(quality: int) -> tuple[float, float]:
-        return 5.0 + 0.25 * quality, 20.0 + 0.1 * quality
-
-    def upper(offset_db: float) -> Callable[[int], tuple[float, float]]:
-        return lambda quality: (5.5 + 0.25 * quality, offset_db + 0.225 * quality)
-
-    # at 11.75 bytes 22.7 and 22.63 dB, at 12 bytes 22.8 and 22.85 dB
-    assert find_switch(lower, upper(17.0), (0, 32), (20, 99)) == (27, 26)
-    assert find_switch(lower, upper(30.0), (0, 32), (20, 99)) == (22 - 1, 20)
-    last, start = find_switch(lower, upper(10.0), (0, 32), (20, 99))
-    assert last == 32
-    assert upper(10.0)(start)[1] > lower(last)[1] + 0.08 >= upper(10.0)(start - 1)[1]
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_moved_qualities_give_what_the_old_ones_did(name: str) -> None:
-    path = CONFORMANCE / f"{name}.codec"
-    network = from_bytes(path.read_bytes(), str(path)).networks[0]
-    images = blobs(40, network.kind, 5)
-    again = moved(network, (30, 99), (65, 99), images)
-    assert again.lambdas is not None
-    assert network.lambdas is not None
-    old, new = (CodecNetwork(each, NumpyBackend()) for each in (network, again))
-    for old_quality, new_quality in ((65, 30), (99, 99)):  # those that are old qualities
-        symbols = old.encode(images, old_quality)
-        assert (new.encode(images, new_quality) == symbols).mean() > 0.98
-        ideal = old.ideal_bits(symbols, old_quality)
-        assert new.ideal_bits(symbols, new_quality) == pytest.approx(ideal, rel=0.01)
-        error = np.abs(old.decode(symbols, old_quality).astype(int) - new.decode(symbols, new_quality)).mean()
-        assert error < 1
-        assert again.lambdas[new_quality] == pytest.approx(network.lambdas[old_quality], rel=1e-4)
-    assert again.qualities == (30, 99)
-
-
-def test_the_check_of_the_freeze_notices_any_difference() -> None:
-    torch.manual_seed(0)
-    model = Model((8, 12, 1), DESIGN.widths, DESIGN.lambdas()).eval()
-    with torch.no_grad():
-        model.gains.encode_gain += 3
-        model.gains.decode_gain -= 3
-    network = freeze(model, IMAGES[:200], (0, 99))
-    assert network.encoder is not None
-    bound = network.encoder.nodes[-1].arrays["bound"]
-    check_frozen(model, network, IMAGES[:50], bound)
-
-    def with_one_more(program: Program, output: str) -> Program:
-        """The program with every bias of one node larger by half of its step."""
-        nodes = []
-        for node in program.nodes:
-            if node.output == output:
-                half = 1 << (node.arrays["shift"].astype(np.int64) - 1)
-                bias = (node.arrays["bias"] + half).astype(np.int32)
-                node = replace(node, arrays=dict(node.arrays) | {"bias": bias})
-            nodes.append(node)
-        return replace(program, nodes=tuple(nodes))
-
-    layer = network.prior.output
-    worse_prior = replace(network.prior, output=replace(layer, bias=layer.bias + (1 << layer.shift.astype(np.int32))))
-    for changed, part in (
-        (replace(network, encoder=with_one_more(network.encoder, "grid")), "encoder"),
-        (replace(network, decoder=with_one_more(network.decoder, "pixels")), "decoder"),
-        (replace(network, prior=worse_prior), "entropy model"),
-    ):
-        with pytest.raises(DefectError, match=rf"the frozen {part} differs from the trained one at quality \d+"):
-            check_frozen(model, changed, IMAGES[:50], bound)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    seed=st.integers(0, 2**31),
-    fan_in=st.sampled_from([1, 9, 300, 1568, 3136]),
-    size=st.floats(-12, 8),
-    bias=st.floats(-10, 10),
-    largest=st.sampled_from([127, 223, 255]),
-)
-def test_exponents_always_keep_float32_exact(seed: int, fan_in: int, size: float, bias: float, largest: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(4, fan_in, generator=generator) * 2.0**size
-    biases = torch.full((1, 4), bias)
-    exponents = weight_exponents(weight, biases, torch.tensor(3.0), largest)
-    integers = (weights_through(weight, exponents) * torch.exp2(exponents)[:, None]).double()
-    assert torch.equal(integers, integers.round())
-    assert integers.abs().max() <= 127
-    whole_bias = torch.floor(biases.double() * torch.exp2(exponents) + 0.5).abs()
-    assert (integers.abs().sum(dim=1) * largest + whole_bias < EXACT_BELOW).all()
-    assert ((exponents - 3).abs() <= 20).all()
-
-
-def test_biases_round_as_the_integer_networks_do() -> None:
-    torch.manual_seed(0)
-    anchors = torch.randn(12, 5)
-    exponents = torch.tensor([3.0, 5.0, 8.0, 10.0, 0.0])
-    trained = biases_through(anchors, exponents) * torch.exp2(exponents)
-    integers = torch.floor(anchors * torch.exp2(exponents) + 0.5).numpy().astype(np.int32)
-    for quality in range(100):
-        assert trained[quality].tolist() == bias_at(integers, quality).tolist()
-
-
-def test_quantize_through_rounds_half_up_and_stops_gradients_where_it_clamps() -> None:
-    x = torch.tensor([-0.5, 0.125, 0.375, 9.0], requires_grad=True)
-    y = quantize_through(x, torch.tensor(2.0), -128, 20)
-    assert y.tolist() == [-0.5, 0.25, 0.5, 5.0]
-    y.sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [1, 1, 1, 0]
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    means=st.lists(st.integers(-600, 600), min_size=2, max_size=2),
-    scales=st.lists(st.integers(10, 56), min_size=2, max_size=2),
-    weight=st.integers(1, 255),
-)
-def test_the_training_loss_counts_what_the_frequencies_cost(means: list[int], scales: list[int], weight: int) -> None:
-    def row(value: int) -> np.ndarray:
-        return np.array([value], np.int32)
-
-    mixture = Mixture(means=(row(means[0]), row(means[1])), scales=(row(scales[0]), row(scales[1])), weight=row(weight))
-    bound = 63
-    frequencies = frequency_weights(make_tables(), mixture, bound)[0] + 1
-    k = torch.arange(-bound, bound + 1, dtype=torch.float64)[None]
-    bits = mixture_bits(
-        k,
-        torch.tensor(means, dtype=torch.float64)[:, None, None] / 32,
-        (torch.tensor(scales, dtype=torch.float64)[:, None, None] - 40) / 8,
-        torch.full((1, 1), weight / 256, dtype=torch.float64),
-    )[0].numpy()
-    expected = (frequencies / 2**24 * np.log2(2**24 / frequencies)).sum()
-    assert (frequencies / 2**24 * bits).sum() == pytest.approx(expected, abs=0.03)
