@@ -1,4 +1,4 @@
-"""From trained networks to a codec: where the one ends and the next begins, the default quality."""
+"""From trained networks to a codec: where one ends and the next begins, its default quality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both trainings stop and go on alike: on Ctrl-C, at the end of the schedule, and from a checkpoint."""
+"""Both trainings stop and go on alike: on Ctrl-C, at their end, and from a checkpoint."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_training_told_to_stop_stops_after_that_step(tmp_path: Path, start: Ca
 
 
 class Counter(Training):
-    """A training of two numbers that go up together, which is interrupted between them in a step."""
+    """A training of two numbers that go up together; it is interrupted between the two."""
 
     version = 1
 

@@ -37,7 +37,7 @@ class Options:
 
 
 class Measured(NamedTuple):
-    """What a quality gives: ideal bytes an image, PSNR in dB (infinite if lossless), SSIM or None."""
+    """What a quality gives: ideal bytes an image, PSNR in dB (or infinite), SSIM (or None)."""
 
     quality: int
     bytes_per_image: float

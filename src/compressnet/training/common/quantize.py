@@ -83,7 +83,7 @@ def over_qualities(anchors_AO: Tensor) -> Tensor:
 
 
 def biases_through(anchors_AO: Tensor, exponents_O: Tensor) -> Tensor:
-    """Biases at every quality, rounded like `compressnet.networks.numpy.bias_at`: (1 or 100, O)."""
+    """Biases at every quality, rounded as by `networks.numpy.bias_at`: (1 or 100, O)."""
     scale_O = torch.exp2(exponents_O)
     exact_QO = torch.floor(anchors_AO.detach() * scale_O + 0.5)
     if len(anchors_AO) > 1:
