@@ -20,6 +20,8 @@ from compressnet.networks.program import ANCHOR_STEP, ANCHORS, LEAKY_SHIFT, QUAL
 from compressnet.networks.proof import EXACT_BELOW, SHIFT_LIMIT
 
 Integers = NDArray[np.int64]
+WEIGHT_LIMIT = 127
+"""The largest magnitude of int8 weights."""
 
 
 class _Quantize(torch.autograd.Function):
@@ -95,7 +97,7 @@ def biases_through(anchors_AO: Tensor, exponents_O: Tensor) -> Tensor:
 
 
 def weight_exponents(
-    weight: Tensor, bias_AO: Tensor, out_exponents: Tensor, in_largest: int, limit: int = 127
+    weight: Tensor, bias_AO: Tensor, out_exponents: Tensor, in_largest: int, limit: int = WEIGHT_LIMIT
 ) -> Tensor:
     """Each output channel's exponent e, for integers round(w * 2^e) and round(b * 2^e): (O,).
 
@@ -124,7 +126,7 @@ def weight_exponents(
     return exponents_O
 
 
-def weights_through(weight: Tensor, exponents_O: Tensor, limit: int = 127) -> Tensor:
+def weights_through(weight: Tensor, exponents_O: Tensor, limit: int = WEIGHT_LIMIT) -> Tensor:
     """Weights rounded to integers of up to +-limit times 2^-exponent, per output channel."""
     return _QuantizeWeight.apply(weight, torch.exp2(exponents_O).reshape(-1, *([1] * (weight.dim() - 1))), limit)
 

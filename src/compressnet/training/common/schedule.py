@@ -37,7 +37,7 @@ class Training(ABC):
     """A training, and where its schedule stands. What is trained, and how, is up to subclasses."""
 
     version: int
-    """Of what `_state` gives; checkpoints of another version are refused."""
+    """The version of what `_state` gives. Checkpoints of another version are refused."""
 
     def __init__(self, name: str, output: Path, options: Options) -> None:
         """name: what reports and the checkpoint call the training; output: the codec to be."""
@@ -64,7 +64,7 @@ class Training(ABC):
 
     @abstractmethod
     def _signature(self) -> dict[str, Any]:
-        """What a checkpoint has to agree with to be resumed."""
+        """What has to be the same when a checkpoint is resumed."""
 
     @abstractmethod
     def _state(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Training(ABC):
         """Go on from what `_state` gave. `step` is set already."""
 
     def _finish(self) -> None:  # noqa: B027 - most trainings have nothing to do here
-        """Do what is left to do after the last step, if a short schedule never came to it."""
+        """Do what a schedule of very few steps may not have come to."""
 
     @property
     def share(self) -> float:
@@ -110,10 +110,11 @@ class Training(ABC):
             with _ctrl_c_waits():
                 self._finish()
             self._report(report)
-        except KeyboardInterrupt:
             self.save_checkpoint()
+        except KeyboardInterrupt:
+            with contextlib.suppress(KeyboardInterrupt):  # pressed again while this is written
+                self.save_checkpoint()
             raise TrainingInterrupted(str(self.checkpoint)) from None
-        self.save_checkpoint()
 
     def _advance(self) -> None:
         """Make a step, and follow the loss."""
@@ -140,9 +141,9 @@ class Training(ABC):
 
     def save_checkpoint(self) -> None:
         """Write everything that `load_checkpoint` needs, atomically."""
-        where = {name: getattr(self, name) for name in ("step", "seconds", "loss", "quantized", "skipped")}
-        heading = {"version": self.version, "signature": self._signature()}
         with _ctrl_c_waits():
+            heading = {"version": self.version, "signature": self._signature()}
+            where = {name: getattr(self, name) for name in ("step", "seconds", "loss", "quantized", "skipped")}
             write_checkpoint(self.checkpoint, heading | where | self._state())
 
     def load_checkpoint(self) -> None:

@@ -15,7 +15,7 @@ from compressnet.lossless.model import HALF, HALF_BITS, TABLE_LIMIT, PixelModel,
 from compressnet.lossless.planes import from_planes
 from compressnet.lossless.proof import prove_pixels
 from compressnet.networks.dense import DenseLayer
-from compressnet.training.common.quantize import integers, integers_scale
+from compressnet.training.common.quantize import WEIGHT_LIMIT, integers, integers_scale
 from compressnet.training.lossless.layers import Layer, Table
 from compressnet.training.lossless.loop import PixelFamily
 from compressnet.training.lossless.network import COUNT_EXPONENT, RELATIVE_EXPONENT, SUM_EXPONENT, Pixels, PlaneNet
@@ -78,7 +78,7 @@ def _freeze_layer(layer: Layer, in_exponents_I: torch.Tensor) -> DenseLayer:
     exponents_O = layer.exponents(in_exponents_I)
     scaled = layer.weight * integers_scale(layer.weight, in_exponents_I)
     return DenseLayer(
-        weight=np.clip(integers(scaled, exponents_O[:, None]), -127, 127).astype(np.int8),
+        weight=np.clip(integers(scaled, exponents_O[:, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8),
         bias=integers(layer.bias, exponents_O).astype(np.int32),
         shift=(exponents_O - layer.out_exponents).numpy().astype(np.int8),
     )

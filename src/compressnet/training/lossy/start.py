@@ -19,6 +19,7 @@ from torch import nn
 from compressnet.images.kinds import Images
 from compressnet.training.lossy.networks.channels import promotion
 from compressnet.training.lossy.networks.context_module import ContextModule
+from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 from compressnet.training.lossy.networks.layers import Weighted
 from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.networks.pixels import to_pixels
@@ -27,7 +28,7 @@ from compressnet.training.lossy.networks.widths import TILE_PX
 SAMPLE_IMAGES = 4000
 NARROW, WIDE = 0.15, 0.7
 """Scales of the first logistic distributions, in standard deviations of the coefficient."""
-LATENT_SCALE = math.sqrt(60) / 2 / (255 / 64 * math.sqrt(6 / math.log(2)))
+LATENT_SCALE = math.sqrt(60) / 2 / (PIXEL_LIMIT / 2**PIXEL_EXPONENT * math.sqrt(6 / math.log(2)))
 """High-rate theory asks for steps of sqrt(6 / (ln 2 * lambda)) with pixels in 0..1. A model's
 gains start at 1 / step = 2 * sqrt(lambda / 60)
 (`compressnet.training.lossy.networks.model.starting_gains`), with pixels in 0..255/64."""

@@ -27,6 +27,7 @@ from compressnet.lossy.prior import OUTPUTS
 from compressnet.networks.dense import HIDDEN_HIGH
 from compressnet.networks.program import ANCHORS
 from compressnet.training.common.quantize import (
+    WEIGHT_LIMIT,
     biases_through,
     leaky,
     over_qualities,
@@ -40,7 +41,7 @@ from compressnet.training.lossy.networks.distributions import (
     start_apart,
     to_distributions,
 )
-from compressnet.training.lossy.networks.formats import DEQUANTIZED_LIMIT, SYMBOL_EXPONENT, WEIGHT_LIMIT
+from compressnet.training.lossy.networks.formats import DEQUANTIZED_LIMIT, SYMBOL_EXPONENT
 from compressnet.training.lossy.networks.layers import Weighted
 from compressnet.training.lossy.networks.prior_module import PriorModule
 

@@ -9,8 +9,6 @@ HIDDEN_RANGE: Range = (HIDDEN_LOW, HIDDEN_HIGH)
 """Hidden values: 8 bits, most of them for the positive side, as a leaky ReLU divides the rest by
 8."""
 SIGNED_RANGE: Range = (-128, 127)
-WEIGHT_LIMIT = 127
-"""The largest magnitude of int8 weights, unless a design says less."""
 LATENT_RANGE: Range = (-2047, 2047)
 """Latents before rounding: 12 bits, only ever multiplied by a gain."""
 LATENT_EXPONENT = 8

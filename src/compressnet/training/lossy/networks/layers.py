@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from compressnet.networks.program import ANCHORS
 from compressnet.training.common.quantize import (
+    WEIGHT_LIMIT,
     biases_through,
     integers_scale,
     over_qualities,
     weight_exponents,
     weights_through,
 )
-from compressnet.training.lossy.networks.formats import WEIGHT_LIMIT
 
 
 class Weighted(nn.Module):

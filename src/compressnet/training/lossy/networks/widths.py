@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from compressnet.errors import InputError
 from compressnet.training.common.gather import SMALLEST_SIDE_PX
-from compressnet.training.lossy.networks.formats import WEIGHT_LIMIT
+from compressnet.training.common.quantize import WEIGHT_LIMIT
 
 TILE_PX = 4
 """A grid of symbols has a place for each tile of so many pixels a side. An image whose sides are
