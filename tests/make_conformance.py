@@ -26,8 +26,8 @@ from compressnet.codec.file import to_bytes
 from compressnet.codec.packed import pack_bundle
 from compressnet.training.freeze.lossy import freeze
 from compressnet.training.lossy.design import OVERVIEW
-from compressnet.training.lossy.networks.architecture import Widths
 from compressnet.training.lossy.networks.model import Model
+from compressnet.training.lossy.networks.widths import Widths
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 
 FOLDER = Path(__file__).parent / "conformance"
@@ -61,12 +61,12 @@ def random_codec(name: str) -> Bundle:
     """A frozen codec of random weights."""
     kind, widths = KINDS[name]
     torch.manual_seed(7)
-    model = Model(kind, replace(OVERVIEW, widths=widths, log_lambda=(1.6, 5.5, 0.0), origin=0)).eval()
+    model = Model(kind, widths, replace(OVERVIEW, log_lambda=(1.6, 5.5, 0.0), origin=0).lambdas()).eval()
     images = blobs(200, kind, 1)
     with torch.no_grad():
-        spread = torch.rand_like(model.levels.encode_gain)
-        model.levels.encode_gain += 2.5 + spread
-        model.levels.decode_gain -= 2.5 + spread
+        spread = torch.rand_like(model.gains.encode_gain)
+        model.gains.encode_gain += 2.5 + spread
+        model.gains.decode_gain -= 2.5 + spread
         for parameter_name, parameter in model.named_parameters():
             if parameter_name.endswith("bias"):
                 parameter += 0.1 * torch.randn_like(parameter)

@@ -7,7 +7,8 @@
     ├── CodecError                    the codec is not the one that the data needs
     │   ├── CodecNotFoundError        no codec of that name or identity at hand
     │   └── CodecRefusedError         it loads, but a backend does not reproduce its probe
-    └── MissingExtraError             an optional dependency is not installed
+    ├── MissingExtraError             an optional dependency is not installed
+    └── DefectError                   compressnet's check of its own work failed: a bug of ours
 
 The command line's exit codes follow the tree: InputError and what is left 1, FormatError 3, CodecError 4.
 Every message names the thing, the fault and the way out.
@@ -44,3 +45,10 @@ class CodecRefusedError(CodecError):
 
 class MissingExtraError(CompressnetError, ImportError):
     """An optional dependency that is not installed."""
+
+
+class DefectError(CompressnetError):
+    """A check of compressnet's own work that failed: neither the input nor a file is at fault."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; this is a bug of compressnet, please report it"

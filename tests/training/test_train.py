@@ -1,4 +1,4 @@
-"""Training end to end on small pictures, and fake quantization against the integers that it stands for."""
+"""Training end to end on small pictures, and fake quantization against the integers."""
 
 from __future__ import annotations
 
@@ -6,36 +6,20 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import compressnet
+from compressnet.codec.bundle import Bundle
 from compressnet.codec.file import from_bytes, to_bytes
-from compressnet.coding.mixture import Mixture, frequency_weights, make_tables
-from compressnet.errors import CodecRefusedError, FormatError, InputError
-from compressnet.lossy.coder import CodecNetwork
+from compressnet.errors import FormatError, InputError
 from compressnet.lossy.network import Network
-from compressnet.networks.numpy import NumpyBackend, bias_at
-from compressnet.networks.program import Program
-from compressnet.networks.proof import EXACT_BELOW
-from compressnet.training.common.options import Options, Progress, TrainingInterrupted, checkpoint_path
-from compressnet.training.common.quantize import biases_through, quantize_through, weight_exponents, weights_through
-from compressnet.training.freeze.check import check_frozen
-from compressnet.training.freeze.lossy import freeze
-from compressnet.training.freeze.move import moved
-from compressnet.training.freeze.thaw import design_of, thaw
-from compressnet.training.join import find_switch
-from compressnet.training.lossy.design import OVERVIEW, VECTOR
-from compressnet.training.lossy.loop import Trainer
-from compressnet.training.lossy.networks.distributions import mixture_bits
-from compressnet.training.lossy.networks.model import Model
+from compressnet.training.common.options import Options, Progress, Report, TrainingInterrupted, checkpoint_path
+from compressnet.training.lossy.design import OVERVIEW, VECTOR, Design
+from compressnet.training.lossy.workers import Job
 from compressnet.training.train import log_path, refine, train
 from conftest import CONFORMANCE, KINDS
 from make_conformance import SMALL, blobs
@@ -45,15 +29,26 @@ IMAGES = blobs(400, (8, 12, 1), 3)
 
 
 def options(**changes: object) -> Options:
-    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1, "designs": (DESIGN,)}
+    chosen: dict[str, object] = {"epochs": 4, "holdout": 100, "batch": 16, "threads": 1}
     return Options(**(chosen | changes))
+
+
+def fit(
+    output: Path,
+    chosen: Options,
+    *,
+    designs: tuple[Design, ...] = (DESIGN,),
+    resume: bool = False,
+    report: Report = lambda _: None,
+) -> Bundle:
+    return train(IMAGES, output, chosen, designs=designs, resume=resume, report=report)
 
 
 def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
     output = tmp_path / "blobs.codec"
     seen: list[Progress] = []
-    bundle = train(IMAGES, output, options(epochs=30), report=seen.append)
-    assert not checkpoint_path(output, DESIGN).exists()
+    bundle = fit(output, options(epochs=30), report=seen.append)
+    assert not checkpoint_path(output, DESIGN.name).exists()
     lines = [json.loads(line) for line in log_path(output).read_text().splitlines()]
     assert [line["step"] for line in lines] == [point.step for point in seen]
     assert lines[-1]["share"] == 1
@@ -74,55 +69,55 @@ def test_training_gives_a_codec_that_works(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_codec(tmp_path: Path) -> None:
-    codecs = [train(IMAGES, tmp_path / f"{i}.codec", options(epochs=1, seed=5)) for i in range(2)]
-    other = train(IMAGES, tmp_path / "other.codec", options(epochs=1, seed=6))
+    codecs = [fit(tmp_path / f"{i}.codec", options(epochs=1, seed=5)) for i in range(2)]
+    other = fit(tmp_path / "other.codec", options(epochs=1, seed=6))
     assert codecs[0].identity == codecs[1].identity
     assert other.identity != codecs[0].identity
 
 
 def test_an_interrupted_training_resumes_where_it_was(tmp_path: Path) -> None:
-    straight = train(IMAGES, tmp_path / "straight.codec", options())
+    straight = fit(tmp_path / "straight.codec", options())
     output = tmp_path / "broken.codec"
 
     def interrupt(point: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(TrainingInterrupted, match=r"broken\.codec\.grid\.checkpoint"):
-        train(IMAGES, output, options(), report=interrupt)
-    assert checkpoint_path(output, DESIGN).exists()
+        fit(output, options(), report=interrupt)
+    assert checkpoint_path(output, DESIGN.name).exists()
     assert not output.exists()
-    resumed = train(IMAGES, output, options(), resume=True)
+    resumed = fit(output, options(), resume=True)
     assert resumed.identity == straight.identity
-    assert not checkpoint_path(output, DESIGN).exists()
+    assert not checkpoint_path(output, DESIGN.name).exists()
 
 
 def test_resuming_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:
-    anew = train(IMAGES, tmp_path / "a.codec", options(epochs=1), resume=True)
-    assert anew.identity == train(IMAGES, tmp_path / "b.codec", options(epochs=1)).identity
+    anew = fit(tmp_path / "a.codec", options(epochs=1), resume=True)
+    assert anew.identity == fit(tmp_path / "b.codec", options(epochs=1)).identity
 
 
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     output = tmp_path / "a.codec"
-    checkpoint_path(output, DESIGN).write_bytes(b"nothing of the kind")
+    checkpoint_path(output, DESIGN.name).write_bytes(b"nothing of the kind")
     with pytest.raises(FormatError, match=r"a\.codec\.grid\.checkpoint: not a checkpoint"):
-        train(IMAGES, output, options(), resume=True)
+        fit(output, options(), resume=True)
 
     def interrupt(point: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(TrainingInterrupted):
-        train(IMAGES, output, options(), report=interrupt)
+        fit(output, options(), report=interrupt)
     with pytest.raises(InputError, match="of other images or options"):
-        train(IMAGES, output, options(seed=1), resume=True)
+        fit(output, options(seed=1), resume=True)
 
 
 def test_images_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="400 images are too few to train on with 390 held out; at least 406"):
-        train(IMAGES, tmp_path / "a.codec", options(holdout=390))
+        fit(tmp_path / "a.codec", options(holdout=390))
     with pytest.raises(InputError, match="8x7: training takes sides from 8 pixels up"):
-        train(IMAGES[:, :, :7], tmp_path / "a.codec", options())
+        train(IMAGES[:, :, :7], tmp_path / "a.codec", options(), designs=(DESIGN,))
     with pytest.raises(InputError, match="either a number of epochs or a number of minutes"):
-        train(IMAGES, tmp_path / "a.codec", options(minutes=1))
+        fit(tmp_path / "a.codec", options(minutes=1))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -136,7 +131,7 @@ PAIR = (
 def test_two_networks_train_side_by_side_and_make_one_codec(tmp_path: Path) -> None:
     output = tmp_path / "pair.codec"
     seen: list[Progress] = []
-    train(IMAGES, output, options(epochs=20, designs=PAIR), report=seen.append)
+    fit(output, options(epochs=20), designs=PAIR, report=seen.append)
     assert {point.network for point in seen} == {"vector", "grid"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.codec", "pair.codec.log.jsonl"]
     codec = compressnet.load(output)
@@ -151,7 +146,7 @@ def test_two_networks_train_side_by_side_and_make_one_codec(tmp_path: Path) -> N
 
 
 def test_qualities_of_one_network_train_that_one_alone(tmp_path: Path) -> None:
-    train(IMAGES, tmp_path / "low.codec", options(epochs=1, designs=PAIR, qualities=(5, 20)))
+    fit(tmp_path / "low.codec", options(epochs=1, qualities=(5, 20)), designs=PAIR)
     codec = compressnet.load(tmp_path / "low.codec")
     assert [network.qualities for network in codec.bundle.networks] == [(5, 20)]
 
@@ -164,7 +159,7 @@ def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
         "from test_train import *\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored\n"
         "if __name__ == '__main__':\n"
-        "    try: train(IMAGES, Path('a.codec'), options(minutes=10, epochs=None, designs=PAIR), "
+        "    try: fit(Path('a.codec'), options(minutes=10, epochs=None), designs=PAIR, "
         "report=lambda p: print(p.network, flush=True))\n"
         "    except TrainingInterrupted as error: print('stopped:', error)\n"
     )
@@ -178,22 +173,13 @@ def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
     assert "stopped: a.codec.vector.checkpoint and a.codec.grid.checkpoint" in said
     output = tmp_path / "a.codec"
     assert not output.exists()
-    train(IMAGES, output, options(epochs=1, designs=PAIR), resume=True)
+    fit(output, options(epochs=1), designs=PAIR, resume=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.codec", "a.codec.log.jsonl", "program.py"]
 
 
 def encoder_layers(network: Network) -> set[str]:
     assert network.encoder is not None
     return {node.output.split(".")[0] for node in network.encoder.nodes}
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_a_thawed_network_computes_the_same(name: str) -> None:
-    path = CONFORMANCE / f"{name}.codec"
-    network = from_bytes(path.read_bytes(), str(path)).networks[0]
-    assert network.encoder is not None
-    images = blobs(40, network.kind, 5)
-    check_frozen(thaw(network, design_of(network, name)), network, images, network.encoder.nodes[-1].arrays["bound"])
 
 
 @pytest.mark.slow
@@ -221,7 +207,7 @@ def test_refining_changes_the_encoder_alone(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_refining_makes_symbols_cheaper(tmp_path: Path) -> None:
-    trained = train(IMAGES, tmp_path / "blobs.codec", options(epochs=30))
+    trained = fit(tmp_path / "blobs.codec", options(epochs=30))
     refine(trained, IMAGES, tmp_path / "refined.codec", options(epochs=30))
     costs = []
     for name in ("blobs", "refined"):
@@ -244,148 +230,17 @@ def test_codecs_that_cannot_be_refined_are_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_design_with_a_refinement_trains_it_last(tmp_path: Path) -> None:
     design = replace(DESIGN, widths=replace(SMALL, refined=True))
-    straight = train(IMAGES, tmp_path / "straight.codec", options(designs=(design,)))
+    straight = fit(tmp_path / "straight.codec", options(), designs=(design,))
     assert "again" in encoder_layers(straight.networks[0])
     output = tmp_path / "broken.codec"
-    trainer = Trainer([IMAGES], output, options(), design)
+    trainer = Job(sets=[IMAGES], output=output, options=options(), design=design).trainer()
     with pytest.raises(TrainingInterrupted):
         trainer.run(lambda _: None, stop=lambda: trainer.model.refines and trainer.share > 0.8)
-    resumed = train(IMAGES, output, options(designs=(design,)), resume=True)
+    resumed = fit(output, options(), designs=(design,), resume=True)
     assert resumed.identity == straight.identity
     nodes = [network.encoder.nodes for network in (straight.networks[0], resumed.networks[0]) if network.encoder]
-    for one, other in zip(*nodes, strict=True):  # but for the last digits of sums, the very same weights
+    # the same weights, but for the last digits of sums
+    for one, other in zip(*nodes, strict=True):
         assert one.output == other.output
         for name, array in one.arrays.items():
             assert np.abs(array.astype(int) - other.arrays[name]).max() <= 1
-
-
-def test_switch_is_where_the_curves_cross_and_both_rise() -> None:
-    def lower(quality: int) -> tuple[float, float]:
-        return 5.0 + 0.25 * quality, 20.0 + 0.1 * quality
-
-    def upper(offset_db: float) -> Callable[[int], tuple[float, float]]:
-        return lambda quality: (5.5 + 0.25 * quality, offset_db + 0.225 * quality)
-
-    # at 11.75 bytes 22.7 and 22.63 dB, at 12 bytes 22.8 and 22.85 dB
-    assert find_switch(lower, upper(17.0), (0, 32), (20, 99)) == (27, 26)
-    assert find_switch(lower, upper(30.0), (0, 32), (20, 99)) == (22 - 1, 20)
-    last, start = find_switch(lower, upper(10.0), (0, 32), (20, 99))
-    assert last == 32
-    assert upper(10.0)(start)[1] > lower(last)[1] + 0.08 >= upper(10.0)(start - 1)[1]
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_moved_qualities_give_what_the_old_ones_did(name: str) -> None:
-    path = CONFORMANCE / f"{name}.codec"
-    network = from_bytes(path.read_bytes(), str(path)).networks[0]
-    images = blobs(40, network.kind, 5)
-    again = moved(network, (30, 99), (65, 99), images)
-    assert again.lambdas is not None
-    assert network.lambdas is not None
-    old, new = (CodecNetwork(each, NumpyBackend()) for each in (network, again))
-    for old_quality, new_quality in ((65, 30), (99, 99)):  # where nothing lies between old qualities
-        symbols = old.encode(images, old_quality)
-        assert (new.encode(images, new_quality) == symbols).mean() > 0.98
-        ideal = old.bits_per_image(symbols, old_quality).sum()
-        assert new.bits_per_image(symbols, new_quality).sum() == pytest.approx(ideal, rel=0.01)
-        error = np.abs(old.decode(symbols, old_quality).astype(int) - new.decode(symbols, new_quality)).mean()
-        assert error < 1
-        assert again.lambdas[new_quality] == pytest.approx(network.lambdas[old_quality], rel=1e-4)
-    assert again.qualities == (30, 99)
-
-
-def test_the_check_of_the_freeze_notices_any_difference() -> None:
-    torch.manual_seed(0)
-    model = Model((8, 12, 1), DESIGN).eval()
-    with torch.no_grad():
-        model.levels.encode_gain += 3
-        model.levels.decode_gain -= 3
-    network = freeze(model, IMAGES[:200], (0, 99))
-    assert network.encoder is not None
-    bound = network.encoder.nodes[-1].arrays["bound"]
-    check_frozen(model, network, IMAGES[:50], bound)
-
-    def with_one_more(program: Program, output: str) -> Program:
-        """The program with every bias of one node larger by half of its step."""
-        nodes = []
-        for node in program.nodes:
-            if node.output == output:
-                half = 1 << (node.arrays["shift"].astype(np.int64) - 1)
-                bias = (node.arrays["bias"] + half).astype(np.int32)
-                node = replace(node, arrays=dict(node.arrays) | {"bias": bias})
-            nodes.append(node)
-        return replace(program, nodes=tuple(nodes))
-
-    layer = network.prior.output
-    worse_prior = replace(network.prior, output=replace(layer, bias=layer.bias + (1 << layer.shift.astype(np.int32))))
-    for changed, part in (
-        (replace(network, encoder=with_one_more(network.encoder, "grid")), "encoder"),
-        (replace(network, decoder=with_one_more(network.decoder, "pixels")), "decoder"),
-        (replace(network, prior=worse_prior), "entropy model"),
-    ):
-        with pytest.raises(CodecRefusedError, match=rf"the frozen {part} differs from the trained one at quality \d+"):
-            check_frozen(model, changed, IMAGES[:50], bound)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    seed=st.integers(0, 2**31),
-    fan_in=st.sampled_from([1, 9, 300, 1568, 3136]),
-    size=st.floats(-12, 8),
-    bias=st.floats(-10, 10),
-    largest=st.sampled_from([127, 223, 255]),
-)
-def test_exponents_always_keep_float32_exact(seed: int, fan_in: int, size: float, bias: float, largest: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(4, fan_in, generator=generator) * 2.0**size
-    biases = torch.full((1, 4), bias)
-    exponents = weight_exponents(weight, biases, torch.tensor(3.0), largest)
-    integers = (weights_through(weight, exponents) * torch.exp2(exponents)[:, None]).double()
-    assert torch.equal(integers, integers.round())
-    assert integers.abs().max() <= 127
-    whole_bias = torch.floor(biases.double() * torch.exp2(exponents) + 0.5).abs()
-    assert (integers.abs().sum(dim=1) * largest + whole_bias < EXACT_BELOW).all()
-    assert ((exponents - 3).abs() <= 20).all()
-
-
-def test_biases_round_as_the_integer_networks_do() -> None:
-    torch.manual_seed(0)
-    anchors = torch.randn(12, 5)
-    exponents = torch.tensor([3.0, 5.0, 8.0, 10.0, 0.0])
-    trained = biases_through(anchors, exponents) * torch.exp2(exponents)
-    integers = torch.floor(anchors * torch.exp2(exponents) + 0.5).numpy().astype(np.int32)
-    for quality in range(100):
-        assert trained[quality].tolist() == bias_at(integers, quality).tolist()
-
-
-def test_quantize_through_rounds_half_up_and_stops_gradients_where_it_clamps() -> None:
-    x = torch.tensor([-0.5, 0.125, 0.375, 9.0], requires_grad=True)
-    y = quantize_through(x, torch.tensor(2.0), -128, 20)
-    assert y.tolist() == [-0.5, 0.25, 0.5, 5.0]
-    y.sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [1, 1, 1, 0]
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    means=st.lists(st.integers(-600, 600), min_size=2, max_size=2),
-    scales=st.lists(st.integers(10, 56), min_size=2, max_size=2),
-    weight=st.integers(1, 255),
-)
-def test_the_training_loss_counts_what_the_frequencies_cost(means: list[int], scales: list[int], weight: int) -> None:
-    def row(value: int) -> np.ndarray:
-        return np.array([value], np.int32)
-
-    mixture = Mixture(means=(row(means[0]), row(means[1])), scales=(row(scales[0]), row(scales[1])), weight=row(weight))
-    bound = 63
-    frequencies = frequency_weights(make_tables(), mixture, bound)[0] + 1
-    k = torch.arange(-bound, bound + 1, dtype=torch.float64)[None]
-    bits = mixture_bits(
-        k,
-        torch.tensor(means, dtype=torch.float64)[:, None, None] / 32,
-        (torch.tensor(scales, dtype=torch.float64)[:, None, None] - 40) / 8,
-        torch.full((1, 1), weight / 256, dtype=torch.float64),
-    )[0].numpy()
-    expected = (frequencies / 2**24 * np.log2(2**24 / frequencies)).sum()
-    assert (frequencies / 2**24 * bits).sum() == pytest.approx(expected, abs=0.03)

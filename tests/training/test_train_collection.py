@@ -1,4 +1,4 @@
-"""One network for all sizes and modes of a collection: trained, frozen for each kind, and coded exactly."""
+"""One network for all sizes and modes of a collection: trained, frozen for each, coded exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixel models: their training in torch, the pixels that it looks at, and integers that say the same."""
+"""Pixel models: their training in torch, the pixels it looks at, and the same in integers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import torch.nn.functional as F
 
 import compressnet
 from compressnet.codec.bundle import Bundle
-from compressnet.errors import FormatError, InputError
+from compressnet.errors import DefectError, FormatError, InputError
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import HALF, HALF_BITS, PixelModel, taps
 from compressnet.lossless.plane_pass import Code, Indices
 from compressnet.lossless.planes import to_planes
 from compressnet.training.common.gather import Gathered, gather
 from compressnet.training.common.options import Options, Progress, TrainingInterrupted, log_path
-from compressnet.training.freeze.lossless import FreezeError, check_pixels, freeze_pixels
+from compressnet.training.freeze.lossless import check_pixels, freeze_pixels
 from compressnet.training.lossless.design import COUNTED_PX, FEW_VALUES, PIXEL_DESIGNS, SMALL, PixelDesign, pixel_design
 from compressnet.training.lossless.layers import look_up
 from compressnet.training.lossless.loop import PixelTrainer
@@ -162,7 +162,7 @@ def test_a_frozen_model_that_differs_is_found_out(tmp_path: Path) -> None:
     bias = plane.high.bias.copy()
     bias[0, :8] += 200
     other = replace(model, planes=(replace(plane, high=replace(plane.high, bias=bias)),))
-    with pytest.raises(FreezeError, match=r"image \d+ takes .* bits frozen"):
+    with pytest.raises(DefectError, match=r"image \d+ takes .* bits frozen"):
         check_pixels(trainer.families[1], other, trainer.held[0])
 
 
@@ -181,7 +181,7 @@ def test_quiet_pixels_are_those_that_the_integers_call_quiet(tmp_path: Path, des
 
 
 def quiet_by_the_integers(model: PixelModel, images: np.ndarray) -> np.ndarray:
-    """Where flags have the frequencies of the table for quiet pixels, made to stand out: (N,C,H,W)."""
+    """Where flags have the table's frequencies for quiet pixels, made to stand out: (N,C,H,W)."""
     marks = [np.arange(plane.quiet.size).reshape(plane.quiet.shape) + 1 for plane in model.planes]
     planes = tuple(replace(p, quiet=mark.astype(np.int32)) for p, mark in zip(model.planes, marks, strict=True))
     found: list[np.ndarray] = []
@@ -190,7 +190,8 @@ def quiet_by_the_integers(model: PixelModel, images: np.ndarray) -> np.ndarray:
         assert symbols is not None
         if len(frequencies) == 2:
             assert len(chosen) == len(images)
-            found.append(frequencies[0] <= marks[0].size)  # a network's frequencies may be this low, but never are here
+            # a network's frequencies may be this low, but never are here
+            found.append(frequencies[0] <= marks[0].size)
         return symbols
 
     recorded: Code = code

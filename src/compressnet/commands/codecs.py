@@ -118,9 +118,9 @@ def train(
         images = collection.load()
         images = images.reshape(*images.shape[:3], -1)
         held_out = min(5000, len(images) // 10) if holdout is None else holdout
-        options = replace(options, holdout=held_out, designs=training.DESIGNS[design.value])
+        options = replace(options, holdout=held_out)
         sets = [images[len(images) - held_out :] if held_out else images[:1000]]
-        run = partial(training.train, images, output, options, resume=resume)
+        run = partial(training.train, images, output, options, designs=training.DESIGNS[design.value], resume=resume)
     else:
         gathered = training.gather(collection.batches(), seed, lossless=lossless)
         options = replace(options, holdout=training.holdout_of(gathered) if holdout is None else holdout)
@@ -132,8 +132,8 @@ def train(
             chosen = training.PRESETS[preset.value]
             run = partial(training.train_gathered, gathered, output, options, chosen, resume=resume)
         if not quiet:
-            for shape, count, why in gathered.left_out:
-                errors_console.print(f"{count} images of {'x'.join(map(str, shape))} are left out: {why}")
+            for line in gathered.left_out_by_reason():
+                errors_console.print(line)
     _run(output, quiet, run, sets)
     if advise and not quiet:
         _advise(output, collection, preset, threads, lossless)

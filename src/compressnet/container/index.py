@@ -48,7 +48,7 @@ def pack_index(index: Index) -> bytes:
     order = AS_BLOCKS_COME if index.positions_N is None else AS_LISTED
     numbers = [index.images, len(index.counts_E), index.first_block, index.extra_bytes, order]
     numbers += np.stack([index.chunk_bytes_E, index.counts_E], axis=1).ravel().tolist()
-    positions = b"" if index.positions_N is None else _pack_positions(index.positions_N)
+    positions = b"" if index.positions_N is None else pack_positions(index.positions_N)
     return b"".join(map(pack_varint, numbers)) + positions
 
 
@@ -84,7 +84,7 @@ def unpack_index(data: bytes, total_bytes: int, what: str) -> Index:
     )
 
 
-def _pack_positions(positions_N: NDArray[np.uint32]) -> bytes:
+def pack_positions(positions_N: NDArray[np.uint32]) -> bytes:
     """Each position as its distance from the one after the image before, modulo 2^32; deflated."""
     steps = positions_N.copy()
     steps[1:] -= positions_N[:-1] + np.uint32(1)

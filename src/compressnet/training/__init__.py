@@ -1,4 +1,9 @@
-"""Training: torch networks, fake quantization, the loss and the loop, and the freeze to a bundle."""
+"""Training: images come in, and a codec file goes out. Only this package needs torch.
+
+In reading order: `common` (gathered images, options, the schedule), `lossy` and `lossless` (what
+is trained), `freeze` (to integers), `join` and `refine` (networks become a codec),
+`train_lossless`, `train` (what callers import, by `import_training`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from compressnet.errors import MissingExtraError
 
 
 def import_training() -> ModuleType:
-    """The module `compressnet.training.train`. Raises MissingExtraError where torch is not installed."""
+    """Give `compressnet.training.train`. Raises MissingExtraError without torch."""
     try:
         from compressnet.training import train
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""From trained networks to a codec: where one network ends and the next begins, and the default quality."""
+"""From trained networks to a codec: where one ends and the next begins, its default quality."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from compressnet.bisection import first_that
 from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.images.kinds import Images
 from compressnet.images.metrics import ssim
@@ -28,16 +29,17 @@ SSIM_OF_DEFAULT = 0.977
 
 SIMILAR_IMAGES = 250
 COMPARED_QUALITIES = 25
-"""At the end of the one network and the start of the other, where the switch is looked for."""
+"""How many qualities at the end of the one network, and at the start of the other, the switch may
+be at."""
 
 Curve = Callable[[int], tuple[float, float]]
-"""Bytes per image and PSNR at a quality."""
+"""From a quality to bytes per image and PSNR."""
 
 
 def join(trainers: Sequence[Trainer], name: str) -> Bundle:
-    """The codec of one trained network, or of two whose qualities overlap, the one for low rates first.
+    """The codec of one trained network, or of two that overlap, the one for low rates first.
 
-    Raises CodecRefusedError where a frozen network differs from its training network, which is a bug.
+    Raises DefectError where a frozen network differs from the trained one.
     """
     if len(trainers) == 2:
         sample = trainers[0].sample
@@ -60,7 +62,7 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
 
 
 def frozen_family(trainer: Trainer) -> list[Network]:
-    """The integer networks of a trained model, for each kind of image; weights and alphabets are the same in all."""
+    """A trained model's integer networks, one for each kind; weights and alphabets are shared."""
     average = copy.deepcopy(trainer.average).cpu()
     models = [average, *(average.for_kind(part.kind) for part in trainer.parts[1:])]
     for model in models[1:]:
@@ -72,7 +74,10 @@ def frozen_family(trainer: Trainer) -> list[Network]:
 
 
 def _spread(trainer: Trainer, networks: Sequence[Network], quality: int) -> tuple[list[Network], int]:
-    """The few qualities around a target spread over all, so that it lies close to one; and where a quality is then."""
+    """Spread the few qualities around a wanted PSNR over all, so that one comes close to it.
+
+    Also gives where `quality` lies then.
+    """
     low, high = trainer.qualities
     spread = [
         moved(network, (0, QUALITIES - 1), (low, high), part.sample)
@@ -82,7 +87,7 @@ def _spread(trainer: Trainer, networks: Sequence[Network], quality: int) -> tupl
 
 
 def _mixed(part: Part) -> Images:
-    """Held-out images and training images by turns: those to come, and those that the codec will most often code."""
+    """Held-out and training images by turns, as the codec will code both new images and these."""
     held, trained = part.held_images[:MEASURED_IMAGES], part.train_images[:MEASURED_IMAGES]
     both = min(len(held), len(trained))
     turns = np.stack([held[:both], trained[:both]], axis=1).reshape(2 * both, *part.kind)
@@ -90,27 +95,27 @@ def _mixed(part: Part) -> Images:
 
 
 def _first_similar(trainer: Trainer) -> int:
-    """`default_quality`, as the trained model has it."""
+    """`default_quality`, measured on the trained model."""
     return _default_of(trainer.qualities, lambda quality: trainer.measure(quality, SIMILAR_IMAGES, with_ssim=True).ssim)
 
 
 def _default_of(qualities: tuple[int, int], similarity: Callable[[int], float | None]) -> int:
-    """The lowest quality whose SSIM reaches SSIM_OF_DEFAULT, else two thirds up. SSIM rises with quality."""
-    first, end = qualities[0], qualities[1] + 1
-    fallback = first + (qualities[1] - first) * 2 // 3
-    while first < end:
-        middle = (first + end) // 2
-        value = similarity(middle)
-        if value is None:
-            return fallback
-        first, end = (first, middle) if value >= SSIM_OF_DEFAULT else (middle + 1, end)
-    return first if first <= qualities[1] else fallback
+    """The lowest quality that is similar enough, else two thirds up: SSIM rises with quality."""
+    low, high = qualities
+
+    def is_similar(quality: int) -> bool:
+        value = similarity(quality)
+        return value is not None and value >= SSIM_OF_DEFAULT
+
+    found = first_that(low, high + 1, is_similar)
+    return found if found <= high else low + (high - low) * 2 // 3
 
 
 def joined(networks: Sequence[Network], measured: Sequence[Curve], sample: Images) -> list[Network]:
-    """Two networks, the one for low rates first, as one range of qualities over which bytes and PSNR rise.
+    """Two networks, the one for low rates first, as one range where bytes and PSNR rise.
 
-    The upper one keeps its qualities, from where it goes on; the lower one's are spread over those below.
+    The upper one keeps its qualities, from the switch on; the lower one's are spread over those
+    below.
     """
     lower, upper = networks
     last, start = find_switch(measured[0], measured[1], lower.qualities, upper.qualities)
@@ -133,10 +138,11 @@ def _measurer(trainer: Trainer) -> Curve:
 def find_switch(
     lower: Curve, upper: Curve, lower_range: tuple[int, int], upper_range: tuple[int, int]
 ) -> tuple[int, int]:
-    """The last quality of the lower network, and the quality of the upper one to go on with after it.
+    """The last quality of the lower network, and the first of the upper one.
 
-    The switch is where the curves cross: from there on the upper network has the better PSNR at equal bytes. It goes
-    on where it has both more bytes and a better PSNR.
+    The switch is where the curves cross: from there on the upper network has the better PSNR at
+    equal bytes. Its first quality is one with both more bytes and a better PSNR than the lower
+    one's last.
     """
     compared = range(upper_range[0], min(upper_range[0] + COMPARED_QUALITIES, upper_range[1] + 1))
     bytes_Q, psnr_Q = (np.array([upper(quality)[i] for quality in compared]) for i in range(2))
@@ -151,12 +157,12 @@ def find_switch(
 
 
 def _is_above(point: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether bytes and PSNR both are clearly higher, about as far as from any quality to the next."""
+    """Whether bytes and PSNR are both higher, by about as much as the next quality's."""
     return point[0] > 1.003 * other[0] and point[1] > other[1] + 0.08
 
 
 def default_quality(networks: Sequence[Network], images_NHWC: Images) -> int:
-    """The lowest quality whose SSIM reaches SSIM_OF_DEFAULT, else two thirds up. SSIM rises with quality."""
+    """The lowest quality whose SSIM reaches SSIM_OF_DEFAULT; if none does, one two thirds up."""
     images_NHWC = images_NHWC[:MEASURED_IMAGES]
     runners = [CodecNetwork(network, NumpyBackend()) for network in networks]
 

@@ -1,9 +1,9 @@
-"""From refined trainers to a codec that decodes as the old one did."""
+"""From trained refinements to a codec that decodes as the old one did."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from compressnet.codec.bundle import Bundle, make_bundle
@@ -13,24 +13,22 @@ from compressnet.training.join import default_quality
 from compressnet.training.lossy.loop import Trainer
 
 
-def refined_bundle(bundle: Bundle, trainers: Sequence[Trainer], name: str) -> Bundle:
-    """The codec with the trainers' encoders in the networks that they started from.
+def refined_bundle(bundle: Bundle, trainers: Mapping[int, Trainer], name: str) -> Bundle:
+    """The codec with new encoders. trainers: by the index of the network that each refined.
 
-    Raises CodecRefusedError where a frozen encoder differs from its training network, which is a bug.
+    Raises DefectError where a frozen encoder differs from the trained one.
     """
-    networks: list[Network] = []
-    by_start = {id(trainer.start): trainer for trainer in trainers}
-    for network in bundle.networks:
-        trainer = by_start.get(id(network))
-        networks.append(network if trainer is None else _with_encoder(network, trainer))
-    epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
+    networks = list(bundle.networks)
+    for index, trainer in trainers.items():
+        networks[index] = _with_encoder(networks[index], trainer)
+    epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers.values()}
     about = {"before": bundle.about, "refined": epochs}
-    quality = default_quality(networks, trainers[0].sample)
+    quality = default_quality(networks, next(iter(trainers.values())).sample)
     return make_bundle(tuple(networks), bundle.pixels, name=name, default_quality=quality, about=json.dumps(about))
 
 
 def _with_encoder(network: Network, trainer: Trainer) -> Network:
-    """A network with the encoder that was trained for it; alphabets stay those of its entropy model."""
+    """A network with its new encoder, whose alphabets stay those of its entropy model."""
     assert network.encoder is not None
     encoder = freeze(trainer.average, trainer.sample, network.qualities).encoder
     assert encoder is not None

@@ -1,12 +1,13 @@
-"""Train a codec, network by network, and refine the encoder of one that is trained.
+"""Train a codec, or refine the encoder of one.
 
-images (N,H,W,C) -> a Trainer for each design -> checkpoints -> join -> NAME.codec
+images (N,H,W,C) -> a training for each design, with checkpoints -> join -> NAME.codec
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from compressnet.codec.bundle import Bundle
@@ -19,16 +20,17 @@ from compressnet.training.common.gather import Gathered, TooFewImagesError, gath
 from compressnet.training.common.options import (
     Options,
     Progress,
+    Report,
     TrainingInterrupted,
     checkpoint_path,
     log_path,
     logged,
 )
-from compressnet.training.freeze.thaw import design_of
+from compressnet.training.freeze.thaw import design_of, hash_of, thaw
 from compressnet.training.join import join
 from compressnet.training.lossy.design import DESIGNS, PRESETS, Design, Preset, pictures
 from compressnet.training.lossy.networks.channels import network_channels
-from compressnet.training.lossy.workers import Job, Report, run_jobs
+from compressnet.training.lossy.workers import Job, run_jobs
 from compressnet.training.refine import refined_bundle
 from compressnet.training.train_lossless import train_lossless
 
@@ -56,19 +58,23 @@ def train(
     output: Path,
     options: Options,
     *,
+    designs: Sequence[Design] = DESIGNS["detail"],
     resume: bool = False,
     report: Report = lambda _: None,
 ) -> Bundle:
-    """Train a codec on images (N,H,W,C) of one kind and write it to `output`, with a log beside it.
+    """Train a codec on images (N,H,W,C) of one kind; write it to `output`, with a log beside it.
 
-    Networks are trained in processes of their own, which are spawned: a script that calls this needs the usual
-    `if __name__ == "__main__":`. Raises InputError for images or options that cannot be trained on,
-    TrainingInterrupted on Ctrl-C; checkpoints are there then, and `resume` goes on from them.
+    designs: one network, or two whose qualities overlap; those without a quality in
+    `options.qualities` are left out. Two are trained side by side in processes that are spawned: a
+    script that calls this needs the usual `if __name__ == "__main__":`.
+
+    Raises InputError for images or options that cannot be trained on. On Ctrl-C it writes
+    checkpoints and raises TrainingInterrupted; `resume` goes on from them.
     """
     _require_trainable(images_NHWC, options)
     images_NHWC = fill_hidden(images_NHWC)
-    designs = [design for design in options.designs if _has_qualities(design, options)]
-    jobs = [Job(sets=[images_NHWC], output=output, options=options, design=design) for design in designs]
+    chosen = [design for design in designs if _has_qualities(design, options)]
+    jobs = [Job(sets=[images_NHWC], output=output, options=options, design=design) for design in chosen]
     return _train(jobs, output, resume, report)
 
 
@@ -81,10 +87,10 @@ def train_collection(
     resume: bool = False,
     report: Report = lambda _: None,
 ) -> Bundle:
-    """Train one network for all sizes and modes of a collection and write the codec to `output`, with a log beside it.
+    """Train one network for all sizes and modes of a collection, and write the codec to `output`.
 
-    batches: arrays uint8 (n,H,W) or (n,H,W,C). options: its designs are not used; its hold-out is at most a tenth.
-    Raises as `train`.
+    batches: arrays uint8 (n,H,W) or (n,H,W,C). Of `options.holdout`, at most a tenth of the images
+    is held out. Raises the same errors as `train`, and TooFewImagesError.
     """
     return train_gathered(gather(batches, options.seed), output, options, preset, resume=resume, report=report)
 
@@ -98,17 +104,18 @@ def train_gathered(
     resume: bool = False,
     report: Report = lambda _: None,
 ) -> Bundle:
-    """`train_collection` of what was gathered."""
+    """Train as `train_collection` does, on what was gathered."""
+    options.require_length()
     channels = network_channels({images.shape[3] for images in gathered.sets})
     design = pictures(preset, channels, gathered.pixels, several_kinds=len(gathered.sets) > 1)
-    options = replace(options, designs=(design,), holdout=min(options.holdout, gathered.distinct // 10))
+    options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
     return _train([Job(sets=gathered.sets, output=output, options=options, design=design)], output, resume, report)
 
 
 def _train(jobs: list[Job], output: Path, resume: bool, report: Report) -> Bundle:
     """Bring jobs to their end, and write the codec of their networks."""
     trainers = run_jobs(jobs, resume=resume, report=logged(output, report))
-    return _finish(join(trainers, output.name.removesuffix(".codec")), output, [job.design for job in jobs])
+    return _finish(join(trainers, _name_of(output)), output, jobs)
 
 
 def refine(
@@ -122,24 +129,28 @@ def refine(
 ) -> Bundle:
     """Improve the encoder of a codec for images (N,H,W,C) and write the codec anew to `output`.
 
-    What decodes stays as it is, and so does the codec's identity: archives of either can be read with either.
-    Raises InputError for a codec without an encoder, or of another kind of images; otherwise as `train`.
+    What decodes stays as it is, and so does the codec's identity: archives made with either codec
+    can be read with the other. Raises InputError for a codec without an encoder, or for another
+    kind of images, and the same errors as `train`.
     """
     if not bundle.networks:
         raise InputError(f"the codec {bundle.name!r} is lossless, and has no encoder to refine")
     _require_trainable(images_NHWC, options)
     images_NHWC = fill_hidden(images_NHWC)
     kind = images_NHWC.shape[1:]
-    chosen = [network for network in bundle.networks if network.kind == kind]
+    chosen = {i: network for i, network in enumerate(bundle.networks) if network.kind == kind}
     if not chosen:
         raise InputError(f"the codec {bundle.name!r} has no network for images of {'x'.join(map(str, kind))}")
-    designs = [design_of(network, f"refined-{i}") for i, network in enumerate(chosen)]
-    jobs = [
-        Job(sets=[images_NHWC], output=output, options=options, design=design, start=network)
-        for design, network in zip(designs, chosen, strict=True)
-    ]
+    jobs: list[Job] = []
+    for network in chosen.values():
+        design = design_of(network, f"refined-{len(jobs)}")
+        thawed, origin = partial(thaw, network, design), hash_of(network)
+        jobs.append(
+            Job(sets=[images_NHWC], output=output, options=options, design=design, thawed=thawed, origin=origin)
+        )
     trainers = run_jobs(jobs, resume=resume, report=logged(output, report))
-    return _finish(refined_bundle(bundle, trainers, output.name.removesuffix(".codec")), output, designs)
+    by_network = dict(zip(chosen, trainers, strict=True))
+    return _finish(refined_bundle(bundle, by_network, _name_of(output)), output, jobs)
 
 
 def _require_trainable(images_NHWC: Images, options: Options) -> None:
@@ -148,15 +159,19 @@ def _require_trainable(images_NHWC: Images, options: Options) -> None:
             f"{len(images_NHWC)} images are too few to train on with {options.holdout} held out; "
             f"at least {options.holdout + options.batch} are needed, or a smaller --holdout"
         )
-    if (options.epochs is None) == (options.minutes is None):
-        raise InputError("a training needs either a number of epochs or a number of minutes")
+    options.require_length()
 
 
-def _finish(bundle: Bundle, output: Path, designs: list[Design]) -> Bundle:
+def _name_of(output: Path) -> str:
+    """The name of the codec in a file."""
+    return output.name.removesuffix(".codec")
+
+
+def _finish(bundle: Bundle, output: Path, jobs: Sequence[Job]) -> Bundle:
     """Write the codec, then delete the checkpoints."""
     atomic_write(output, to_bytes(bundle))
-    for design in designs:
-        checkpoint_path(output, design).unlink(missing_ok=True)
+    for job in jobs:
+        checkpoint_path(output, job.design.name).unlink(missing_ok=True)
     return bundle
 
 

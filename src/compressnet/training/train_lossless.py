@@ -1,4 +1,7 @@
-"""Train the lossless part of a codec: gathered images -> PixelTrainer -> frozen pixel models -> NAME.codec."""
+"""Train the lossless part of a codec.
+
+gathered images -> a training with a checkpoint -> frozen pixel models -> NAME.codec
+"""
 
 from __future__ import annotations
 
@@ -30,16 +33,18 @@ def train_lossless(
     resume: bool = False,
     report: Report = lambda _: None,
 ) -> Bundle:
-    """Train pixel models for a collection, one for each number of channels, and write the codec to `output`.
+    """Train a pixel model for each number of channels, and write the codec to `output`.
 
-    Where all images of a number of channels have one size, the model knows positions and is for that size; else it is
-    for any. preset: `fast`, `balanced` or `best`. beside: a codec whose lossy part the new one takes over.
-    Training runs on the CPU. Raises InputError, TrainingInterrupted on Ctrl-C; `resume` goes on from the checkpoint.
+    If all images of a number of channels have one size, the model knows positions, and is for that
+    size alone; otherwise it is for any. preset: `fast`, `balanced` or `best`. beside: a codec
+    whose lossy part the new one takes over. Training runs on the CPU.
+
+    Raises InputError. On Ctrl-C it writes a checkpoint and raises TrainingInterrupted; `resume`
+    goes on from it.
     """
     if options.device == "cuda":
         raise InputError("pixel models are trained on the CPU; leave --device out")
-    if (options.epochs is None) == (options.minutes is None):
-        raise InputError("a training needs either a number of epochs or a number of minutes")
+    options.require_length()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     options = replace(options, holdout=min(options.holdout, gathered.distinct // 2))

@@ -1,4 +1,4 @@
-"""What a training takes of a collection: distinct images, by kind, in an order that the seed sets."""
+"""What a training takes of a collection: distinct images, by kind, in an order set by the seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import pytest
 
 from compressnet.errors import InputError
 from compressnet.images.alpha import fill_hidden
-from compressnet.training.common.gather import FEWEST_IMAGES, FEWEST_OF_KIND, TooFewImagesError, gather, holdout_of
+from compressnet.training.common.gather import (
+    FEWEST_IMAGES,
+    FEWEST_OF_KIND,
+    KINDS_LIMIT,
+    TooFewImagesError,
+    gather,
+    holdout_of,
+)
 from drawings import sprites
 
 
@@ -62,6 +69,30 @@ def test_left_out_kinds_are_named_with_their_reasons() -> None:
     sides, _, distinct = (reason for _, _, reason in gathered.left_out)
     assert sides == "sides from 8 to 64 pixels are trained on"
     assert f"fewer than {FEWEST_OF_KIND} distinct images" in distinct
+
+
+def test_what_is_left_out_is_told_by_reason() -> None:
+    trained = noise(FEWEST_IMAGES, 8, 8)
+    small = [noise(3, 1 + i % 7, 9 + i // 7) for i in range(350)]
+    kinds = [*small, noise(200, 7, 9, 3), np.repeat(noise(1, 20, 20), 9, axis=0)]
+    assert gather([trained, *kinds], seed=0).left_out_by_reason() == [
+        "1,250 images of 350 sizes are left out: sides from 8 to 64 pixels are trained on",
+        "9 images of 1 size are left out: fewer than 4 distinct images of their kind",
+    ]
+    assert gather([trained, noise(1, 7, 8)], seed=0).left_out_by_reason() == [
+        "1 image of 1 size is left out: sides from 8 to 64 pixels are trained on"
+    ]
+    assert gather([trained], seed=0).left_out_by_reason() == []
+
+
+def test_of_very_many_kinds_the_largest_are_trained_on() -> None:
+    sides = [(8 + i % 10, 8 + i // 10) for i in range(KINDS_LIMIT + 6)]
+    gathered = gather([noise(7, *side) for side in sides], seed=0)
+    assert len(gathered.sets) == KINDS_LIMIT
+    assert gathered.left_out_by_reason() == [
+        f"42 images of 6 sizes are left out: the {KINDS_LIMIT} kinds with the most pixels are trained on"
+    ]
+    assert {shape for shape, _, _ in gathered.left_out} <= {(*side, 1) for side in sides}
 
 
 def test_images_of_any_size_are_left_out_at_once() -> None:

@@ -1,4 +1,4 @@
-"""Batches of a training: every image once an epoch, held-out ones never, as many pixels for any kind."""
+"""Batches of a training: every image once an epoch, held-out ones never."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ def one_thread() -> Iterator[None]:
 
 def new_model(kind: tuple[int, int, int], channels: int) -> Model:
     torch.manual_seed(0)
-    return Model(kind, pictures(SMALL, channels, 1000, several_kinds=True)).eval()
+    design = pictures(SMALL, channels, 1000, several_kinds=True)
+    return Model(kind, design.widths, design.lambdas()).eval()
 
 
 def psnr_and_bits(model: Model, images: np.ndarray) -> tuple[float, float]:
@@ -73,7 +74,7 @@ def test_images_of_several_kinds_share_a_transform() -> None:
 
 
 def test_few_images_are_enough() -> None:
-    """Fewer tiles than a tile has values: what is beyond their span is coded coarsely, but nothing breaks."""
+    """Fewer tiles than a tile has values: what is beyond their span is coded coarsely."""
     model, images = new_model((8, 8, 3), 3), blobs(4, (8, 8, 3), 3)
     begin_as_transform(model, [images])
     assert psnr_and_bits(model, images)[0] > 15

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY, Coder
 from compressnet.coding.stored import StoredCoder
+from compressnet.container.index import pack_positions
 from compressnet.images.kinds import Images
 
 TRIED_ABOVE_QUALITY = 70
 """Up to here lossless coding is not tried beside lossy: it would take every image five times as
 long, for hardly any image that it makes smaller (docs/EXPERIMENTS.md, "The better coder")."""
 PLACE_BYTES = 5
-"""What the index takes for an image that stands apart from its neighbours, measured."""
+"""About what the index takes for an image that stands apart from its neighbours, where many do."""
 
 
 def alternative(codec: Codec, coder: Coder) -> Coder | None:
@@ -31,16 +30,24 @@ def alternative(codec: Codec, coder: Coder) -> Coder | None:
     return codec.coder(coder.kind, LOSSLESS_QUALITY)
 
 
-def cheaper(bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: int) -> NDArray[np.bool_]:
+def cheaper(
+    bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: int
+) -> NDArray[np.bool_]:
     """Which images the other coder takes into no more bits than they have now, (N,).
 
-    fixed_bytes: what the archive takes besides, once any image goes there. None go there where that
-    is more than they save.
+    fixed_bytes: what the archive takes besides, once any image goes there; 0 where it takes nothing.
+    None go there where that, and what the index takes for their order, is more than they save.
     """
     other_N = other.bits(images_NHWC)
     cheaper_N = other_N <= bits_N
-    apart = min(int(cheaper_N.sum()), int((~cheaper_N).sum()))
-    saved_bytes = math.floor((bits_N - other_N)[cheaper_N].sum() / 8) - PLACE_BYTES * apart
-    if fixed_bytes and saved_bytes <= fixed_bytes:
+    saved_bytes = (bits_N - other_N)[cheaper_N].sum() / 8
+    if fixed_bytes and saved_bytes <= fixed_bytes + _order_bytes(cheaper_N):
         return np.zeros(len(bits_N), np.bool_)
     return cheaper_N
+
+
+def _order_bytes(moved_N: NDArray[np.bool_]) -> int:
+    """What the index takes for the order of images of which some are moved behind the others."""
+    places_N = np.empty(len(moved_N), np.uint32)
+    places_N[np.argsort(moved_N, kind="stable")] = np.arange(len(moved_N), dtype=np.uint32)
+    return len(pack_positions(places_N))

@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 
 from compressnet.archive.embedding import CodecEntries
 from compressnet.archive.writing.bins import Bins, Way
+from compressnet.archive.writing.bounded import cost_less_than_stored, next_coder
 from compressnet.archive.writing.cheaper import alternative, cheaper
 from compressnet.archive.writing.distinct import DistinctImages
 from compressnet.archive.writing.outcome import Outcome, Written
 from compressnet.archive.writing.settings import Settings
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder, Values
+from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder
 from compressnet.coding.lockstep import SEARCH_IMAGES, Payloads, values_of, write_images, write_values
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.block import Block
+from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
 from compressnet.container.columns import Labels
 from compressnet.container.entries import KindEntry, pack_codec
 from compressnet.container.writer import ContainerWriter
@@ -44,8 +46,6 @@ GROUP_BYTES = 1 << 25
 """Of images that are encoded together, where these are large."""
 WAITING_BYTES = 1 << 29
 """Images and values that wait for their groups to fill, at most; then the largest group is written."""
-QUALITY_STEPS = (12, 25, 50)
-"""By how much more quality an image is coded that missed its bounds, before the highest one."""
 BLOCK_BYTES = 40
 """About what one more block takes: its chunk, its record, its line in the index."""
 
@@ -280,7 +280,8 @@ class Router:
         if coder.method == STORED:
             return 0
         entry = self._entries.entry(coder.method)
-        return BLOCK_BYTES + (0 if self._writer.has_codec(entry) else len(pack_codec(entry)))
+        codec_bytes = 0 if self._writer.has_codec(entry) else CHUNK_OVERHEAD_BYTES + len(pack_codec(entry))
+        return BLOCK_BYTES + codec_bytes
 
     def _write_group(self, way: Way, images: int) -> None:
         """Write values that wait."""
@@ -322,7 +323,7 @@ class Router:
         met_N = self._bounds.met(errors)
         is_raised = coder.quality != self._settings.quality
         if is_raised:
-            met_N &= self._cost_less_than_stored(coder, images_NHWC, values, met_N)
+            met_N &= cost_less_than_stored(coder, values, images_NHWC, self._bounds)
         moved_N = np.zeros(len(met_N), np.bool_)
         if met_N.any() and self._alternative(coder) is not None:
             bits_n = coder.bits(values[met_N])
@@ -336,28 +337,10 @@ class Router:
     def _go_on(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
         """Have images that missed their bounds tried at the next quality, or stored."""
         assert self._codec is not None
-        quality = self._next_quality(way.coder)
-        if quality is None:
+        assert self._settings.quality is not None
+        coder = next_coder(self._codec, way.coder, self._settings.quality)
+        if coder is None:
             reason = "bounds missed at any quality"
             self._store(way.shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
         else:
-            self._images.put(Way(way.shape, self._codec.coder(way.coder.kind, quality)), images_NHWC, numbers)
-
-    def _cost_less_than_stored(
-        self, coder: Coder, images_NHWC: Images, values: Values, chosen_N: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Which of the chosen images take less than their pixels would, unpacked in the coarsest step."""
-        less_N = chosen_N.copy()
-        if chosen_N.any():
-            levels = 255 / self._bounds.steps(images_NHWC[chosen_N]) + 1
-            less_N[chosen_N] = coder.bits(values[chosen_N]) < np.log2(levels) * math.prod(coder.kind)
-        return less_N
-
-    def _next_quality(self, coder: Coder) -> int | None:
-        """The next quality to try, None behind the highest one."""
-        assert self._codec is not None
-        assert self._settings.quality is not None
-        first, (low, high) = self._settings.quality, self._codec.qualities
-        known = [q for q in range(low, high + 1) if self._codec.why_not(coder.kind, q) is None]
-        tried = {*(first + step for step in QUALITY_STEPS if first + step < known[-1]), known[-1]}
-        return next((quality for quality in known if quality in tried and quality > coder.quality), None)
+            self._images.put(Way(way.shape, coder), images_NHWC, numbers)

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: written whole or not at all, and read only by the training that they are of."""
+"""Checkpoints on disk: written whole or not at all, read only by their own training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def read_checkpoint(path: Path, version: int, signature: dict[str, Any]) -> dict[str, Any] | None:
     """The state that was written; None where there is none.
 
-    Raises FormatError for what is no checkpoint, InputError for one of another version or signature.
+    Raises FormatError for a file that is no checkpoint, InputError for a checkpoint of another
+    version or signature.
     """
     if not path.exists():
         return None

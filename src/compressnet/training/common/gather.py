@@ -1,4 +1,4 @@
-"""From a collection to what a training takes: distinct images, by kind, those to hold out chosen by a seed."""
+"""From a collection to what is trained on: distinct images, by kind, in an order set by a seed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.images.alpha import fill_hidden
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Kind
 
-Shape = tuple[int, int, int]
 LARGEST_SIDE_PX = 64
 FEWEST_IMAGES = 400
-"""Fewer distinct images than these in all are not trained on: the codec would outweigh what it saves."""
+"""With fewer distinct images in all, nothing is trained: the codec would outweigh what it
+saves."""
 FEWEST_OF_KIND = 4
 HOLDOUT_IMAGES = 1000
 TRAINED_BYTES = 1 << 27
-"""Pixels times channels that are kept in memory; of larger collections a part is trained on, evenly spread."""
+"""Pixels times channels that are kept in memory. Of a larger collection, only an evenly spread
+part is trained on."""
 KINDS_LIMIT = 64
 SMALLEST_SIDE_PX = 8
 
@@ -34,11 +35,27 @@ class Gathered:
     """What a codec is trained on."""
 
     sets: list[Images]
-    """Distinct images (N,H,W,C) of each kind, the most pixels first, in an order that the seed sets."""
-    left_out: list[tuple[Shape, int, str]]
+    """Distinct images (N,H,W,C) of each kind, the most pixels first, in an order that the seed
+    sets."""
+    left_out: list[tuple[Kind, int, str]]
     """Kinds that are not trained on: (H,W,C), images, why."""
     images: int
     """Of the collection, duplicates included."""
+
+    def left_out_by_reason(self) -> list[str]:
+        """For each reason why images are not trained on, a sentence with their number."""
+        kinds_of: dict[str, list[tuple[Kind, int]]] = {}
+        for kind, count, why in self.left_out:
+            kinds_of.setdefault(why, []).append((kind, count))
+        lines: list[str] = []
+        for why, kinds in kinds_of.items():
+            images, sizes = sum(count for _, count in kinds), len({kind[:2] for kind, _ in kinds})
+            is_one = images == 1
+            lines.append(
+                f"{images:,} {'image' if is_one else 'images'} of {sizes:,} {'size' if sizes == 1 else 'sizes'} "
+                f"{'is' if is_one else 'are'} left out: {why}"
+            )
+        return lines
 
     @property
     def distinct(self) -> int:
@@ -51,21 +68,25 @@ class Gathered:
         return sum(images.shape[0] * images.shape[1] * images.shape[2] for images in self.sets)
 
     def held_out(self, holdout: int) -> list[Images]:
-        """The images that are not trained on where `holdout` of all are not, of each kind."""
+        """The images of each kind that are held out, if `holdout` are held out in all.
+
+        Without any, some of those that are trained on.
+        """
         counts = [holdout * len(images) // self.distinct for images in self.sets]
         chosen = [images[len(images) - count :] for images, count in zip(self.sets, counts, strict=True) if count]
         return chosen or [images[:HOLDOUT_IMAGES] for images in self.sets]
 
 
 def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> Gathered:
-    """Distinct images of arrays (n,H,W) or (n,H,W,C), of sides from 8 to 64 pixels, for pixel models from 1 pixel on.
+    """Take the distinct images of arrays (n,H,W) or (n,H,W,C).
 
-    Colour under alpha 0 is filled in, but kept for pixel models, which code it as well. Raises TooFewImagesError where
-    fewer than FEWEST_IMAGES can be trained on.
+    Sides have to be 8 to 64 pixels; with `lossless`, 1 to 64. Colour under alpha 0 is filled in,
+    but not with `lossless`, where it is coded as well. Raises TooFewImagesError if fewer than
+    FEWEST_IMAGES can be trained on.
     """
     smallest_px = 1 if lossless else SMALLEST_SIDE_PX
-    kept: dict[Shape, list[tuple[Images, NDArray[np.uint32]]]] = {}
-    counts: dict[Shape, int] = {}
+    kept: dict[Kind, list[tuple[Images, NDArray[np.uint32]]]] = {}
+    counts: dict[Kind, int] = {}
     seen: set[bytes] = set()
     total = held_bytes = halvings = 0
     for array in batches:
@@ -88,16 +109,16 @@ def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> G
     sets = {shape: np.concatenate([part[0] for part in parts]) for shape, parts in kept.items()}
     ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
     chosen_shapes = [shape for shape in ranked if len(sets[shape]) >= FEWEST_OF_KIND][:KINDS_LIMIT]
-    few = f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many"
-    left_out = [
-        (
-            shape,
-            count,
-            _why_not(shape, smallest_px) or f"fewer than {FEWEST_OF_KIND} distinct images, or one kind of very many",
-        )
-        for shape, count in sorted(counts.items())
-        if shape not in chosen_shapes
-    ]
+    too_few = f"fewer than {FEWEST_OF_KIND} distinct images of their kind"
+    if halvings:
+        too_few += " are in the part of the collection that is trained on"
+    too_many = f"the {KINDS_LIMIT} kinds with the most pixels are trained on"
+
+    def why_not(shape: Kind) -> str:
+        rare = shape not in sets or len(sets[shape]) < FEWEST_OF_KIND
+        return _why_not(shape, smallest_px) or (too_few if rare else too_many)
+
+    left_out = [(shape, count, why_not(shape)) for shape, count in sorted(counts.items()) if shape not in chosen_shapes]
     generator = np.random.default_rng(seed)
     shuffled = [sets[shape][generator.permutation(len(sets[shape]))] for shape in chosen_shapes]
     if not lossless:
@@ -111,8 +132,11 @@ def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> G
     return gathered
 
 
-def _unseen(images_NHWC: Images, shape: Shape, seen: set[bytes]) -> tuple[list[int], NDArray[np.uint32]]:
-    """Which images were not seen before, and a number for each that follows from its pixels; they are seen then."""
+def _unseen(images_NHWC: Images, shape: Kind, seen: set[bytes]) -> tuple[list[int], NDArray[np.uint32]]:
+    """Find the images that are not in `seen`, and add them.
+
+    Returns their indices, and a number for each that follows from its pixels.
+    """
     new: list[int] = []
     marks: list[int] = []
     for i, image in enumerate(images_NHWC):
@@ -125,18 +149,18 @@ def _unseen(images_NHWC: Images, shape: Shape, seen: set[bytes]) -> tuple[list[i
 
 
 def _thinned(images_NHWC: Images, marks_N: NDArray[np.uint32], halvings: int) -> tuple[Images, NDArray[np.uint32]]:
-    """Of images and their numbers about a half, a quarter, .. by the numbers' lowest bits."""
+    """About a half, a quarter, .. of images and their numbers, by the numbers' lowest bits."""
     chosen_N = marks_N & np.uint32((1 << halvings) - 1) == 0
     return (images_NHWC, marks_N) if chosen_N.all() else (images_NHWC[chosen_N], marks_N[chosen_N])
 
 
 def holdout_of(gathered: Gathered) -> int:
-    """How many images are held out where nothing else is said."""
+    """How many images are held out unless the user says otherwise."""
     return min(HOLDOUT_IMAGES, gathered.distinct // 10)
 
 
-def _why_not(shape: Shape, smallest_px: int) -> str | None:
-    """Why a kind of image is not trained on; None where it is."""
+def _why_not(shape: Kind, smallest_px: int) -> str | None:
+    """Why images of a size cannot be trained on; None if they can."""
     if min(shape[:2]) < smallest_px or max(shape[:2]) > LARGEST_SIDE_PX:
         return f"sides from {smallest_px} to {LARGEST_SIDE_PX} pixels are trained on"
     return None

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from compressnet.training.lossy.design import DESIGNS, Design
+from compressnet.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +27,17 @@ class Options:
     """Threads of torch on the CPU; by default torch's own choice."""
     batch: int = 48
     checkpoint_minutes: float = 0.5
-    designs: tuple[Design, ...] = DESIGNS["detail"]
-    """Networks to train; those without a quality in `qualities` are left out."""
     target_psnr: float | None = None
     """In dB: the qualities that are trained close in on those that give about this."""
 
+    def require_length(self) -> None:
+        """Raise InputError unless exactly one of `epochs` and `minutes` is given."""
+        if (self.epochs is None) == (self.minutes is None):
+            raise InputError("a training needs either a number of epochs or a number of minutes")
+
 
 class Measured(NamedTuple):
-    """What a quality gives: bytes an image (ideal), PSNR in dB, infinite without loss, and SSIM or None."""
+    """What a quality gives: ideal bytes an image, PSNR in dB (or infinite), SSIM (or None)."""
 
     quality: int
     bytes_per_image: float
@@ -47,7 +50,7 @@ class Progress:
     """Where a training stands; `points` are measured on held-out images."""
 
     network: str
-    """The name of its design."""
+    """The name of the training: for lossy networks, that of the design."""
     share: float
     step: int
     epoch: float
@@ -58,7 +61,7 @@ class Progress:
 
 
 class TrainingInterrupted(Exception):  # noqa: N818 - not an error
-    """Ctrl-C: the checkpoint is written."""
+    """Ctrl-C was pressed. The checkpoint is written; the message is its path."""
 
 
 Report = Callable[[Progress], None]
@@ -81,6 +84,6 @@ def logged(output: Path, report: Report) -> Report:
     return note
 
 
-def checkpoint_path(output: Path, design: Design) -> Path:
-    """Where the checkpoint of a network lies while it is trained."""
-    return output.with_name(f"{output.name}.{design.name}.checkpoint")
+def checkpoint_path(output: Path, name: str) -> Path:
+    """Where the checkpoint of a training of that name lies until the codec is written."""
+    return output.with_name(f"{output.name}.{name}.checkpoint")

@@ -1,7 +1,8 @@
 """Fake quantization: floats that hold exactly what the integer networks will hold.
 
-Straight-through gradients (Bengio et al., arXiv:1308.3432) with power-of-two steps. In float32 the values are
-already exact, as every accumulator stays under 2^24; the freeze checks them again in float64.
+Straight-through gradients (Bengio et al., arXiv:1308.3432) with power-of-two steps. In float32 the
+values are already exact, as every accumulator stays under 2^24; the freeze checks them again in
+float64.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from compressnet.networks.program import ANCHOR_STEP, ANCHORS, LEAKY_SHIFT, QUAL
 from compressnet.networks.proof import EXACT_BELOW, SHIFT_LIMIT
 
 Integers = NDArray[np.int64]
+WEIGHT_LIMIT = 127
+"""The largest magnitude of int8 weights."""
 
 
 class _Quantize(torch.autograd.Function):
-    """clamp(floor(x * scale + 1/2), low, high) / scale; the gradient passes where it does not clamp."""
+    """clamp(floor(x * scale + 1/2), low, high) / scale; no gradient where it clamps."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
@@ -82,24 +85,28 @@ def over_qualities(anchors_AO: Tensor) -> Tensor:
 
 
 def biases_through(anchors_AO: Tensor, exponents_O: Tensor) -> Tensor:
-    """Biases at every quality, rounded as the integer networks do (`compressnet.networks.program.bias_at`): (1 or 100, O)."""
+    """Biases at every quality, rounded as by `networks.numpy.bias_at`: (1 or 100, O)."""
     scale_O = torch.exp2(exponents_O)
     exact_QO = torch.floor(anchors_AO.detach() * scale_O + 0.5)
     if len(anchors_AO) > 1:
-        sums = _shares(anchors_AO.device, torch.float64) @ exact_QO.double()  # whole numbers, so exact in any order
+        # whole numbers, so the sums are exact in any order
+        sums = _shares(anchors_AO.device, torch.float64) @ exact_QO.double()
         exact_QO = torch.floor(sums / ANCHOR_STEP + 0.5).to(anchors_AO.dtype)
     real_QO = over_qualities(anchors_AO)
     return real_QO + (exact_QO / scale_O - real_QO).detach()
 
 
 def weight_exponents(
-    weight: Tensor, bias_AO: Tensor, out_exponents: Tensor, in_largest: int, limit: int = 127
+    weight: Tensor, bias_AO: Tensor, out_exponents: Tensor, in_largest: int, limit: int = WEIGHT_LIMIT
 ) -> Tensor:
-    """Each output channel's exponent e, the integers being round(w * 2^e) and round(b * 2^e): (O,), whole floats.
+    """Each output channel's exponent e, for integers round(w * 2^e) and round(b * 2^e): (O,).
 
-    weight: what multiplies integers of up to in_largest. out_exponents: (O,) or (), of the outputs' steps.
-    The largest e for which |w| <= limit and sum|w| * max|x| + |b| < 2^24 hold and the shift after the sum stays
-    within +-SHIFT_LIMIT. So the freeze never meets a network that it must refuse.
+    It is the largest whole e for which |w| <= limit and sum|w| * max|x| + |b| < 2^24 hold and the
+    shift after the sum stays within +-SHIFT_LIMIT. So the freeze never meets a network that it
+    must refuse.
+
+    weight: what multiplies integers of up to in_largest. out_exponents: (O,) or (), of the
+    outputs' steps.
     """
     with torch.no_grad():
         rows = weight.detach().flatten(1)
@@ -111,7 +118,7 @@ def weight_exponents(
         )
         limit_O = torch.zeros_like(exponents_O) + SHIFT_LIMIT + out_exponents
         exponents_O = torch.clamp(torch.minimum(exponents_O, limit_O), -16, 24)
-        for _ in range(2):  # what rounding adds can reach the bound only where it was met within a hair
+        for _ in range(2):  # rounding adds a little, which can be too much close to the bound
             integers = torch.floor(rows * torch.exp2(exponents_O)[:, None] + 0.5).abs()
             bias_O = bias_AO.detach().abs().amax(dim=0) * torch.exp2(exponents_O) + 1
             over_O = (integers.sum(dim=1) * in_largest + bias_O >= EXACT_BELOW) | (integers.amax(dim=1) > limit)
@@ -119,7 +126,7 @@ def weight_exponents(
     return exponents_O
 
 
-def weights_through(weight: Tensor, exponents_O: Tensor, limit: int = 127) -> Tensor:
+def weights_through(weight: Tensor, exponents_O: Tensor, limit: int = WEIGHT_LIMIT) -> Tensor:
     """Weights rounded to integers of up to +-limit times 2^-exponent, per output channel."""
     return _QuantizeWeight.apply(weight, torch.exp2(exponents_O).reshape(-1, *([1] * (weight.dim() - 1))), limit)
 
@@ -130,7 +137,7 @@ def leaky(x: Tensor) -> Tensor:
 
 
 def integers_scale(weight: Tensor, in_exponents: Tensor) -> Tensor:
-    """What weights (O,I,...) have to be multiplied by to take integers for inputs: 2^-exponent of each input's step.
+    """What makes weights (O,I,...) take integers as inputs: a factor 2^-exponent for each input.
 
     in_exponents: () or (C,), where every channel has I/C inputs.
     """

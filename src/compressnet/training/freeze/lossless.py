@@ -1,4 +1,4 @@
-"""A trained pixel model to integers, and the check that both say the same of every pixel."""
+"""A trained pixel model becomes integers, and both are checked to say the same of every pixel."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ import torch
 from numpy.typing import NDArray
 
 from compressnet.coding.softmax import LOGIT_STEPS, TOTAL_BITS, frequencies
+from compressnet.errors import DefectError
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import HALF, HALF_BITS, TABLE_LIMIT, PixelModel, PlaneModel
 from compressnet.lossless.planes import from_planes
 from compressnet.lossless.proof import prove_pixels
 from compressnet.networks.dense import DenseLayer
-from compressnet.training.common.quantize import integers, integers_scale
+from compressnet.training.common.quantize import WEIGHT_LIMIT, integers, integers_scale
 from compressnet.training.lossless.layers import Layer, Table
 from compressnet.training.lossless.loop import PixelFamily
 from compressnet.training.lossless.network import COUNT_EXPONENT, RELATIVE_EXPONENT, SUM_EXPONENT, Pixels, PlaneNet
 from compressnet.training.lossless.sampling import PlaneSet
 
 CHECKED_PIXELS = 60_000
-
-
-class FreezeError(AssertionError):
-    """The frozen pixel model and the trained one differ: a fault of this package."""
 
 
 def freeze_pixels(family: PixelFamily, channels: int) -> PixelModel:
@@ -81,14 +78,17 @@ def _freeze_layer(layer: Layer, in_exponents_I: torch.Tensor) -> DenseLayer:
     exponents_O = layer.exponents(in_exponents_I)
     scaled = layer.weight * integers_scale(layer.weight, in_exponents_I)
     return DenseLayer(
-        weight=np.clip(integers(scaled, exponents_O[:, None]), -127, 127).astype(np.int8),
+        weight=np.clip(integers(scaled, exponents_O[:, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8),
         bias=integers(layer.bias, exponents_O).astype(np.int32),
         shift=(exponents_O - layer.out_exponents).numpy().astype(np.int8),
     )
 
 
 def check_pixels(family: PixelFamily, model: PixelModel, held: PlaneSet) -> None:
-    """Compare both models' code lengths on held-out images, from frequencies. Raises FreezeError where they differ."""
+    """Compare both models' code lengths on held-out images, from frequencies.
+
+    Raises DefectError where they differ.
+    """
     count = max(1, min(len(held), CHECKED_PIXELS // held.planes_NCHW[0].size))
     chosen = np.arange(count)
     planes_NCHW = held.planes_NCHW[:count]
@@ -124,7 +124,7 @@ def check_pixels(family: PixelFamily, model: PixelModel, held: PlaneSet) -> None
     bits_N = LosslessNetwork(model).bits_per_image(from_planes(planes_NCHW))
     if not np.allclose(bits_N, expected_N, rtol=1e-9, atol=1e-6):
         worst = int(np.abs(bits_N - expected_N).argmax())
-        raise FreezeError(f"image {worst} takes {bits_N[worst]} bits frozen, {expected_N[worst]} before")
+        raise DefectError(f"image {worst} takes {bits_N[worst]} bits frozen, {expected_N[worst]} before")
 
 
 def _bits(logits_An: NDArray[np.float32], symbols_n: NDArray[np.int64]) -> NDArray[np.float64]:

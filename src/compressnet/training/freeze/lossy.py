@@ -1,8 +1,10 @@
-"""The freeze: a trained, fake-quantized model becomes an integer network, and is proved to be the same.
+"""The freeze: a trained, fake-quantized model becomes an integer network that computes the same.
 
-Weights become int8, biases int32, exponents shifts. The integer programs are proved to stay where float32 is exact
-(`compressnet.networks.program.prove`), then run on real images beside the torch model in float64
-(`compressnet.training.freeze.check`).
+Weights become int8, biases int32, exponents shifts. The integer programs are proved to stay where
+float32 is exact (`compressnet.networks.proof`), then run on real images beside the torch model in
+float64 (`compressnet.training.freeze.check`).
+
+Axes: N images, H rows, W columns, C channels, S segments (symbols that share a gain).
 """
 
 from __future__ import annotations
@@ -28,12 +30,20 @@ from compressnet.networks.program import QUALITIES, Node, Program
 from compressnet.training.common.quantize import Integers, integers
 from compressnet.training.freeze.check import check_frozen
 from compressnet.training.freeze.prior import freeze_prior, frozen_layer
-from compressnet.training.lossy.networks.architecture import LATENT_EXPONENT, LATENT_RANGE, SYMBOL_EXPONENT, Layer
-from compressnet.training.lossy.networks.gains import GAIN_EXPONENT
-from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
-from compressnet.training.lossy.networks.model import SYMBOL_BOUND, Model
-from compressnet.training.lossy.networks.network import Network as TorchNetwork
+from compressnet.training.lossy.networks.formats import (
+    DEQUANTIZED_LIMIT,
+    GAIN_EXPONENT,
+    LATENT_EXPONENT,
+    LATENT_RANGE,
+    PIXEL_LIMIT,
+    SYMBOL_BOUND,
+    SYMBOL_EXPONENT,
+)
+from compressnet.training.lossy.networks.layer_list import Layer
+from compressnet.training.lossy.networks.layers import Weighted
+from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.networks.pixels import to_pixels
+from compressnet.training.lossy.networks.trainable_network import TrainableNetwork
 
 CHECKED_VALUES = 100_000
 """Pixels times channels on which a frozen network is compared with its model."""
@@ -42,7 +52,7 @@ BOUNDED_VALUES = 1_600_000
 PROBE_IMAGES = 4
 
 
-def _node(network: TorchNetwork, layer: Layer) -> Node:
+def _node(network: TrainableNetwork, layer: Layer) -> Node:
     """One layer as an integer node."""
     arrays: dict[str, NDArray[Any]] = {}
     attributes = dict(layer.attributes)
@@ -65,7 +75,7 @@ def _node(network: TorchNetwork, layer: Layer) -> Node:
 
 def gain_tables(model: Model) -> tuple[Integers, Integers, Integers]:
     """Integer gains (100,S): the encoder's, the decoder's, and the reciprocals of the latter."""
-    encode, decode, inverse = (integers(table, GAIN_EXPONENT) for table in model.levels.tables(quantized=True))
+    encode, decode, inverse = (integers(table, GAIN_EXPONENT) for table in model.gains.tables(quantized=True))
     return encode, decode, inverse
 
 
@@ -81,11 +91,11 @@ def _gain_node(source: str, output: str, shift: int, limit: int, arrays: dict[st
 
 
 def alphabets(model: Model, images_NHWC: Images, qualities: tuple[int, int]) -> Integers:
-    """How far symbols go at each quality, per segment, over these images, plus 1: (100,S)."""
+    """One more than the largest symbol of these images, by quality and segment: (100,S)."""
     low, high = qualities
     measured = sorted({*range(low, high + 1, 9), low, high})
     few = images_NHWC[: max(1, BOUNDED_VALUES // images_NHWC[0].size)]
-    return _bounds(model.eval(), few, model.levels.repeats.numpy(), measured)
+    return _bounds(model.eval(), few, model.gains.repeats.numpy(), measured)
 
 
 def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int64], qualities: Sequence[int]) -> Integers:
@@ -126,15 +136,15 @@ def _pieces(model: Model) -> list[Node]:
 
 
 PROMOTED = "promoted"
-"""The register of an image with the channels that the networks see."""
+"""The register of images with the channels that the networks see."""
 FIRST, AGAIN = "first.", "again."
 """Prefixes of an encoder's registers: in its copy of the decoder, and in the refinement."""
 
 
 def _refinement(model: Model, encode: Integers, decode: Integers) -> list[Node]:
-    """From `latents` to `refined`: round, decode, look at what is lacking, correct."""
+    """From `latents` to `refined`: round, decode, look at what is missing, correct."""
     assert model.g_r is not None
-    repeats = model.levels.repeats.numpy().astype(np.int32)
+    repeats = model.gains.repeats.numpy().astype(np.int32)
     tables = [{"repeats": repeats, "table": table.astype(np.int16)} for table in (encode, decode)]
     first = [
         _gain_node("latents", "symbols", LATENT_EXPONENT + GAIN_EXPONENT, SYMBOL_BOUND, tables[0]),
@@ -142,7 +152,7 @@ def _refinement(model: Model, encode: Integers, decode: Integers) -> list[Node]:
         *_pieces(model),
         *(_node(model.g_s, layer) for layer in model.g_s.layers),
         _negative("y", "negative", model.inner_kind[2]),
-        _sum(("x", "negative"), "error", 255),
+        _sum(("x", "negative"), "error", PIXEL_LIMIT),
     ]
     again = [*(_node(model.g_r, layer) for layer in model.g_r.layers), _joined(model, "correction")]
     return [
@@ -163,7 +173,7 @@ def _negative(source: str, output: str, channels: int) -> Node:
         inputs=(source,),
         output=output,
         attributes={"stride": 1, "padding": 0},
-        low=-255,
+        low=-PIXEL_LIMIT,
         high=0,
         arrays={
             "weight": -np.eye(channels, dtype=np.int8)[:, :, None, None],
@@ -179,7 +189,7 @@ def _reading(node: Node, renamed: Mapping[str, str]) -> Node:
 
 
 def _renamed(node: Node, prefix: str, kept: Mapping[str, str]) -> Node:
-    """A node with a prefix before the names of its registers, but for those that are kept."""
+    """A node with a prefix before the names of its registers, except those that are `kept`."""
     inputs = tuple(kept.get(name, prefix + name) for name in node.inputs)
     return replace(node, inputs=inputs, output=prefix + node.output)
 
@@ -192,15 +202,16 @@ def freeze(
 ) -> Network:
     """The integer network of a trained model, checked against the model in float64.
 
-    images_NHWC: images like those of the training, uint8; they set the alphabets and make the probe.
-    qualities: lowest and highest that it is to code. bound: `alphabets`, where others set them.
-    Raises CodecRefusedError where the frozen network differs from the model, which is a bug, not bad luck.
+    images_NHWC: images like those of the training; they set the alphabets and make the probe.
+    qualities: the lowest and the highest that it is to code. bound: `alphabets`, unless these
+    images set them. Raises DefectError where the frozen network differs from the model, which is a
+    bug.
     """
     images_NHWC = fill_hidden(images_NHWC)
     model = copy.deepcopy(model).eval()
     model.refresh_exponents()
     kind: Kind = model.kind
-    repeats = model.levels.repeats.numpy().astype(np.int32)
+    repeats = model.gains.repeats.numpy().astype(np.int32)
     encode, decode, inverse = gain_tables(model)
     if bound is None:
         bound = alphabets(model, images_NHWC, qualities)
@@ -231,7 +242,7 @@ def freeze(
         decoded.append(model.demotion.node(PROMOTED, "y"))
     encoder = Program(
         nodes=(*nodes, quantize),
-        input_range=(0, 255),
+        input_range=(0, PIXEL_LIMIT),
         input_shape=(kind[2], kind[0], kind[1]),
     )
     decoder = Program(
@@ -264,7 +275,10 @@ def _empty_probe(kind: Kind, symbols: int) -> Probe:
 
 
 def with_probe(network: Network, images_NHWC: Images) -> Network:
-    """The network with its probe: real images, and black, white, a checkerboard and noise, which saturate."""
+    """The network with its probe: real images, and black, white, a checkerboard and noise.
+
+    The latter saturate.
+    """
     height, width, channels = network.kind
     rows, columns = np.mgrid[:height, :width]
     checkerboard = np.repeat(((rows + columns) % 2 * 255).astype(np.uint8)[..., None], channels, axis=2)

@@ -1,4 +1,4 @@
-"""A frozen network on other qualities: what it did at some of its old ones, spread over a new range."""
+"""A frozen network on other qualities: a part of its old range, spread over a new one."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.images.kinds import Images
 from compressnet.lossy.arrays import DEQUANTIZED
 from compressnet.lossy.context import ContextPrior
 from compressnet.lossy.masked import MaskedPrior
 from compressnet.lossy.network import Network
 from compressnet.networks.program import ANCHOR_STEP, ANCHORS, QUALITIES, Node, Program
 from compressnet.training.freeze.lossy import FIRST, with_probe
-from compressnet.training.lossy.networks.gains import GAIN_EXPONENT, GAIN_LIMIT
+from compressnet.training.freeze.prior import scale_offsets
+from compressnet.training.lossy.networks.formats import GAIN_EXPONENT, GAIN_LIMIT
 
 Position = Callable[[NDArray[np.integer]], NDArray[np.floating]]
-"""New qualities to old ones, which need not be whole."""
+"""From new qualities to the old ones that they stand for, which need not be whole."""
 Table = NDArray[np.floating]
 
 
-def moved(
-    network: Network, qualities: tuple[int, int], old: tuple[int, int], images_NHWC: NDArray[np.uint8]
-) -> Network:
-    """The network with its qualities from old[0] to old[1] spread evenly over `qualities`, both ends included.
+def moved(network: Network, qualities: tuple[int, int], old: tuple[int, int], images_NHWC: Images) -> Network:
+    """Spread a network's qualities from old[0] to old[1] evenly over `qualities`, ends included.
 
-    Gains, biases, alphabets and lambda are read off between the old qualities; images_NHWC make the new probe.
+    Gains, biases, alphabets and lambdas are interpolated between the old qualities. images_NHWC:
+    what the new probe is made of.
     """
     first, last = qualities
     step = (old[1] - old[0]) / (last - first) if last > first else 1.0
@@ -49,7 +50,7 @@ def moved(
     changes: dict[str, Any] = {
         "dequantize": decoder.nodes[0],
         "inverse_gain": inverse.astype(np.int16),
-        "scale_offset": np.floor(8 * np.log2(inverse / one) + 0.5).astype(np.int16),
+        "scale_offset": scale_offsets(inverse),
         "bound": _bounds(prior.bound, at),
     }
     if isinstance(prior, MaskedPrior):
@@ -77,7 +78,7 @@ def _rounded(gain: Table) -> NDArray[np.int64]:
 
 
 def _bounds(bound: NDArray[np.int16], at: NDArray[np.floating]) -> NDArray[np.int16]:
-    """The larger alphabet of both neighbours."""
+    """The larger of both neighbours' alphabets."""
     return np.maximum(bound[np.floor(at).astype(int)], bound[np.ceil(at).astype(int)])
 
 

@@ -1,4 +1,7 @@
-"""The freeze of one layer, and of either entropy model."""
+"""The freeze of one layer, and of either entropy model.
+
+Axes: A anchor qualities, Q qualities, S segments, G groups, O outputs.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,15 @@ from numpy.typing import NDArray
 from compressnet.coding.mixture import MEAN_STEPS, make_tables
 from compressnet.lossy.context import ContextPrior, ContextSlice
 from compressnet.lossy.masked import MaskedPrior
-from compressnet.lossy.prior import MEAN_SHIFT, Prior
-from compressnet.networks.dense import DenseLayer
+from compressnet.lossy.prior import MEAN_SHIFT, OUTPUTS, Prior
+from compressnet.networks.dense import HIDDEN_HIGH, DenseLayer
 from compressnet.networks.program import Node
 from compressnet.training.common.quantize import Integers, integers, integers_scale, weight_exponents
-from compressnet.training.lossy.networks.architecture import SYMBOL_EXPONENT
-from compressnet.training.lossy.networks.context import ContextPrior as TorchContextPrior
-from compressnet.training.lossy.networks.context import Neighbourhood
-from compressnet.training.lossy.networks.distributions import MEAN_EXPONENT, output_exponents
-from compressnet.training.lossy.networks.gains import GAIN_EXPONENT
-from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
-from compressnet.training.lossy.networks.masked import MaskedPrior as TorchMaskedPrior
+from compressnet.training.lossy.networks.context_module import ContextModule, Neighbourhood
+from compressnet.training.lossy.networks.distributions import MEAN_EXPONENT, SCALE_EXPONENT, output_exponents
+from compressnet.training.lossy.networks.formats import DEQUANTIZED_LIMIT, GAIN_EXPONENT, SYMBOL_EXPONENT
+from compressnet.training.lossy.networks.layers import Weighted
+from compressnet.training.lossy.networks.masked_module import MaskedModule
 from compressnet.training.lossy.networks.model import Model
 
 assert 2**MEAN_SHIFT * MEAN_STEPS == 2 ** (GAIN_EXPONENT + MEAN_EXPONENT)
@@ -42,29 +43,33 @@ def frozen_layer(
     )
 
 
+def scale_offsets(inverse: NDArray[np.integer]) -> NDArray[np.int16]:
+    """What the reciprocals of the decoder's gains add to log2 scales, in their steps: (100,S)."""
+    return np.floor(2**SCALE_EXPONENT * np.log2(inverse / 2**GAIN_EXPONENT) + 0.5).astype(np.int16)
+
+
 def freeze_prior(model: Model, dequantize_node: Node, inverse: Integers, bound_QS: Integers) -> Prior:
-    """The entropy model in integers; inverse, bound_QS: (100,S)."""
-    repeats = model.levels.repeats.numpy()
+    """The entropy model in integers. inverse: reciprocals of the decoder's gains, (100,S)."""
+    repeats = model.gains.repeats.numpy()
     segment = np.repeat(np.arange(len(repeats)), repeats)
     groups = model.prior.groups
     bound_QG = np.stack([bound_QS[:, np.unique(segment[group])].max(axis=1) for group in groups], axis=1)
-    offsets = np.floor(8 * np.log2(inverse / 2**GAIN_EXPONENT) + 0.5)
     common: dict[str, Any] = {
         "order": model.prior.order.numpy().astype(np.int32),
         "group_symbols": np.array([len(group) for group in groups], np.int32),
         "dequantize": dequantize_node,
         "inverse_gain": inverse.astype(np.int16),
-        "scale_offset": offsets.astype(np.int16),
+        "scale_offset": scale_offsets(inverse),
         "bound": bound_QG.astype(np.int16),
         "tables": make_tables(),
     }
-    if isinstance(model.prior, TorchContextPrior):
+    if isinstance(model.prior, ContextModule):
         return _freeze_context(model.prior, common)
     return _freeze_masked(model.prior, common)
 
 
-def _freeze_masked(prior: TorchMaskedPrior, common: dict[str, Any]) -> MaskedPrior:
-    sizes, units = common["group_symbols"], np.array(prior.hidden, np.int32)
+def _freeze_masked(prior: MaskedModule, common: dict[str, Any]) -> MaskedPrior:
+    sizes, units = common["group_symbols"], np.array(prior.units, np.int32)
     symbol_ends, unit_ends = np.cumsum(sizes), np.cumsum(units)
     total = int(sizes.sum())
     symbol, hidden1, hidden2 = (
@@ -73,14 +78,14 @@ def _freeze_masked(prior: TorchMaskedPrior, common: dict[str, Any]) -> MaskedPri
     )
     formats = [
         (symbol, DEQUANTIZED_LIMIT, hidden1),
-        (hidden1, 223, hidden2),
-        (hidden2, 223, output_exponents(total)),
+        (hidden1, HIDDEN_HIGH, hidden2),
+        (hidden2, HIDDEN_HIGH, output_exponents(total)),
     ]
     rows_of_group = [
         [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
         [np.arange(end - size, end) for end, size in zip(unit_ends, units, strict=True)],
         [
-            np.concatenate([np.arange(end - size, end) + kind * total for kind in range(5)])
+            np.concatenate([np.arange(end - size, end) + kind * total for kind in range(OUTPUTS)])
             for end, size in zip(symbol_ends, sizes, strict=True)
         ],
     ]
@@ -103,8 +108,8 @@ def _freeze_masked(prior: TorchMaskedPrior, common: dict[str, Any]) -> MaskedPri
     return MaskedPrior(**common, group_units=units, hidden1=frozen[0], hidden2=frozen[1], output=frozen[2])
 
 
-def _freeze_context(prior: TorchContextPrior, common: dict[str, Any]) -> ContextPrior:
-    """The convolutional entropy model in integers; common: what both kinds of entropy model have."""
+def _freeze_context(prior: ContextModule, common: dict[str, Any]) -> ContextPrior:
+    """The convolutional entropy model in integers. common: what both entropy models have."""
     hidden1, hidden2 = (torch.tensor(float(prior.exponents[name])) for name in ("hidden1", "hidden2"))
     slices: list[ContextSlice] = []
     for number, size in enumerate(prior.sizes):
@@ -124,7 +129,7 @@ def _freeze_context(prior: TorchContextPrior, common: dict[str, Any]) -> Context
             (prior.layer3, hidden2, output_exponents(size)),
         ):
             layer = cast("Weighted", layers[number])
-            weight, bias, shift = frozen_layer(layer, layer.weight, into, out, 223)
+            weight, bias, shift = frozen_layer(layer, layer.weight, into, out, HIDDEN_HIGH)
             dense.append(DenseLayer(weight=weight, bias=bias, shift=shift))
         slices.append(
             ContextSlice(

@@ -1,8 +1,8 @@
-"""The opposite of the freeze: a frozen network as a model in torch, which computes the very same.
+"""The opposite of the freeze: a frozen network becomes a torch model that computes the same.
 
-A network's integers determine what it computes, not the scale that each register had in training; that is free, as a
-leaky ReLU passes positive factors through. So hidden registers get one exponent for all (`HIDDEN_EXPONENT`). Gains are
-taken over as tables.
+A network's integers determine what it computes, but not the scale that each register had in
+training. The scale is free, as a leaky ReLU passes positive factors through; so all hidden
+registers get one exponent (`HIDDEN_EXPONENT`). Gains are taken over as tables.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from compressnet.lossy.network import Network
 from compressnet.networks.program import Node, Program
 from compressnet.training.freeze.lossy import AGAIN, FIRST, PROMOTED
 from compressnet.training.lossy.design import Design
-from compressnet.training.lossy.networks.architecture import SYMBOL_EXPONENT, Layer, Widths
-from compressnet.training.lossy.networks.context import ContextPrior as TorchContextPrior
-from compressnet.training.lossy.networks.context import Neighbourhood
+from compressnet.training.lossy.networks.context_module import ContextModule, Neighbourhood
 from compressnet.training.lossy.networks.distributions import OUTPUT_EXPONENTS, output_exponents
-from compressnet.training.lossy.networks.gains import GAIN_EXPONENT
+from compressnet.training.lossy.networks.formats import GAIN_EXPONENT, SYMBOL_EXPONENT
+from compressnet.training.lossy.networks.layer_list import Layer
 from compressnet.training.lossy.networks.layers import Weighted
-from compressnet.training.lossy.networks.masked import MaskedPrior as TorchMaskedPrior
+from compressnet.training.lossy.networks.masked_module import MaskedModule
 from compressnet.training.lossy.networks.model import Model
-from compressnet.training.lossy.networks.network import Network as TorchNetwork
+from compressnet.training.lossy.networks.trainable_network import TrainableNetwork
+from compressnet.training.lossy.networks.widths import Widths
 
 HIDDEN_EXPONENT = 5
 
 
 def design_of(network: Network, name: str) -> Design:
-    """The design that a frozen network was trained with, and a refinement.
+    """The design that a frozen network was trained with, with a refinement added.
 
     Raises InputError for a network without an encoder.
     """
@@ -73,7 +73,7 @@ def design_of(network: Network, name: str) -> Design:
 
 
 def _weights(program: Program) -> dict[str, NDArray[np.integer]]:
-    """Weights by register; what an earlier refinement computes is left out."""
+    """Weights by register, without those of an earlier refinement."""
     nodes = (node for node in program.nodes if node.op in ("conv", "dense"))
     return {node.output: node.arrays["weight"] for node in nodes if not node.output.startswith((FIRST, AGAIN))}
 
@@ -103,13 +103,14 @@ def hash_of(network: Network) -> str:
 
 
 def thaw(network: Network, design: Design) -> Model:
-    """A model that computes what a frozen network does, with a refinement that does not take part yet.
+    """A model that computes what a frozen network does; its refinement does not take part yet.
 
-    design: `design_of` the network. Raises InputError where the network's layers are not those of its design.
+    design: `design_of` the network. Raises InputError if the network's layers are not the
+    design's.
     """
     assert network.encoder is not None
     assert network.lambdas is not None
-    model = Model(network.kind, design)
+    model = Model(network.kind, design.widths, design.lambdas())
     with torch.no_grad():
         model.lambdas.copy_(torch.tensor(network.lambdas))
         _thaw_program(network.encoder, model.g_a)
@@ -118,11 +119,11 @@ def thaw(network: Network, design: Design) -> Model:
         encode, decode, inverse = (
             torch.tensor(table.astype(np.float32) / 2**GAIN_EXPONENT) for table in (*tables, network.prior.inverse_gain)
         )
-        model.levels.fixed = encode, decode, inverse
+        model.gains.fixed = encode, decode, inverse
         if isinstance(network.prior, MaskedPrior):
-            _thaw_masked(network.prior, cast("TorchMaskedPrior", model.prior))
+            _thaw_masked(network.prior, cast("MaskedModule", model.prior))
         else:
-            _thaw_context(cast("ContextPrior", network.prior), cast("TorchContextPrior", model.prior))
+            _thaw_context(cast("ContextPrior", network.prior), cast("ContextModule", model.prior))
     return model
 
 
@@ -135,7 +136,10 @@ def _real(integers: NDArray[np.integer], exponents_O: NDArray[np.floating]) -> T
 def _thaw_layer(
     target: Weighted | Neighbourhood, arrays: Mapping[str, NDArray[np.integer]], into: float, out: float | Tensor
 ) -> NDArray[np.float64]:
-    """Fill weight and bias; into, out: exponents of the inputs and the outputs. Returns those of the sums, (O,)."""
+    """Fill weight and bias. Returns the exponents of the sums, (O,).
+
+    into, out: exponents of the inputs and of the outputs.
+    """
     exponents_O = arrays["shift"].astype(np.float64) + np.asarray(out, np.float64)
     weight, bias = _real(arrays["weight"], exponents_O - into), _real(arrays["bias"].T, exponents_O).T
     if weight.shape != target.weight.shape or bias.shape != target.bias.shape:
@@ -147,14 +151,14 @@ def _thaw_layer(
 
 
 def _limit(weight: NDArray[np.integer]) -> int:
-    """The largest magnitude, so that the layer chooses the exponents anew that it had.
+    """The largest magnitude, so that the layer chooses the same exponents again.
 
-    With finer ones biases between the anchors would be rounded otherwise.
+    With finer ones, biases between the anchors would be rounded differently.
     """
     return max(1, int(np.abs(weight.astype(np.int64)).max()))
 
 
-def _thaw_program(program: Program, target: TorchNetwork) -> None:
+def _thaw_program(program: Program, target: TrainableNetwork) -> None:
     nodes: dict[str, Node] = {node.output: node for node in program.nodes}
     target.exponents |= {step: torch.tensor(float(HIDDEN_EXPONENT)) for step in target.channels}
     formats = target.register_formats()
@@ -166,7 +170,7 @@ def _thaw_program(program: Program, target: TorchNetwork) -> None:
         _thaw_layer(weighted, nodes[name].arrays, float(formats[layer.inputs[0]][0]), float(formats[name][0]))
 
 
-def _thaw_masked(prior: MaskedPrior, target: TorchMaskedPrior) -> None:
+def _thaw_masked(prior: MaskedPrior, target: MaskedModule) -> None:
     sizes = prior.group_symbols.tolist()
     total = len(target.order)
     target.exponents = {"hidden1": HIDDEN_EXPONENT, "hidden2": HIDDEN_EXPONENT}
@@ -191,7 +195,7 @@ def _thaw_masked(prior: MaskedPrior, target: TorchMaskedPrior) -> None:
             symbol, row = symbol + size, part.stop
 
 
-def _thaw_context(prior: ContextPrior, target: TorchContextPrior) -> None:
+def _thaw_context(prior: ContextPrior, target: ContextModule) -> None:
     target.exponents = {"hidden1": HIDDEN_EXPONENT, "hidden2": HIDDEN_EXPONENT}
     for number, (part, size) in enumerate(zip(prior.slices, target.sizes, strict=True)):
         first = cast("Neighbourhood", target.layer1[number])

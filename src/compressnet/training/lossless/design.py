@@ -18,7 +18,7 @@ class PixelDesign:
     near_columns: int = 6
     far_columns: int = 2
     seen: int = 32
-    """Sums over the values that a plane has had."""
+    """Sums over the values that came before a pixel in its plane."""
     hidden: tuple[int, ...] = (128, 64, 64)
     low: int = 64
     counts: bool = True
@@ -31,14 +31,15 @@ PIXEL_DESIGNS = {
     "balanced": PixelDesign(hidden=(192, 96, 96), low=128),
     "best": PixelDesign(hidden=(256, 128, 96), low=128),
 }
-"""By the names of `compressnet.training.lossy.design.PRESETS`."""
+"""By preset."""
 FEW_VALUES = 1 << 24
-"""In collections of fewer pixels times channels the codec would be a large part: about 20,000 grey images of 28x28."""
+"""In an archive of fewer pixels times channels (about 20,000 grey images of 28x28) the codec is a
+large part, so models are smaller."""
 COUNTED_PX = 1 << 12
-"""Images of more pixels are too large for counts: in training they cost the square."""
+"""Images of more pixels are too large for counts, whose cost in training grows with the square."""
 
 
 def pixel_design(preset: str, collection_values: int, largest_px: int) -> PixelDesign:
-    """The pixel model for a collection of so many values, whose largest image has so many pixels."""
+    """The pixel model for a collection of so many values, with images of up to so many pixels."""
     design = PIXEL_DESIGNS[preset] if collection_values >= FEW_VALUES else SMALL
     return replace(design, counts=largest_px <= COUNTED_PX)

@@ -1,4 +1,4 @@
-"""A pixel model's layers and tables in torch: in floats, or fake-quantized to what the integers will be.
+"""A pixel model's layers and tables in torch, in floats or fake-quantized.
 
 Axes: P pixels, I inputs, O outputs, E columns of a table.
 """
@@ -28,7 +28,7 @@ LOGIT_EXPONENT = LOGIT_STEPS.bit_length() - 1
 
 
 class _LookUp(torch.autograd.Function):
-    """Rows of a table (codes, E) by code. torch's own gradient takes ten times as long for so few codes."""
+    """Rows of a table (codes, E) by code, with a gradient ten times as fast as torch's own."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, codes: Tensor, table: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def look_up(codes: Tensor, table: Tensor) -> Tensor:
 
 
 class Table(nn.Module):
-    """What each code means: (codes, E) real values, to be int8 in steps of each column's power of two."""
+    """What each code means: (codes, E) reals, to be int8 in steps of a column's power of two."""
 
     def __init__(self, codes: int, columns: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Table(nn.Module):
 
 
 class Layer(nn.Module):
-    """A matrix product with biases, of which some are tables (rows of positions, of high values)."""
+    """A matrix product with biases, some of them tables (by position, or by high value)."""
 
     def __init__(self, inputs: int, outputs: int, *, gain: float = 1.0, bias_rows: int = 1) -> None:
         super().__init__()
@@ -90,7 +90,9 @@ class Layer(nn.Module):
         """Further biases, whose rows are added."""
         self.out_exponents = torch.zeros(outputs)
         self.observed_O: Tensor | None = None
-        self.kept: Tensor | None = None  # exponents; they change rarely and cost a pass over the weights
+        self.kept: Tensor | None = None
+        """The weights' exponents, kept while training: they change rarely, and take a pass over
+        the weights."""
 
     def exponents(self, in_exponents_I: Tensor) -> Tensor:
         """Each output's exponent: `weight_exponents`."""
@@ -103,7 +105,7 @@ class Layer(nn.Module):
     def forward(
         self, x_PI: Tensor, in_exponents_I: Tensor, rows_P: Sequence[Tensor | int], *, quantized: bool
     ) -> Tensor:
-        """Sums (P,O). rows_P: for the bias and each further one, which of its rows."""
+        """Sums (P,O). rows_P: which rows of the bias, and of each further one."""
         biases = [self.bias, *self.more]
         weight = self.weight
         if quantized:

@@ -1,15 +1,16 @@
-"""The training of a pixel model: the exact code length of every decision, and checkpoints.
+"""The training of a pixel model: its loss is the exact code length of every decision.
 
-Matrices of hidden layers learn by Muon (Jordan et al., 2024, kellerjordan.github.io/posts/muon), all else by Adam.
-First in floats; later weights, tables, biases and hidden values are fake-quantized.
+Matrices of hidden layers learn by Muon (Jordan et al., 2024, kellerjordan.github.io/posts/muon),
+all else by Adam. The networks are trained in floats first; later weights, tables, biases and
+hidden values are fake-quantized.
 """
 
 from __future__ import annotations
 
+import json
 import math
-import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.training.common.checkpoints import read_checkpoint, write_checkpoint
-from compressnet.training.common.options import Measured, Options, Progress, TrainingInterrupted
+from compressnet.images.kinds import Images
+from compressnet.training.common.options import Measured, Options
+from compressnet.training.common.schedule import Training
 from compressnet.training.lossless.design import PixelDesign
 from compressnet.training.lossless.network import PlaneNet
-from compressnet.training.lossless.sampling import Planes, PlaneSet, backgrounds_of, quiet_odds
+from compressnet.training.lossless.sampling import PlaneSet, backgrounds_of, quiet_odds
 
 QUANTIZED_FROM = 0.7
 """Share of the schedule after which the networks are fake-quantized."""
@@ -35,8 +37,7 @@ EXPONENTS_EVERY_STEPS = 50
 MEASURED_PIXELS = 200_000
 TOGETHER_PIXELS = 40_000
 UNHELD_IMAGES = 500
-"""Training images that are measured on where none are held out."""
-CHECKPOINT_VERSION = 1
+"""Training images that are measured on if none are held out."""
 
 
 class PixelFamily(nn.Module):
@@ -59,13 +60,19 @@ class PixelFamily(nn.Module):
         return [cast("PlaneNet", net) for net in self.nets]
 
 
-class PixelTrainer:
-    """The state of a training: models, optimizers and where the schedule stands."""
+class PixelTrainer(Training):
+    """The training of a pixel model for each number of channels."""
 
-    def __init__(self, sets: Sequence[Planes], output: Path, options: Options, design: PixelDesign) -> None:
-        """sets: images (N,H,W,C) of each kind; `options.holdout` of all, in proportion, are not trained on."""
-        self.options, self.design = options, design
-        self.checkpoint = output.with_name(f"{output.name}.pixels.checkpoint")
+    version = 2
+
+    def __init__(self, sets: Sequence[Images], output: Path, options: Options, design: PixelDesign) -> None:
+        """Stand before the first step.
+
+        sets: images (N,H,W,C) of each kind. Of all images, `options.holdout` are not trained on;
+        each set gives its share.
+        """
+        super().__init__("pixels", output, options)
+        self.design = design
         self.generator = np.random.default_rng(options.seed)
         torch.manual_seed(options.seed)
         total = sum(map(len, sets))
@@ -89,59 +96,33 @@ class PixelTrainer:
         chances = self._kept * [len(part) for part in self.sets]
         self._chances = chances / chances.sum()
         self._optimizers = self._make_optimizers()
-        self.step, self.images, self.seconds, self.loss = 0, 0, 0.0, math.nan
-        self.quantized = False
+        self.images = 0
+        """Images that were trained on so far, each as often as it was."""
 
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
         matrices, others = [], []
-        for family in self.families.values():
-            for net in family.planes():
-                hidden = [layer.weight for layer in net.hidden_layers()]
-                matrices += hidden
-                others += [p for p in net.parameters() if all(p is not weight for weight in hidden)]
+        for net in self._nets():
+            hidden = [layer.weight for layer in net.hidden_layers()]
+            matrices += hidden
+            others += [p for p in net.parameters() if all(p is not weight for weight in hidden)]
         rate = self.design.learning_rate
         return [
             torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.99), weight_decay=0.0),
         ]
 
-    @property
-    def share(self) -> float:
-        """How much of the schedule is done, 0 to 1."""
-        if self.options.minutes is not None:
-            return self.seconds / (60 * self.options.minutes)
-        assert self.options.epochs is not None
-        return self.epochs / self.options.epochs
+    def _nets(self) -> Iterator[PlaneNet]:
+        """The networks of all planes of all models."""
+        for family in self.families.values():
+            yield from family.planes()
 
     @property
     def epochs(self) -> float:
         """How often each training image was seen so far, on average."""
         return self.images / sum(map(len, self.sets))
 
-    def run(self, report: Callable[[Progress], None]) -> None:
-        """Train to the end of the schedule. Raises TrainingInterrupted on Ctrl-C; the checkpoint is written then."""
-        started = time.monotonic() - self.seconds
-        saved = reported = time.monotonic()
-        try:
-            while self.share < 1:
-                self._update()
-                now = time.monotonic()
-                self.seconds = now - started
-                if now - reported > 30 or self.step == 1:
-                    self._report(report)
-                    reported = time.monotonic()
-                if now - saved > 60 * self.options.checkpoint_minutes or not self.checkpoint.exists():
-                    self.save_checkpoint()
-                    saved = time.monotonic()
-            if not self.quantized:
-                self._calibrate()
-            self._report(report)
-        except KeyboardInterrupt:
-            self.save_checkpoint()
-            raise TrainingInterrupted(str(self.checkpoint)) from None
-        self.save_checkpoint()
-
-    def _update(self) -> None:
+    def _train_step(self) -> torch.Tensor:
+        """Make one step; returns the bits of an image."""
         share = min(self.share, 1.0)
         if not self.quantized and share >= QUANTIZED_FROM:
             self._calibrate()
@@ -155,17 +136,17 @@ class PixelTrainer:
         loss.backward()
         for optimizer in self._optimizers:
             optimizer.step()
-        self.step += 1
-        if self.step % EXPONENTS_EVERY_STEPS == 0:
-            for family in self.families.values():
-                for net in family.planes():
-                    net.refresh_exponents()
-        if self.step % 10 == 0 or self.step == 1:
-            value = float(loss.detach()) / math.log(2)
-            self.loss = value if math.isnan(self.loss) else self.loss + 0.1 * (value - self.loss)
+        if (self.step + 1) % EXPONENTS_EVERY_STEPS == 0:
+            for net in self._nets():
+                net.refresh_exponents()
+        return loss.detach() / math.log(2)
+
+    def _finish(self) -> None:
+        if not self.quantized:
+            self._calibrate()
 
     def _loss(self) -> torch.Tensor:
-        """Nats of an image, without the quiet pixels' flags, estimated from the next images."""
+        """Nats of an image without the quiet pixels' flags, estimated from the next images."""
         number = int(self.generator.choice(len(self.sets), p=self._chances))
         part = self.sets[number]
         images = int(np.clip(round(STEP_PIXELS / self._kept[number]), 1, len(part)))
@@ -175,7 +156,7 @@ class PixelTrainer:
         return loss / images
 
     def _nats(self, part: PlaneSet, chosen: NDArray[np.int64], generator: np.random.Generator | None) -> torch.Tensor:
-        """Nats of some images, without the quiet pixels' flags: estimated, or exactly without a generator."""
+        """Nats of some images without quiet pixels' flags; exact if there is no generator."""
         planes = part.tensors(chosen)
         total = torch.zeros(())
         for plane, net in enumerate(self.families[len(planes)].planes()):
@@ -188,18 +169,17 @@ class PixelTrainer:
 
     def _calibrate(self) -> None:
         """Fix the hidden values' exponents from the ranges seen, and quantize from here on."""
-        nets = [net for family in self.families.values() for net in family.planes()]
-        for net in nets:
+        for net in self._nets():
             net.observe()
         with torch.no_grad():
             for _ in range(CALIBRATED_BATCHES * len(self.sets)):
                 self._loss()
-        for net in nets:
+        for net in self._nets():
             net.settle()
         self.quantized = True
 
     def measure(self) -> float:
-        """Ideal bytes of a held-out image, without the quiet pixels' flags."""
+        """Ideal bytes of a held-out image without the quiet pixels' flags."""
         total = images = 0
         for part in self.held:
             count = max(1, min(len(part), int(MEASURED_PIXELS / len(self.held) / part.planes_NCHW[0].size)))
@@ -215,20 +195,9 @@ class PixelTrainer:
             images += count
         return total / math.log(2) / 8 / images
 
-    def _report(self, report: Callable[[Progress], None]) -> None:
-        measured = Measured(LOSSLESS_QUALITY, self.measure(), math.inf, None)
-        report(
-            Progress(
-                network="pixels",
-                share=min(self.share, 1.0),
-                step=self.step,
-                epoch=self.epochs,
-                seconds=self.seconds,
-                loss=self.loss,
-                quantized=self.quantized,
-                points=[measured],
-            )
-        )
+    def _measured(self) -> list[Measured]:
+        """Measure the bytes of a held-out image."""
+        return [Measured(LOSSLESS_QUALITY, self.measure(), math.inf, None)]
 
     def _signature(self) -> dict[str, Any]:
         """What a checkpoint has to agree with to be resumed."""
@@ -239,30 +208,22 @@ class PixelTrainer:
             "seed": self.options.seed,
         }
 
-    def save_checkpoint(self) -> None:
-        """Write everything that `load_checkpoint` needs, atomically."""
-        state = {
-            "version": CHECKPOINT_VERSION,
-            "signature": self._signature(),
+    def _state(self) -> dict[str, Any]:
+        return {
             "families": {str(channels): family.state_dict() for channels, family in self.families.items()},
+            "exponents": [layer.kept for net in self._nets() for layer in net.all_layers()],
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
-            "step": self.step,
+            "generator": json.dumps(self.generator.bit_generator.state),
             "images": self.images,
-            "seconds": self.seconds,
-            "loss": self.loss,
-            "quantized": self.quantized,
         }
-        write_checkpoint(self.checkpoint, state)
 
-    def load_checkpoint(self) -> None:
-        """Go on from the checkpoint; from the start where there is none. Raises InputError for another training's."""
-        state = read_checkpoint(self.checkpoint, CHECKPOINT_VERSION, self._signature())
-        if state is None:
-            return
+    def _load_state(self, state: dict[str, Any]) -> None:
         for channels, family in self.families.items():
             family.load_state_dict(state["families"][str(channels)])
+        layers = [layer for net in self._nets() for layer in net.all_layers()]
+        for layer, exponents in zip(layers, state["exponents"], strict=True):
+            layer.kept = exponents
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.generator = np.random.default_rng([self.options.seed, state["step"]])
-        self.step, self.images, self.seconds = state["step"], state["images"], state["seconds"]
-        self.loss, self.quantized = state["loss"], state["quantized"]
+        self.generator.bit_generator.state = json.loads(state["generator"])
+        self.images = state["images"]

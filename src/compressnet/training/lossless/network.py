@@ -1,4 +1,6 @@
-"""A pixel model in torch: the network of one plane, in floats or fake-quantized, for `compressnet.lossless.model`.
+"""A pixel model in torch: the network of one plane, in floats or fake-quantized.
+
+Its parts are described in `compressnet.lossless.model`.
 
 Axes: B images, H rows, W columns, P pixels, I inputs, O outputs, E columns of a table.
 """
@@ -102,9 +104,9 @@ class PlaneNet(nn.Module):
     def forward(
         self, planes: Sequence[Tensor], pixels: Pixels, values_P: Tensor, *, quantized: bool
     ) -> tuple[Tensor, ...]:
-        """Costs in nats: of the flags (P,), and of high and low bits (Q,) of the Q pixels that are not background.
+        """Costs in nats: of flags (P,), and of high and low bits (Q,) of pixels not background.
 
-        planes: int64 (B,H,W) each, this one and all before; values_P: the pixels' values.
+        planes: int64 (B,H,W) each, this one after all before it. values_P: the pixels' values.
         """
         hidden, codes = self.trunk(planes, pixels, quantized=quantized)
         none = torch.zeros(0)
@@ -220,7 +222,7 @@ class PlaneNet(nn.Module):
         self.refresh_exponents()
 
     def refresh_exponents(self) -> None:
-        """Have the weights' exponents chosen anew."""
+        """Let all layers choose their weights' exponents anew."""
         for layer in self.all_layers():
             layer.kept = None
 
@@ -235,10 +237,10 @@ class PlaneNet(nn.Module):
 
 
 def counts_before(own: Tensor, background: int, image_Q: Tensor, place_Q: Tensor) -> Tensor:
-    """How often each value with a pixel's high four bits came up before it, background apart: (Q,16).
+    """How often each value with a pixel's high four bits came before it, background apart: (Q,16).
 
-    image_Q, place_Q: the pixels, none of them background, in coding order. By a matrix product over the pairs of an
-    image's pixels that are not background.
+    image_Q, place_Q: the pixels, none of them background, in coding order. This is a matrix
+    product over the pairs of an image's pixels that are not background.
     """
     images = len(own)
     flat = own.flatten(1)

@@ -1,4 +1,4 @@
-"""Which pixels a pixel model learns from: those near something, and of those farther from anything a share.
+"""Which pixels a pixel model learns from: all that are near something, and some of the others.
 
 Axes: N images, H rows, W columns, C planes.
 """
@@ -11,22 +11,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compressnet.images.kinds import Images
 from compressnet.lossless.model import taps
 from compressnet.lossless.planes import to_planes
 from compressnet.training.lossless.design import PixelDesign, Ranges
 from compressnet.training.lossless.network import Pixels
 
-Planes = NDArray[np.uint8]
 QUIET, FAR, NEAR = 0, 1, 2
 NEAR_RANGES: Ranges = ((-2, -2, 2), (-1, -2, 2), (0, -2, -1))
 FAR_EVERY = 4
-"""Of pixels whose nearest neighbours are all background one of so many is learned from, and weighs as much more."""
+"""Of pixels whose nearest neighbours are all background, one in so many is learned from, and
+weighs as much more."""
 TOGETHER = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """Pixels that stand for all: what the cost of each one's flag, and of its value, counts."""
+    """Pixels that stand for all, and how much the costs of each one's flag and value count."""
 
     pixels: Pixels
     flag_weights: torch.Tensor
@@ -36,7 +37,7 @@ class Drawn:
 class PlaneSet:
     """Images of one kind, as planes, with what each of their pixels is."""
 
-    def __init__(self, images_NHWC: NDArray[np.uint8], backgrounds: list[int], design: PixelDesign) -> None:
+    def __init__(self, images_NHWC: Images, backgrounds: list[int], design: PixelDesign) -> None:
         self.planes_NCHW, self.backgrounds = to_planes(images_NHWC), backgrounds
         self.classes_NCHW = np.empty_like(self.planes_NCHW)
         for start in range(0, len(images_NHWC), TOGETHER):
@@ -59,9 +60,9 @@ class PlaneSet:
         return list(planes.unbind(1))
 
     def draw(self, chosen: NDArray[np.int64], plane: int, generator: np.random.Generator | None) -> Drawn:
-        """Pixels of some images to learn from; without a generator all that need the network.
+        """Pixels of some images to learn from; without a generator, all that need the network.
 
-        A quiet pixel needs it where it is not background, and then for its value alone.
+        A quiet pixel needs it only if it is not background, and then for its value alone.
         """
         classes = self.classes_NCHW[chosen, plane]
         woken = (classes == QUIET) & (self.planes_NCHW[chosen, plane] != self.backgrounds[plane])
@@ -84,7 +85,10 @@ class PlaneSet:
 
 
 def classes_of(others_NCHW: NDArray[np.bool_], design: PixelDesign) -> NDArray[np.uint8]:
-    """Whether each pixel of the last of some planes is quiet, far or near (N,H,W), given what is not background."""
+    """Whether each pixel of the last plane is quiet, far or near: (N,H,W).
+
+    others_NCHW: which pixels of some planes are not background.
+    """
     own = others_NCHW[:, -1]
     classes = any_of(own, design.far).astype(np.uint8) * np.uint8(FAR)
     classes[(classes == FAR) & any_of(own, NEAR_RANGES)] = NEAR
@@ -106,7 +110,7 @@ def any_of(others_NHW: NDArray[np.bool_], ranges: Ranges) -> NDArray[np.bool_]:
     return found
 
 
-def backgrounds_of(sets: list[NDArray[np.uint8]]) -> list[int]:
+def backgrounds_of(sets: list[Images]) -> list[int]:
     """The most frequent value of each plane of images (N,H,W,C), all of one C."""
     counts = np.zeros((sets[0].shape[3], 256), np.int64)
     for images in sets:
@@ -116,7 +120,7 @@ def backgrounds_of(sets: list[NDArray[np.uint8]]) -> list[int]:
 
 
 def quiet_odds(sets: list[PlaneSet], plane: int, background: int, *, by_position: bool) -> NDArray[np.float64]:
-    """How likely a quiet pixel is background: (H,W), or (1,1) for all positions alike."""
+    """How likely a quiet pixel is to be background: (H,W), or (1,1) for all positions alike."""
     shape = sets[0].planes_NCHW.shape[2:] if by_position else (1, 1)
     quiet, woken = np.zeros(shape), np.zeros(shape)
     for part in sets:

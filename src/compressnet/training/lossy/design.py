@@ -1,7 +1,8 @@
-"""Which networks a codec gets: their widths, the qualities that they are trained for, and each quality's lambda.
+"""Which networks a codec gets: their widths, their qualities, and each quality's lambda.
 
-A short vector of symbols is best at low rates, a grid of symbols at higher ones (docs/EXPERIMENTS.md). One codec
-holds one network of either; where the one ends and the other begins is measured on held-out images.
+For images of one size, a short vector of symbols is best at low rates, and a grid of symbols at
+higher ones (docs/EXPERIMENTS.md). Such a codec holds a network of each; where the one ends and the
+other begins is measured on held-out images. Other collections get a single network (`pictures`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import math
 from dataclasses import dataclass, replace
 
 from compressnet.networks.program import QUALITIES
-from compressnet.training.lossy.networks.architecture import Widths
+from compressnet.training.lossy.networks.widths import Widths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """A network to be trained.
 
-    lambda, in bits per unit of summed squared error with pixels in [0,1], is exp(c0 + c1 u + c2 u^2) for
-    u = (quality - origin) / 100.
+    lambda, in bits per unit of summed squared error with pixels in [0,1], is exp(c0 + c1 u + c2
+    u^2) for u = (quality - origin) / 100.
     """
 
     name: str
@@ -29,10 +30,14 @@ class Design:
     origin: int
     learning_rate: float = 4e-3
     begins_as_transform: bool = False
-    """Whether the linear branches begin as the KLT of the images (`compressnet.training.lossy.start`)."""
+    """Whether the linear branches begin as the KLT of the images
+    (`compressnet.training.lossy.start`)."""
 
     def within(self, qualities: tuple[int, int]) -> tuple[int, int]:
-        """Lowest and highest of the qualities that this network is for; the lowest above the highest if none is."""
+        """Lowest and highest of these qualities that the network is for.
+
+        If it is for none of them, the lowest comes out above the highest.
+        """
         return max(self.qualities[0], qualities[0]), min(self.qualities[1], qualities[1])
 
     def lambdas(self) -> list[float]:
@@ -67,7 +72,8 @@ OVERVIEW = Design(
     log_lambda=(math.log(14.0), 4.92, 4.42),
     origin=25,
 )
-"""Lambda from 11 to 6700; 14 at quality 25. The entropy model sees the whole image: for images laid out alike."""
+"""Lambda from 11 to 6700; 14 at quality 25. The entropy model sees the whole image, which suits
+images that are laid out alike."""
 
 DETAIL = replace(OVERVIEW, widths=Widths(vector=0, grid=16, slices=4, hidden_slice=48, analysis_blocks=2, linear=True))
 """The same qualities. As many symbols as pixels, and an entropy model that sees neighbourhoods."""
@@ -75,7 +81,7 @@ DETAIL = replace(OVERVIEW, widths=Widths(vector=0, grid=16, slices=4, hidden_sli
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """How long to train, and how large the networks are: for a collection of 20,000 images of 32x32, about."""
+    """How long to train, and how large the networks are; suits about 20,000 images of 32x32."""
 
     minutes: float
     fine: int
@@ -91,15 +97,17 @@ PRESETS = {
 GRID_CHANNELS = {1: 16, 2: 28, 3: 40, 4: 48}
 """Symbols for each 4x4 pixels, by the images' channels."""
 WEIGHT_LIMIT = 31
-"""Six bits a weight instead of eight cost 0.3 % of the images' bytes and spare a fifth of the codec's."""
+"""Six bits a weight instead of eight cost 0.3 % of the images' bytes and save a fifth of the
+codec's."""
 FEW_PIXELS = 1 << 21
-"""In collections of fewer pixels the codec is a large part, and the networks are smaller: about 2,000 of 32x32."""
+"""In an archive of fewer pixels (about 2,000 images of 32x32) the codec is a large part, so
+networks are smaller."""
 
 
 def pictures(preset: Preset, channels: int, collection_px: int, *, several_kinds: bool) -> Design:
-    """One network for all qualities and all sizes of a collection, which begins as a transform codec.
+    """One network for all qualities and all sizes of a collection; it begins as a transform codec.
 
-    channels: what the networks see; collection_px: pixels of the collection in all.
+    channels: those that the networks see. collection_px: pixels of the whole collection.
     """
     scale = 1.0 if collection_px >= FEW_PIXELS else 0.75
     widths = Widths(
@@ -119,7 +127,8 @@ def pictures(preset: Preset, channels: int, collection_px: int, *, several_kinds
         name="pictures",
         widths=widths,
         qualities=(0, 99),
-        log_lambda=(math.log(5.0), 6.5, 0.0),  # to 3,100; above, symbols of bright tiles would leave their alphabet
+        # to 3,100: above, symbols of bright tiles would leave their alphabet
+        log_lambda=(math.log(5.0), 6.5, 0.0),
         origin=0,
         learning_rate=1e-3,
         begins_as_transform=True,

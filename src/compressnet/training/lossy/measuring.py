@@ -15,13 +15,14 @@ from compressnet.images.alpha import with_hidden_of
 from compressnet.images.kinds import Images
 from compressnet.images.metrics import psnr_of_mse, ssim
 from compressnet.training.common.options import Measured
+from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.networks.pixels import to_pixels
 from compressnet.training.lossy.parts import Part
 
 MEASURED_TOGETHER = 128
 JUDGED_OVER, PAYS = 0.2, 0.003
-"""A training pays while it brings 0.3 % over a fifth of its schedule."""
+"""A training pays while it lowers the cost by 0.3 % over a fifth of its schedule."""
 
 
 def measure(
@@ -33,7 +34,10 @@ def measure(
     quantized: bool,
     with_ssim: bool = False,
 ) -> Measured:
-    """Each part's model on its share of `count` held-out images; what alpha hides is left out."""
+    """Measure `count` held-out images, each part's share with the part's model.
+
+    The colour of fully transparent pixels does not count.
+    """
     total = sum(len(part.sample) for part in parts)
     bits = squares = 0.0
     images = values = 0
@@ -59,7 +63,7 @@ def measure(
 def _decoded(
     model: Model, images_NHWC: Images, quality: int, device: torch.device, quantized: bool
 ) -> tuple[Images, float]:
-    """Images (N,H,W,C) as they are decoded, and their bits together."""
+    """Images (N,H,W,C) as they come back, and the bits of all of them."""
     parts: list[Images] = []
     bits = 0.0
     with torch.no_grad():
@@ -67,7 +71,7 @@ def _decoded(
             x = to_pixels(images_NHWC[i : i + MEASURED_TOGETHER], torch.float32).to(device)
             quality_B = torch.full((len(x),), quality, device=device)
             outcome = model(x, quality_B, quantized=quantized)
-            pixels = torch.clamp(torch.floor(outcome.x_hat * 64 + 0.5), 0, 255)
+            pixels = torch.clamp(torch.floor(outcome.x_hat * 2**PIXEL_EXPONENT + 0.5), 0, PIXEL_LIMIT)
             parts.append(pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy())
             bits += float(outcome.bits_B.sum())
     return np.concatenate(parts), bits
@@ -94,6 +98,9 @@ class Returns:
         self.costs.append((share, qualities, cost))
 
     def pay(self, share: float, qualities: tuple[int, int], cost: float) -> bool:
-        """Whether the cost is clearly below those of a while ago; True where there are none of the same qualities."""
+        """Whether the cost is clearly below those of a while ago.
+
+        True if no cost of the same qualities is as old.
+        """
         before = [old for when, which, old in self.costs if which == qualities and when <= share - JUDGED_OVER]
         return not before or cost <= (1 - PAYS) * min(before)

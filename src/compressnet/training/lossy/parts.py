@@ -1,4 +1,7 @@
-"""The images of a training: for each kind those to train on, in an order that is new each epoch, and those held out."""
+"""The images of a training: for each kind, shuffled ones to train on, and those held out.
+
+Axes: N images, B batch, H rows, W columns, C channels.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images, Kind
+from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT
 
 
 def visible(x: Tensor) -> Tensor:
-    """1 where an image (B,C,H,W) has what can be seen, 0 for the colour of pixels that are fully transparent."""
-    if x.shape[1] not in (2, 4):
+    """1 for what can be seen of images (B,C,H,W), 0 for the colour of fully transparent pixels."""
+    if not has_alpha(x.shape[1]):
         return torch.ones((), device=x.device)
     mask = (x[:, -1:] > 0).expand_as(x).to(x.dtype)
     return torch.cat([mask[:, :-1], torch.ones_like(mask[:, -1:])], dim=1)
@@ -25,7 +30,7 @@ class Part:
     def __init__(
         self, images_NHWC: Images, holdout: int, batch: int, generator: torch.Generator, device: torch.device
     ) -> None:
-        """holdout: images at the end that are not trained on; batch: images of a batch."""
+        """holdout: images at the end that are not trained on. batch: images of a batch."""
         self.kind = cast("Kind", images_NHWC.shape[1:])
         split = len(images_NHWC) - holdout
         self.train_images, self.held_images = images_NHWC[:split], images_NHWC[split:]
@@ -41,11 +46,11 @@ class Part:
             self._position = 0
         chosen = self._order[self._position : self._position + self.batch]
         self._position += self.batch
-        return self._x[chosen.to(self.device)].float() / 64
+        return self._x[chosen.to(self.device)].float() / 2**PIXEL_EXPONENT
 
     @property
     def sample(self) -> Images:
-        """Held-out images, or where none are, training images: what is measured on (N,H,W,C)."""
+        """What is measured on (N,H,W,C): held-out images, or training images if there are none."""
         return self.held_images if len(self.held_images) else self.train_images[:5000]
 
     def state(self) -> dict[str, Any]:
@@ -60,7 +65,10 @@ class Part:
 def cut_into_parts(
     sets: Sequence[Images], holdout: int, batch: int, generator: torch.Generator, device: torch.device
 ) -> list[Part]:
-    """A part for each set of images (N,H,W,C), the held-out ones taken in proportion; `batch` is the first one's."""
+    """A part for each set of images (N,H,W,C).
+
+    Of `holdout` images in all, each set gives its share. batch: images of the first part's batch.
+    """
     total = sum(map(len, sets))
     first_px = sets[0][0].size
     parts: list[Part] = []

@@ -1,7 +1,9 @@
 """Where a training begins: the linear branches as a Karhunen-Loève transform of the images' tiles.
 
-A network with linear branches is then, before its first step, a transform codec fitted to the images; what is left to
-learn is the entropy model, and what the transform cannot do.
+A network with linear branches is then, before its first step, a transform codec fitted to the
+images. What is left to learn is the entropy model, and what the transform cannot do.
+
+Axes: N images, H rows, W columns, C channels; T tiles, V values of a tile, G channels of the grid.
 """
 
 from __future__ import annotations
@@ -12,27 +14,30 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import nn
 
-from compressnet.training.lossy.networks.architecture import TILE_PX
+from compressnet.images.kinds import Images
 from compressnet.training.lossy.networks.channels import promotion
-from compressnet.training.lossy.networks.context import ContextPrior
+from compressnet.training.lossy.networks.context_module import ContextModule
+from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 from compressnet.training.lossy.networks.layers import Weighted
 from compressnet.training.lossy.networks.model import Model
+from compressnet.training.lossy.networks.pixels import to_pixels
+from compressnet.training.lossy.networks.widths import TILE_PX
 
 SAMPLE_IMAGES = 4000
 NARROW, WIDE = 0.15, 0.7
-"""Scales of the logistic distributions to begin with, of a coefficient's standard deviation."""
-LATENT_SCALE = math.sqrt(60) / 2 / (255 / 64 * math.sqrt(6 / math.log(2)))
-"""High-rate theory asks for a step of sqrt(6 / (ln 2 * lambda)) with pixels in 0..1; a model's gains start with
-1 / step = 2 * sqrt(lambda / 60) (`compressnet.training.lossy.networks.model.starting_gains`) and pixels in 0..255/64."""
+"""Scales of the first logistic distributions, in standard deviations of the coefficient."""
+LATENT_SCALE = math.sqrt(60) / 2 / (PIXEL_LIMIT / 2**PIXEL_EXPONENT * math.sqrt(6 / math.log(2)))
+"""High-rate theory asks for steps of sqrt(6 / (ln 2 * lambda)) with pixels in 0..1. A model's
+gains start at 1 / step = 2 * sqrt(lambda / 60)
+(`compressnet.training.lossy.networks.model.starting_gains`), with pixels in 0..255/64."""
 
 
-def begin_as_transform(model: Model, sets: Sequence[NDArray[np.uint8]]) -> None:
-    """Set the linear branches of a model's grid to the KLT of these images, and damp the curved ones.
+def begin_as_transform(model: Model, sets: Sequence[Images]) -> None:
+    """Set the linear branches of a model's grid to the KLT of images, and damp the others.
 
-    sets: images (N,H,W,C), for each kind that the model has a form for; each counts by its tiles.
+    sets: images (N,H,W,C) of each kind; a kind counts by its number of tiles.
     """
     widths = model.widths
     if not (widths.linear and widths.grid):
@@ -54,14 +59,14 @@ def begin_as_transform(model: Model, sets: Sequence[NDArray[np.uint8]]) -> None:
         tiled.bias[:] = mean_V.float()
         for network, name in ((model.g_a, "grid_curved"), (model.g_s, "pixels")):
             _layer(network, name).weight.mul_(0.1)
-        if isinstance(model.prior, ContextPrior):
+        if isinstance(model.prior, ContextModule):
             _begin_entropy_model(model.prior, variances.flip(0)[: widths.grid].clamp_min(1e-6).sqrt() * LATENT_SCALE)
 
 
-def _tiles(images_NHWC: NDArray[np.uint8], channels: int, count: int) -> torch.Tensor:
-    """Tiles (T,V) of `count` of these images, evenly spread, as networks of so many channels see them."""
+def _tiles(images_NHWC: Images, channels: int, count: int) -> torch.Tensor:
+    """Tiles (T,V) of `count` images, evenly spread, as networks of so many channels see them."""
     few = images_NHWC[np.linspace(0, len(images_NHWC) - 1, count).astype(int)]
-    x = torch.tensor(few.transpose(0, 3, 1, 2)).float() / 64
+    x = to_pixels(few, torch.float32)
     mapping = promotion(images_NHWC.shape[3], channels)
     x = x if mapping is None else mapping(x, quantized=False)
     rows, columns = (-side % TILE_PX for side in x.shape[2:])
@@ -69,8 +74,8 @@ def _tiles(images_NHWC: NDArray[np.uint8], channels: int, count: int) -> torch.T
     return F.pixel_unshuffle(x, TILE_PX).permute(0, 2, 3, 1).flatten(0, 2).double()
 
 
-def _begin_entropy_model(prior: ContextPrior, deviation_G: torch.Tensor) -> None:
-    """Let every channel's distributions begin with the scales of its coefficients: a narrow one and a wide one."""
+def _begin_entropy_model(prior: ContextModule, deviation_G: torch.Tensor) -> None:
+    """Let each channel begin with a narrow and a wide scale that fit its coefficients."""
     start = 0
     for layer, size in zip(prior.layer3, prior.sizes, strict=True):
         bias: torch.Tensor = layer.bias  # pyright: ignore

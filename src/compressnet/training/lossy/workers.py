@@ -1,42 +1,49 @@
-"""Several networks trained side by side, each by a process of its own."""
+"""Several networks trained side by side, each in a process of its own."""
 
 from __future__ import annotations
 
 import multiprocessing
 import queue
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from compressnet.errors import CompressnetError
-from compressnet.lossy.network import Network
+from compressnet.images.kinds import Images, kind_of
 from compressnet.training.common.options import Options, Progress, Report, TrainingInterrupted, checkpoint_path
 from compressnet.training.lossy.design import Design
 from compressnet.training.lossy.loop import Trainer
+from compressnet.training.lossy.networks.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A network to train, or to refine."""
+    """A network to train, or to refine. It can be sent to another process."""
 
-    sets: Sequence[NDArray[np.uint8]]
+    sets: Sequence[Images]
     """Images (N,H,W,C), for each kind."""
     output: Path
     options: Options
     design: Design
-    start: Network | None = None
-    """See `Trainer`."""
+    thawed: Callable[[], Model] | None = None
+    """Gives the model of a frozen network whose encoder is to be refined; without it, a new model
+    is trained."""
+    origin: str | None = None
+    """The hash of that network."""
 
-    def trainer(self, *, resume: bool) -> Trainer:
-        """The job's state; with `resume` that of its checkpoint."""
-        trainer = Trainer(self.sets, self.output, self.options, self.design, self.start)
+    def trainer(self, *, resume: bool = False) -> Trainer:
+        """The job's training at its beginning; with `resume`, where its checkpoint stands."""
+        torch.manual_seed(self.options.seed)
+        if self.thawed is None:
+            model = Model(kind_of(self.sets[0]), self.design.widths, self.design.lambdas())
+        else:
+            model = self.thawed()
+        trainer = Trainer(self.sets, self.output, self.options, self.design, model, self.origin)
         if resume:
             trainer.load_checkpoint()
         return trainer
@@ -45,7 +52,8 @@ class Job:
 def run_jobs(jobs: Sequence[Job], *, resume: bool, report: Report) -> list[Trainer]:
     """Bring every job to its end; gives their trainers as they are then.
 
-    Raises TrainingInterrupted on Ctrl-C, when all checkpoints are written, and InputError where one cannot begin.
+    Raises TrainingInterrupted on Ctrl-C, once all checkpoints are written, and InputError if one
+    cannot begin.
     """
     trainers = [job.trainer(resume=resume) for job in jobs]
     if len(jobs) == 1:
@@ -73,7 +81,7 @@ def _run_side_by_side(jobs: Sequence[Job], resume: bool, report: Report) -> None
         for worker in workers:
             worker.join()
         if isinstance(error, KeyboardInterrupt):
-            names = " and ".join(str(checkpoint_path(job.output, job.design)) for job in jobs)
+            names = " and ".join(str(checkpoint_path(job.output, job.design.name)) for job in jobs)
             raise TrainingInterrupted(names) from None
         raise
     for worker in workers:
@@ -89,7 +97,7 @@ def _listen(workers: list[SpawnProcess], messages: Any, report: Report) -> None:
         except queue.Empty:
             if any(worker.exitcode for worker in workers):
                 raise CompressnetError(
-                    "a process of the training ended before its time, perhaps for want of memory; "
+                    "a process of the training ended early, perhaps because memory ran out; "
                     "--resume goes on from the last checkpoint"
                 ) from None
             continue
@@ -102,7 +110,7 @@ def _listen(workers: list[SpawnProcess], messages: Any, report: Report) -> None:
 
 
 def _work(job: Job, threads: int, resume: bool, stop: Any, messages: Any) -> None:
-    """What a process does: bring one job to its end, or until it is told to stop or its parent is gone."""
+    """Bring a job to its end, in a process, unless told to stop or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which says stop
     torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()

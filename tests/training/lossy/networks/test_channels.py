@@ -1,4 +1,4 @@
-"""Images of fewer channels in a network of more: exact both ways, and the same in torch as in a frozen network."""
+"""Images of fewer channels in a network of more: exact both ways, and frozen as in torch."""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
 """Images of fewer channels in a network of more: grey as colour, opaque as transparent.
 
-One network then serves all modes of a collection. Both ways are 1x1 convolutions with fixed weights, so a frozen
-network carries them as ordinary nodes; L stands for grey, A for alpha:
+One network then serves all modes of a collection. Both ways are 1x1 convolutions with fixed
+weights, so a frozen network carries them as ordinary nodes; L stands for grey, A for alpha:
 
-    L -> RGB (g,g,g)    RGB -> L  (R + 2G + B) / 4    without alpha -> with alpha  255    with -> without  left out
+    L -> RGB                      (L, L, L)
+    RGB -> L                      (R + 2G + B) / 4
+    without alpha -> with alpha   255
+    with alpha -> without alpha   left out
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from compressnet.images.alpha import has_alpha
 from compressnet.networks.program import Node
 from compressnet.training.common.quantize import quantize_through
-from compressnet.training.lossy.networks.architecture import PIXEL_EXPONENT
+from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 
-OPAQUE = 255
+OPAQUE = PIXEL_LIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,9 @@ class Mapping:
         weight = torch.tensor(self.weight, dtype=x.dtype, device=x.device)[:, :, None, None] / 2**self.shift
         bias = torch.tensor(self.bias, dtype=x.dtype, device=x.device) / 2 ** (PIXEL_EXPONENT + self.shift)
         y = F.conv2d(x, weight, bias)
-        return quantize_through(y, torch.tensor(float(PIXEL_EXPONENT)), 0, OPAQUE) if quantized and self.shift else y
+        return (
+            quantize_through(y, torch.tensor(float(PIXEL_EXPONENT)), 0, PIXEL_LIMIT) if quantized and self.shift else y
+        )
 
     def node(self, source: str, output: str) -> Node:
         """The same as a node of a program."""
@@ -48,25 +54,27 @@ class Mapping:
             "shift": np.full(len(self.weight), self.shift, np.int8),
         }
         attributes = {"stride": 1, "padding": 0}
-        return Node(op="conv", inputs=(source,), output=output, attributes=attributes, low=0, high=255, arrays=arrays)
+        return Node(
+            op="conv", inputs=(source,), output=output, attributes=attributes, low=0, high=PIXEL_LIMIT, arrays=arrays
+        )
 
 
 def promotion(channels: int, network_channels: int) -> Mapping | None:
-    """How a network of more channels sees images of fewer; None where they are the same."""
+    """How a network of more channels sees images of fewer; None if both have as many."""
     if channels == network_channels:
         return None
     weight, bias = np.zeros((network_channels, channels), np.int8), np.zeros(network_channels, np.int32)
     for colour in range(_colours(network_channels)):
         weight[colour, min(colour, _colours(channels) - 1)] = 1
-    if _has_alpha(channels):
+    if has_alpha(channels):
         weight[-1, -1] = 1
-    elif _has_alpha(network_channels):
+    elif has_alpha(network_channels):
         bias[-1] = OPAQUE
     return Mapping(weight=weight, bias=bias)
 
 
 def demotion(network_channels: int, channels: int) -> Mapping | None:
-    """The way back from what `promotion` gave; None where the channels are the same."""
+    """The way back from what `promotion` gave; None if both have as many channels."""
     if channels == network_channels:
         return None
     shift = 2 if _colours(channels) < _colours(network_channels) else 0
@@ -75,20 +83,16 @@ def demotion(network_channels: int, channels: int) -> Mapping | None:
         weight[0, :3] = (1, 2, 1)
     else:
         weight[: _colours(channels), : _colours(channels)] = np.eye(_colours(channels), dtype=np.int8)
-    if _has_alpha(channels):
+    if has_alpha(channels):
         weight[-1, -1] = 1 << shift
     return Mapping(weight=weight, bias=np.zeros(channels, np.int32), shift=shift)
 
 
 def network_channels(channels: set[int]) -> int:
     """The channels of a network that serves images of all of these: 1 L, 2 LA, 3 RGB, 4 RGBA."""
-    alpha = any(map(_has_alpha, channels))
+    alpha = any(map(has_alpha, channels))
     return max(map(_colours, channels)) + alpha
 
 
 def _colours(channels: int) -> int:
-    return channels - _has_alpha(channels)
-
-
-def _has_alpha(channels: int) -> bool:
-    return channels in (2, 4)
+    return channels - has_alpha(channels)

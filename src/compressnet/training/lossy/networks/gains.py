@@ -1,4 +1,7 @@
-"""Gains and biases that depend on the quality."""
+"""The gains between latents and symbols.
+
+Axes: B batch, D symbols, S segments (symbols that share a gain), Q qualities.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from compressnet.training.common.quantize import over_qualities, round_through
+from compressnet.training.lossy.networks.formats import GAIN_EXPONENT, GAIN_LIMIT
 
-GAIN_LIMIT = 4095
-GAIN_EXPONENT = 7
-"""Gains are 12-bit integers in steps of 2^-7, so 1/128 to 32."""
+GainTables = tuple[Tensor, Tensor, Tensor]
+"""The encoder's gains, the decoder's gains and the reciprocals of the latter: (100,S) each."""
 
 
-class Levels(nn.Module):
-    """The gains between latents and symbols, for every quality: one network, many rates.
+class Gains(nn.Module):
+    """Gains for every quality: one network, many rates.
 
-    After Cui et al., "Asymmetric Gained Deep Image Compression" (arXiv:2003.02877): a learned gain per segment
-    before rounding, another one undoes it after.
+    After Cui et al., "Asymmetric Gained Deep Image Compression" (arXiv:2003.02877): each segment
+    has a learned gain before rounding, and another one that undoes it after.
     """
 
     def __init__(self, repeats: list[int], log2_gain: Tensor) -> None:
@@ -26,11 +29,11 @@ class Levels(nn.Module):
         self.register_buffer("repeats", torch.tensor(repeats))
         self.encode_gain = nn.Parameter(log2_gain[:, None].repeat(1, len(repeats)))
         self.decode_gain = nn.Parameter(-log2_gain[:, None].repeat(1, len(repeats)))
-        self.fixed: tuple[Tensor, Tensor, Tensor] | None = None
-        """The tables, where they are a frozen network's."""
+        self.fixed: GainTables | None = None
+        """The tables, if they are taken over from a frozen network."""
 
-    def tables(self, *, quantized: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Encoder's gains, decoder's gains and the reciprocals of the latter: each (100,S)."""
+    def tables(self, *, quantized: bool) -> GainTables:
+        """All gains, real or fake-quantized."""
         if self.fixed is not None:
             dtype = self.encode_gain.dtype
             encode, decode, inverse = (table.to(dtype) for table in self.fixed)
@@ -40,7 +43,8 @@ class Levels(nn.Module):
         if not quantized:
             return encode, decode, 1 / decode
         rounded = _rounded_gain(decode)
-        # at high qualities the decoder's gains are small integers; what rounding does to them, the encoder's undo
+        # At high qualities the decoder's gains are small integers; the encoder's make up for
+        # their rounding.
         encode = encode * (decode / rounded).detach()
         return _rounded_gain(encode), rounded, _rounded_gain(1 / rounded)
 

@@ -1,7 +1,7 @@
-"""One layer in torch: weights and biases, in floats or fake-quantized, and the numbers' formats.
+"""One layer in torch: weights and biases, in floats or fake-quantized.
 
-Axes: B batch, O outputs, I inputs, C channels, A anchor qualities. Real values throughout; with `quantized` they are
-exact multiples of the integers' steps.
+Axes: B batch, O outputs, I inputs, C channels, A anchor qualities. Real values throughout; with
+`quantized` they are exact multiples of the integers' steps.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from torch import Tensor, nn
 
 from compressnet.networks.program import ANCHORS
 from compressnet.training.common.quantize import (
+    WEIGHT_LIMIT,
     biases_through,
     integers_scale,
     over_qualities,
     weight_exponents,
     weights_through,
 )
-
-DEQUANTIZED_LIMIT = 2047
-"""Dequantized symbols are 12-bit integers: at 8 bits their rounding alone adds a tenth to the error at the top."""
 
 
 class Weighted(nn.Module):
@@ -32,13 +30,15 @@ class Weighted(nn.Module):
         fan_in = math.prod(shape[1:])
         self.weight = nn.Parameter(torch.randn(shape) * gain / math.sqrt(fan_in))
         self.bias = nn.Parameter(torch.zeros(ANCHORS if by_quality else 1, shape[0]))
-        self.limit = 127
-        self.exponents_O: Tensor | None = None  # while training; they change rarely and cost a pass over the weights
+        self.limit = WEIGHT_LIMIT
+        self.exponents_O: Tensor | None = None
+        """The weights' exponents, kept while training: they change rarely, and take a pass over
+        the weights."""
 
     def forward(
         self, in_exponents: Tensor, out_exponents: Tensor, in_largest: int, *, quantized: bool
     ) -> tuple[Tensor, Tensor]:
-        """Weight and biases (1 or 100, O), real or fake-quantized; exponents as in `integers_scale`."""
+        """Weight and biases (1 or 100, O); exponents as in `integers_scale`."""
         if not quantized:
             return self.weight, over_qualities(self.bias)
         return self.quantized(self.weight, in_exponents, out_exponents, in_largest)

@@ -1,45 +1,48 @@
 """Encoder, gains, entropy model and decoder as one, in torch.
 
-    x (B,C,H,W) -> g_a -> y (B,D) latents -> gain, round -> k (B,D) symbols -> gain -> y_hat (B,D) -> g_s -> x_hat
-                                                                    prior(y_hat before each symbol) -> p(k)
+    images x (B,C,H,W) -> g_a -> latents y (B,D) -> gain, round -> symbols k (B,D)
+    symbols -> gain -> y_hat (B,D) -> g_s -> images x_hat (B,C,H,W)
+    y_hat before each symbol -> prior -> p(k)
 
-Axes: B batch, D symbols, S segments (symbols that share a gain), A anchor qualities, Q qualities, M mixture
-components. Real values throughout; with `quantized` they are exact multiples of the integers' steps.
+Axes: B batch, D symbols, S segments (symbols that share a gain), A anchor qualities, Q qualities,
+M mixture components. Real values throughout; with `quantized` they are exact multiples of the
+integers' steps.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from compressnet.images.kinds import Kind
 from compressnet.networks.program import ANCHOR_STEP, ANCHORS
 from compressnet.training.common.quantize import quantize_through, round_through
-from compressnet.training.lossy.design import Design
-from compressnet.training.lossy.networks.architecture import (
+from compressnet.training.lossy.networks.architecture import analysis, refinement, symbol_groups, synthesis
+from compressnet.training.lossy.networks.channels import demotion, promotion
+from compressnet.training.lossy.networks.context_module import ContextModule, Neighbourhood
+from compressnet.training.lossy.networks.distributions import Distributions, mixture_bits
+from compressnet.training.lossy.networks.formats import (
+    DEQUANTIZED_LIMIT,
     LATENT_EXPONENT,
     LATENT_RANGE,
     PIXEL_EXPONENT,
+    PIXEL_LIMIT,
+    SYMBOL_BOUND,
     SYMBOL_EXPONENT,
-    analysis,
-    grid_shape,
-    refinement,
-    symbol_groups,
-    synthesis,
 )
-from compressnet.training.lossy.networks.channels import demotion, promotion
-from compressnet.training.lossy.networks.context import ContextPrior, Neighbourhood
-from compressnet.training.lossy.networks.distributions import Distributions, mixture_bits
-from compressnet.training.lossy.networks.gains import Levels
-from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
-from compressnet.training.lossy.networks.masked import MaskedPrior
-from compressnet.training.lossy.networks.network import Network
+from compressnet.training.lossy.networks.gains import Gains, GainTables
+from compressnet.training.lossy.networks.layers import Weighted
+from compressnet.training.lossy.networks.masked_module import MaskedModule
+from compressnet.training.lossy.networks.trainable_network import TrainableNetwork
+from compressnet.training.lossy.networks.widths import Widths, grid_shape
 
-SYMBOL_BOUND = 63
 DITHER = 0.25
-"""While the refinement learns, latents move up to this far, in symbols, before they are rounded."""
+"""While the refinement learns, latents move up to this far, in symbols, before they are
+rounded."""
 
 COARSE_LAYERS = (
     "g_s.weighted.local",
@@ -49,48 +52,48 @@ COARSE_LAYERS = (
     "prior.layer1",
     "prior.layer2",
 )
-"""What is embedded and can do with fewer bits a weight (`Widths.weight_limit`): not what gives pixels or scales."""
-
-Gains = tuple[Tensor, Tensor, Tensor]
-"""What `Levels.tables` gives."""
+"""Layers that are embedded in archives and can do with fewer bits a weight
+(`Widths.weight_limit`): all but those that give pixels or scales."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One pass over a batch: bits (B,), reconstruction (B,C,H,W) in pixels 0..255/64, symbols (B,D)."""
+    """What one pass over a batch gives."""
 
     bits_B: Tensor
     x_hat: Tensor
+    """The reconstruction (B,C,H,W), in pixels 0..255/64."""
     k_BD: Tensor
+    """The symbols."""
 
 
 class Model(nn.Module):
     """Encoder, gains, entropy model and decoder as one, for training."""
 
-    def __init__(self, kind: tuple[int, int, int], design: Design) -> None:
-        """kind: (H,W,C)."""
+    def __init__(self, kind: Kind, widths: Widths, lambdas: Sequence[float]) -> None:
+        """lambdas: at each of the 100 qualities."""
         super().__init__()
-        widths = design.widths
-        self.kind, self.design, self.widths = kind, design, widths
+        self.kind, self.widths = kind, widths
         channels = widths.channels or kind[2]
         self.inner_kind = kind = (kind[0], kind[1], channels)
         """The kind of image that the networks see."""
         self.promotion, self.demotion = promotion(self.kind[2], channels), demotion(channels, self.kind[2])
         self.lambdas: Tensor
-        self.register_buffer("lambdas", torch.tensor(design.lambdas()), persistent=False)
+        self.register_buffer("lambdas", torch.tensor(lambdas), persistent=False)
         rows, columns = grid_shape(kind[0], kind[1])
         self.grid = (widths.grid, rows, columns)
         self.symbols = widths.vector + math.prod(self.grid)
-        self.bound = SYMBOL_BOUND
-        self.g_a = Network(analysis(kind, widths), {"x": (PIXEL_EXPONENT, 255)})
+        pixels = (PIXEL_EXPONENT, PIXEL_LIMIT)
+        self.g_a = TrainableNetwork(analysis(kind, widths), {"x": pixels})
         self.refines = False
         """Whether the refinement takes part; it is trained last, when all else is done."""
-        pixels = (PIXEL_EXPONENT, 255)
-        self.g_r = Network(refinement(kind, widths), {"x": pixels, "error": pixels}) if widths.refined else None
+        self.g_r = (
+            TrainableNetwork(refinement(kind, widths), {"x": pixels, "error": pixels}) if widths.refined else None
+        )
         symbol_format = (SYMBOL_EXPONENT, DEQUANTIZED_LIMIT)
-        self.g_s = Network(synthesis(kind, widths), {"vector": symbol_format, "grid": symbol_format})
+        self.g_s = TrainableNetwork(synthesis(kind, widths), {"vector": symbol_format, "grid": symbol_format})
         repeats = [1] * widths.vector + [rows * columns] * widths.grid
-        self.levels = Levels(repeats, starting_gains(self.lambdas))
+        self.gains = Gains(repeats, starting_gains(self.lambdas))
         self.prior = self._make_prior()
         if self.g_r is not None:
             for name in ("vector", "grid"):
@@ -100,29 +103,29 @@ class Model(nn.Module):
             if isinstance(module, (Weighted, Neighbourhood)) and name.startswith(COARSE_LAYERS):
                 module.limit = widths.weight_limit
 
-    def _make_prior(self) -> MaskedPrior | ContextPrior:
+    def _make_prior(self) -> MaskedModule | ContextModule:
         widths = self.widths
         if widths.slices:
-            return ContextPrior(self.grid, widths.slices, widths.hidden_slice, positions=widths.positions)
+            return ContextModule(self.grid, widths.slices, widths.hidden_slice, positions=widths.positions)
         groups = symbol_groups(self.inner_kind, widths)
         ahead = math.ceil(widths.vector / widths.vector_group)
         hidden = [widths.hidden_vector] * ahead + [widths.hidden_grid] * (len(groups) - ahead)
-        return MaskedPrior(groups, hidden)
+        return MaskedModule(groups, hidden)
 
-    def for_kind(self, kind: tuple[int, int, int]) -> Model:
-        """The same model for images of another kind: all parameters and formats are shared, not copied.
+    def for_kind(self, kind: Kind) -> Model:
+        """The same model for images of another kind; parameters and formats are shared.
 
-        Its design has to be one of a grid alone, without positions.
+        It has to have a grid alone, and to know no positions.
         """
         assert not self.widths.vector
         assert not self.widths.positions
-        other = Model(kind, self.design).to(self.lambdas.device)
+        other = Model(kind, self.widths, self.lambdas.tolist()).to(self.lambdas.device)
         for network in ("g_a", "g_s", "g_r"):
             if getattr(self, network) is not None:
                 getattr(other, network).weighted = getattr(self, network).weighted
         for layers in ("layer1", "layer2", "layer3"):
             setattr(other.prior, layers, getattr(self.prior, layers))
-        other.levels.encode_gain, other.levels.decode_gain = self.levels.encode_gain, self.levels.decode_gain
+        other.gains.encode_gain, other.gains.decode_gain = self.gains.encode_gain, self.gains.decode_gain
         other.take_formats(self)
         other.refines = self.refines
         return other.train(self.training)
@@ -133,16 +136,7 @@ class Model(nn.Module):
             if getattr(self, name) is not None:
                 getattr(self, name).exponents = dict(getattr(other, name).exponents)
 
-    def config(self) -> dict[str, object]:
-        """What rebuilds the model."""
-        design = asdict(self.design)
-        return {
-            "kind": list(self.kind),
-            "widths": design["widths"],
-            "lambda": [*design["log_lambda"], design["origin"]],
-        }
-
-    def encode(self, x: Tensor, quality_B: Tensor, tables: Gains, *, quantized: bool) -> Tensor:
+    def encode(self, x: Tensor, quality_B: Tensor, tables: GainTables, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
         if self.promotion is not None:
             x = self.promotion(x, quantized=quantized)
@@ -151,10 +145,10 @@ class Model(nn.Module):
             return y_BD
         assert self.g_r is not None
         with torch.no_grad():
-            scaled_BD = y_BD * self.levels.per_symbol(tables[0], quality_B)
+            scaled_BD = y_BD * self.gains.per_symbol(tables[0], quality_B)
             _, y_hat_BD = self.round(scaled_BD, quality_B, tables, quantized=quantized)
             decoded = self._synthesis(y_hat_BD, quality_B, quantized=quantized)
-            error = x - torch.clamp(decoded, 0, 255 / 2**PIXEL_EXPONENT)
+            error = x - torch.clamp(decoded, 0, PIXEL_LIMIT / 2**PIXEL_EXPONENT)
         y_BD = y_BD + self._latents(self.g_r({"x": x, "error": error}, quality_B, quantized=quantized))
         return quantize_through(y_BD, torch.tensor(float(LATENT_EXPONENT)), *LATENT_RANGE) if quantized else y_BD
 
@@ -164,16 +158,17 @@ class Model(nn.Module):
 
     def symbols_of(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W) to symbols (B,D)."""
-        tables = self.levels.tables(quantized=quantized)
+        tables = self.gains.tables(quantized=quantized)
         y_BD = self.encode(x, quality_B, tables, quantized=quantized)
-        return self.round(y_BD * self.levels.per_symbol(tables[0], quality_B), quality_B, tables, quantized=quantized)[
-            0
-        ]
+        scaled_BD = y_BD * self.gains.per_symbol(tables[0], quality_B)
+        return self.round(scaled_BD, quality_B, tables, quantized=quantized)[0]
 
-    def round(self, scaled_BD: Tensor, quality_B: Tensor, tables: Gains, *, quantized: bool) -> tuple[Tensor, Tensor]:
-        """Latents in units of symbols to symbols and what these are dequantized to, (B,D) each."""
-        k_BD = torch.clamp(round_through(scaled_BD), -self.bound, self.bound)
-        y_hat_BD = k_BD * self.levels.per_symbol(tables[1], quality_B)
+    def round(
+        self, scaled_BD: Tensor, quality_B: Tensor, tables: GainTables, *, quantized: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Latents in units of symbols to symbols, and those to dequantized ones, (B,D) each."""
+        k_BD = torch.clamp(round_through(scaled_BD), -SYMBOL_BOUND, SYMBOL_BOUND)
+        y_hat_BD = k_BD * self.gains.per_symbol(tables[1], quality_B)
         limit = DEQUANTIZED_LIMIT
         if quantized:
             return k_BD, quantize_through(y_hat_BD, torch.tensor(float(SYMBOL_EXPONENT)), -limit, limit)
@@ -188,7 +183,7 @@ class Model(nn.Module):
         return self.g_s(self._parts(y_hat_BD), quality_B, quantized=quantized)["y"]
 
     def _parts(self, row_BD: Tensor) -> dict[str, Tensor]:
-        """A row of symbols (B,D), or of something about each of them, taken apart into the vector and the grid."""
+        """A row of dequantized symbols (B,D) taken apart into the vector and the grid."""
         parts: dict[str, Tensor] = {}
         if self.widths.vector:
             parts["vector"] = row_BD[:, : self.widths.vector]
@@ -199,18 +194,19 @@ class Model(nn.Module):
     def forward(self, x: Tensor, quality_B: Tensor, *, quantized: bool) -> Outcome:
         """Bits and reconstruction of a batch, from rounded symbols throughout.
 
-        While training, the rate teaches the entropy model on the rounded symbols, and the encoder through latents
-        plus uniform noise (`_steering`): with straight-through gradients alone the encoder drifts to ever more bits.
+        While training, the entropy model learns from the rounded symbols, but the encoder learns
+        what symbols cost through latents plus uniform noise (`_steering`): with straight-through
+        gradients alone it drifts to ever more bits.
         """
-        tables = self.levels.tables(quantized=quantized)
+        tables = self.gains.tables(quantized=quantized)
         y_BD = self.encode(x, quality_B, tables, quantized=quantized)
-        scaled_BD = y_BD * self.levels.per_symbol(tables[0], quality_B)
+        scaled_BD = y_BD * self.gains.per_symbol(tables[0], quality_B)
         dithered_BD = scaled_BD
         if self.training and self.refines:
             dithered_BD = scaled_BD + DITHER * (2 * torch.rand_like(scaled_BD) - 1)
         k_BD, y_hat_BD = self.round(dithered_BD, quality_B, tables, quantized=quantized)
         x_hat = self.decode(y_hat_BD, quality_B, quantized=quantized)
-        inverse_BD = self.levels.per_symbol(tables[2], quality_B)[:, self.prior.order]
+        inverse_BD = self.gains.per_symbol(tables[2], quality_B)[:, self.prior.order]
         mixture = self._mixture(y_hat_BD, inverse_BD, quality_B, quantized=quantized)
         bits_BD = mixture_bits(k_BD.detach()[:, self.prior.order], *mixture)
         if self.training:
@@ -221,10 +217,11 @@ class Model(nn.Module):
         return Outcome(bits_BD.sum(dim=1), x_hat, k_BD)
 
     def _steering(self, scaled_BD: Tensor, mixture: Distributions) -> Tensor:
-        """What makes latents, in coding order, move to cheaper symbols: its gradient alone is of use.
+        """What moves latents, in coding order, to cheaper symbols; only its gradient is used.
 
-        A refinement starts from a trained encoder, whose gradient by noise is spent. It gets what a symbol more or less
-        would cost, exactly, and latents near the middle between two symbols are rounded either way.
+        A refinement starts from a trained encoder, for which the gradient by noise is spent. It
+        gets what the next symbol would cost more, exactly; latents near the middle between two
+        symbols are rounded either way (`DITHER`).
         """
         if not self.refines:
             return mixture_bits(scaled_BD + torch.rand_like(scaled_BD) - 0.5, *mixture)
@@ -258,17 +255,7 @@ class Model(nn.Module):
             assert isinstance(layer, (Weighted, Neighbourhood))
             layer.exponents_O = exponents_O
 
-    def observe(self, on: bool) -> None:
-        """Start observing the ranges of hidden values, or settle on exponents for them."""
-        for network in (self.g_a, self.g_r, self.g_s, self.prior):
-            if network is None:
-                continue
-            if on:
-                network.observed = {}
-            else:
-                network.settle()
-
 
 def starting_gains(lambdas_Q: Tensor) -> Tensor:
-    """log2 gains at the 12 anchors: a step proportional to 1/sqrt(lambda), as high-rate theory has it."""
+    """log2 gains at the 12 anchors; high-rate theory has steps go with 1/sqrt(lambda)."""
     return 1.0 + 0.5 * torch.log2(lambdas_Q[torch.arange(ANCHORS) * ANCHOR_STEP] / 60.0)

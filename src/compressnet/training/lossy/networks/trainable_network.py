@@ -1,7 +1,7 @@
-"""g_a, g_s and the gains in torch, in floats or fake-quantized.
+"""Encoder, decoder and refinement in torch: a list of layers, run in floats or fake-quantized.
 
-Axes: B batch, D symbols, S segments (symbols that share a gain), Q qualities, C channels, O outputs. Real values
-throughout; with `quantized` they are exact multiples of the integers' steps.
+Axes: B batch, C channels, O outputs. Real values throughout; with `quantized` they are exact
+multiples of the integers' steps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compressnet.training.common.quantize import leaky, quantize_through
-from compressnet.training.lossy.networks.architecture import LATENT_EXPONENT, PIXEL_EXPONENT, Layer
+from compressnet.training.lossy.networks.formats import LATENT_EXPONENT, PIXEL_EXPONENT
+from compressnet.training.lossy.networks.layer_list import Layer
 from compressnet.training.lossy.networks.layers import Weighted, bias_rows
 
 STEP_SPREAD = 3
@@ -22,8 +23,11 @@ Format = tuple[Tensor, int]
 """Exponents of a register's steps, () or (C,), and the largest magnitude of its integers."""
 
 
-class Network(nn.Module):
-    """g_a or g_s: runs a list of `Layer`s; `exponents` holds each step's powers of two, (C,), once calibrated."""
+class TrainableNetwork(nn.Module):
+    """g_a, g_s or g_r, to be trained: runs a list of `Layer`s.
+
+    `exponents`: for each step, those of its channels, (C,); () until they are calibrated.
+    """
 
     def __init__(self, layers: list[Layer], inputs: Mapping[str, tuple[int, int]]) -> None:
         """inputs: name of each input register -> (exponent, largest magnitude of its integers)."""
@@ -69,7 +73,10 @@ class Network(nn.Module):
         return formats
 
     def output_exponents(self, layer: Layer) -> Tensor:
-        """Of a conv or dense layer, for each output: () or (O,); the outputs of one channel lie side by side."""
+        """Of a conv or dense layer, for each output: () or (O,).
+
+        The outputs of one channel lie side by side.
+        """
         exponents = self.exponents[layer.step]
         return exponents if exponents.dim() == 0 else exponents.repeat_interleave(layer.outputs // len(exponents))
 
@@ -128,7 +135,7 @@ class Network(nn.Module):
         return x
 
     def _observe(self, layer: Layer, x: Tensor) -> None:
-        """Remember how many steps of 1 each channel needs: its largest values over the clamp."""
+        """Remember what step each channel needs: its largest values over the clamp."""
         assert self.observed is not None
         low, high = layer.clamp
         channels = self.channels[layer.step]

@@ -1,10 +1,16 @@
-"""The convolutional entropy model in torch: each symbol of the grid from its neighbourhood, the same everywhere.
+"""The convolutional entropy model in torch: each symbol of the grid from its neighbours.
 
-Small where the masked MLP (`compressnet.training.lossy.networks.masked`) is large, so it suits codecs that are embedded, and
-grids of many channels. The channels are cut into slices. A slice is coded in four interleaved phases; a symbol's
-distribution follows from the 3x3 positions around it: all symbols of earlier slices, and those of its own slice that
-earlier phases have shown (channel slices and spatial phases after Minnen and Singh, arXiv:2007.08739, and He et al.,
-arXiv:2103.15306), and from where it is, by a learned bias for each row and each column.
+It is small where the masked MLP (`compressnet.training.lossy.networks.masked_module`) is large, so
+it suits codecs that are embedded in archives, and grids of many channels.
+
+The channels are cut into slices, and a slice is coded in four interleaved phases. A symbol's
+distribution follows from the 3x3 positions around it: from all symbols of earlier slices, and
+those of its own slice that earlier phases have shown (channel slices and spatial phases after
+Minnen and Singh, arXiv:2007.08739, and He et al., arXiv:2103.15306). It also follows from where
+the symbol is, by a learned bias for each row and each column.
+
+Axes: B batch, D symbols, M mixture components, O outputs, G channels, R rows and C columns of the
+grid.
 """
 
 from __future__ import annotations
@@ -17,23 +23,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compressnet.lossy.context import PHASES, context_order, phase_masks
+from compressnet.lossy.prior import OUTPUTS
+from compressnet.networks.dense import HIDDEN_HIGH
 from compressnet.networks.program import ANCHORS
 from compressnet.training.common.quantize import (
+    WEIGHT_LIMIT,
     biases_through,
     leaky,
     over_qualities,
-    quantize_through,
     round_through,
     weight_exponents,
     weights_through,
 )
-from compressnet.training.lossy.networks.architecture import SYMBOL_EXPONENT
-from compressnet.training.lossy.networks.distributions import Distributions, output_exponents, settled, to_distributions
-from compressnet.training.lossy.networks.layers import DEQUANTIZED_LIMIT, Weighted
+from compressnet.training.lossy.networks.distributions import (
+    Distributions,
+    output_exponents,
+    start_apart,
+    to_distributions,
+)
+from compressnet.training.lossy.networks.formats import DEQUANTIZED_LIMIT, SYMBOL_EXPONENT
+from compressnet.training.lossy.networks.layers import Weighted
+from compressnet.training.lossy.networks.prior_module import PriorModule
 
 
 class Neighbourhood(nn.Module):
-    """The first layer of a slice: a 3x3 convolution with biases by quality, phase, row and column."""
+    """A slice's first layer: a 3x3 convolution with biases by quality, phase, row and column."""
 
     def __init__(self, outputs: int, inputs: int, rows: int, columns: int, *, positions: bool) -> None:
         super().__init__()
@@ -48,16 +62,16 @@ class Neighbourhood(nn.Module):
         else:  # the same for any number of rows and columns
             self.register_buffer("row", torch.zeros(1, outputs))
             self.register_buffer("column", torch.zeros(1, outputs))
-        self.limit = 127
+        self.limit = WEIGHT_LIMIT
         self.exponents_O: Tensor | None = None
 
     def largest_bias(self) -> Tensor:
-        """What the biases can come to, (1,O)."""
+        """The largest magnitude that the biases can add up to, (1,O)."""
         parts = (self.bias, self.phase, self.row, self.column)
         return sum((part.detach().abs().amax(dim=0, keepdim=True) for part in parts), torch.zeros(1))
 
     def parts(self, in_exponent: float, out_exponent: float, *, quantized: bool) -> tuple[Tensor, ...]:
-        """Weight, biases by quality (100,O), by phase, by row and by column; real or fake-quantized."""
+        """The weight, and biases by quality (100,O), phase, row and column."""
         if not quantized:
             return self.weight, over_qualities(self.bias), self.phase, self.row, self.column
         scaled = self.weight * 2.0**-in_exponent
@@ -71,21 +85,22 @@ class Neighbourhood(nn.Module):
         return weight, biases_through(self.bias, self.exponents_O), *others
 
 
-class ContextPrior(nn.Module):
-    """Means, scales and weights of every symbol of a grid, in coding order, from the symbols before it."""
+class ContextModule(PriorModule):
+    """The convolutional entropy model, to be trained."""
 
     def __init__(self, grid: tuple[int, int, int], slices: int, hidden: int, *, positions: bool = True) -> None:
-        """grid: channels, rows, columns; slices: how many the channels are cut into; hidden: units of either layer.
+        """Make one of random weights.
 
-        positions: whether there are biases for rows and columns.
+        grid: channels, rows, columns. slices: how many the channels are cut into. hidden: units of
+        either hidden layer. positions: whether there are biases for rows and columns.
         """
         super().__init__()
         channels, rows, columns = grid
         self.grid = grid
-        self.sizes = [(channels + i) // slices for i in range(slices)]  # as equal as can be, the larger ones last
+        # as equal as can be, the larger ones last
+        self.sizes = [(channels + i) // slices for i in range(slices)]
         order, group_symbols = context_order(np.array(grid, np.int32), np.array(self.sizes, np.int32))
         self.groups = [group.tolist() for group in np.split(order, np.cumsum(group_symbols)[:-1])]
-        self.order: Tensor
         self.register_buffer("order", torch.tensor([i for group in self.groups for i in group]))
         known, lattice = phase_masks(rows, columns)
         self.known: Tensor
@@ -95,47 +110,35 @@ class ContextPrior(nn.Module):
         ends = [sum(self.sizes[: i + 1]) for i in range(len(self.sizes))]
         self.layer1 = nn.ModuleList(Neighbourhood(hidden, end, rows, columns, positions=positions) for end in ends)
         self.layer2 = nn.ModuleList(Weighted((hidden, hidden), by_quality=False) for _ in ends)
-        self.layer3 = nn.ModuleList(Weighted((5 * size, hidden), by_quality=False, gain=0.3) for size in self.sizes)
+        outputs = [OUTPUTS * size for size in self.sizes]
+        self.layer3 = nn.ModuleList(Weighted((count, hidden), by_quality=False, gain=0.3) for count in outputs)
         with torch.no_grad():
             for layer, size in zip(self.layer3, self.sizes, strict=True):
-                layer.bias[:, size : 2 * size] = -0.3  # pyright: ignore
-                layer.bias[:, 3 * size : 4 * size] = 0.7  # pyright: ignore
-        self.exponents: dict[str, int] = {"hidden1": 4, "hidden2": 4}
-        self.observed: dict[str, float] | None = None
-
-    def get_extra_state(self) -> dict[str, int]:
-        return dict(self.exponents)
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        self.exponents = dict(state)
-
-    def settle(self) -> None:
-        """Fix the hidden exponents from what was observed, and stop observing."""
-        self.exponents |= settled(self.observed)
-        self.observed = None
+                start_apart(layer.bias, size)  # pyright: ignore[reportArgumentType]
 
     def forward(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Distributions:
-        """Means (M,B,D), log2 scales (M,B,D) and the first component's weight (B,D), in coding order."""
+        """Predict every symbol, in coding order, from the symbols before it."""
         y_BGRC = y_hat_BD.reshape(len(y_hat_BD), *self.grid)
         outputs: list[Tensor] = []
         start = 0
         for index, size in enumerate(self.sizes):
             found = self._slice(index, y_BGRC[:, : start + size], start, quality_B, quantized)
-            outputs.append(found.reshape(len(found), 5, -1))
+            outputs.append(found.reshape(len(found), OUTPUTS, -1))
             start += size
         return to_distributions(torch.cat(outputs, dim=2)[:, :, self.order], quantized=quantized)
 
     def _slice(self, index: int, y_BGRC: Tensor, start: int, quality_B: Tensor, quantized: bool) -> Tensor:
-        """The outputs of a slice's symbols (B,5*size,R,C); y: the channels up to the slice's end.
+        """The outputs of a slice's symbols: (B,5*size,R,C).
 
-        All phases at once: what a phase must not see is zero before the convolution, and other phases' positions
-        are zero after it.
+        y_BGRC: the channels up to the slice's end.
+        All phases at once: what a phase must not see is made zero before the convolution, and the
+        positions of other phases after it.
         """
         size = self.sizes[index]
-        hidden1, hidden2 = (float(self.exponents[name]) for name in ("hidden1", "hidden2"))
+        hidden1, hidden2 = self.exponent("hidden1"), self.exponent("hidden2")
         layer1: Neighbourhood = self.layer1[index]  # pyright: ignore
         weight, by_quality, by_phase, by_row, by_column = layer1.parts(
-            float(SYMBOL_EXPONENT), hidden1, quantized=quantized
+            float(SYMBOL_EXPONENT), float(self.exponents["hidden1"]), quantized=quantized
         )
         by_place = by_row.T[:, :, None] + by_column.T[:, None, :] + torch.einsum("pu,prc->urc", by_phase, self.lattice)
         x = by_place + by_quality[quality_B][:, :, None, None]
@@ -146,20 +149,11 @@ class ContextPrior(nn.Module):
         own = F.conv2d(seen, weight[:, start:], padding=1).split(len(y_BGRC))
         for phase, part in zip(later, own, strict=True):
             x = x + part * self.lattice[phase]
-        x = self._hidden("hidden1", leaky(x), quantized)
-        matrix, bias = self.layer2[index](  # pyright: ignore
-            torch.tensor(hidden1), torch.tensor(hidden2), 223, quantized=quantized
-        )
+        x = self.hidden("hidden1", leaky(x), quantized=quantized)
+        matrix, bias = self.layer2[index](hidden1, hidden2, HIDDEN_HIGH, quantized=quantized)  # pyright: ignore
         x = F.conv2d(x, matrix[:, :, None, None], bias[0])
-        x = self._hidden("hidden2", leaky(x), quantized)
+        x = self.hidden("hidden2", leaky(x), quantized=quantized)
         matrix, bias = self.layer3[index](  # pyright: ignore
-            torch.tensor(hidden2), output_exponents(size), 223, quantized=quantized
+            hidden2, output_exponents(size), HIDDEN_HIGH, quantized=quantized
         )
         return F.conv2d(x, matrix[:, :, None, None], bias[0])
-
-    def _hidden(self, name: str, x: Tensor, quantized: bool) -> Tensor:
-        if self.observed is not None:
-            flat = x.detach().flatten()[:1_000_000:5]
-            needed = float(torch.quantile(flat, 0.9999)) / 223
-            self.observed[name] = max(self.observed.get(name, 2.0**-12), needed)
-        return quantize_through(x, torch.tensor(float(self.exponents[name])), -32, 223) if quantized else x

@@ -1,0 +1,39 @@
+"""Where an image goes that missed its bounds, and whether a higher quality still pays.
+
+Axes: N images.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.archive.writing.bounds import Bounds
+from compressnet.codec.codec import Codec
+from compressnet.coding.coder import Coder, Values
+from compressnet.images.kinds import Images
+
+QUALITY_STEPS = (12, 25, 50)
+"""By how much more quality an image is coded that missed its bounds, before the highest one."""
+
+
+def next_coder(codec: Codec, coder: Coder, first_quality: int) -> Coder | None:
+    """The coder of the next quality to try; None behind the highest one.
+
+    first_quality: the one that was asked for.
+    """
+    low, high = codec.qualities
+    known = [quality for quality in range(low, high + 1) if codec.why_not(coder.kind, quality) is None]
+    tried = {first_quality + step for step in QUALITY_STEPS if first_quality + step < known[-1]}
+    higher = [quality for quality in known if quality > coder.quality and quality in {*tried, known[-1]}]
+    return codec.coder(coder.kind, higher[0]) if higher else None
+
+
+def cost_less_than_stored(
+    coder: Coder, values: Values, images_NHWC: Images, bounds: Bounds
+) -> NDArray[np.bool_]:
+    """Which images take less than their pixels would, unpacked in the coarsest step that is allowed."""
+    levels = 255 / bounds.steps(images_NHWC) + 1
+    return coder.bits(values) < np.log2(levels) * math.prod(coder.kind)

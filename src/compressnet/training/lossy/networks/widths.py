@@ -1,0 +1,77 @@
+"""How large networks are, and the grid of tiles that an image is cut into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compressnet.errors import InputError
+from compressnet.training.common.gather import SMALLEST_SIDE_PX
+from compressnet.training.common.quantize import WEIGHT_LIMIT
+
+TILE_PX = 4
+"""A grid of symbols has a place for each tile of so many pixels a side. An image whose sides are
+no multiples of it is extended, and cropped again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widths:
+    """How large the networks are."""
+
+    fine: int = 16
+    """Channels at half of the image's side."""
+    coarse: int = 32
+    """Channels at a quarter of the image's side."""
+    dense: int = 160
+    vector: int = 32
+    """Symbols that describe the image as a whole; 0 for none."""
+    grid: int = 4
+    """Symbols for each 4x4 pixels; 0 for none."""
+    vector_group: int = 1
+    """Symbols of the vector that are coded at once, each blind to the others."""
+    hidden_vector: int = 8
+    """Hidden units of the entropy model for each group of the vector."""
+    hidden_grid: int = 20
+    """Hidden units of the entropy model for each group of the grid."""
+    slices: int = 0
+    """Slices that the grid's channels are cut into for a convolutional entropy model; 0 for a
+    masked MLP."""
+    hidden_slice: int = 32
+    """Hidden units of the convolutional entropy model, in each of its two layers, for each
+    slice."""
+    weight_limit: int = WEIGHT_LIMIT
+    """Largest magnitude of most of the decoding part's integer weights. A smaller one makes a
+    smaller codec."""
+    fine_blocks: int = 1
+    coarse_blocks: int = 1
+    analysis_blocks: int = 1
+    """Residual blocks of the encoder at a quarter of the side; the decoder has `coarse_blocks`."""
+    analysis_dense: int = 0
+    """Width of the encoder's dense layers; 0: that of the decoder's."""
+    dense_blocks: int = 0
+    """Residual blocks of dense layers in the decoder."""
+    analysis_dense_blocks: int = 0
+    """Residual blocks of dense layers in the encoder."""
+    channels: int = 0
+    """Channels that the networks see; 0: the images'. Images of fewer are mapped to them
+    (`compressnet.training.lossy.networks.channels`)."""
+    positions: bool = True
+    """Whether the convolutional entropy model knows where in an image it is. It cannot if images
+    of several sizes share a network."""
+    refined: bool = False
+    """Whether the encoder looks at what its first symbols decode to, and corrects them."""
+    refinement_blocks: int = 2
+    """Residual blocks of the refinement at a quarter of the side."""
+    refinement_dense: int = 320
+    linear: bool = False
+    """Whether linear branches beside the networks lead from pixels to latents, and from symbols to
+    pixels."""
+
+
+def grid_shape(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the symbols' grid, one for each tile.
+
+    Raises InputError for sides below 8 pixels.
+    """
+    if height < SMALLEST_SIDE_PX or width < SMALLEST_SIDE_PX:
+        raise InputError(f"images of {height}x{width}: training takes sides from {SMALLEST_SIDE_PX} pixels up")
+    return -(-height // TILE_PX), -(-width // TILE_PX)
