@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressnet.bench.rivals.mosaics import PICTURE_CODECS
+from compressnet.bench.rivals.catalogue import MATCHED_CODECS
 from compressnet.errors import InputError
 from compressnet.packing.advice import Advice, advise
 from drawings import sprites
 
-QUICK = [codec for codec in PICTURE_CODECS if codec.name in ("WebP", "PNG")]
+QUICK = [codec for codec in MATCHED_CODECS if codec.title in ("WebP", "PNG")]
 
 
 def advice(payload_bytes: int, codec_bytes: int, images: np.ndarray | None = None) -> Advice:
@@ -93,7 +93,7 @@ def test_break_even_is_the_first_number_of_images_that_pays(payload_bytes: int, 
 def test_what_is_not_installed_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
-    codecs = [codec for codec in PICTURE_CODECS if codec.name in ("JPEG XL", "PNG")]
+    codecs = [codec for codec in MATCHED_CODECS if codec.title in ("JPEG XL", "PNG")]
     told = advise([sprites(20)], psnr_db=30, payload_bytes=500, codec_bytes=0, codecs=codecs)
     assert [row.name for row in told.rows] == ["compressnet", "raw pixels", "xz -9e", "PNG"]
     assert told.left_out == (
