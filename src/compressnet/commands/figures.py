@@ -113,7 +113,7 @@ def bench(
     """Compare compressnet with other codecs: curves, BD-rates, lossless figures, times and a page with all of it."""
     from compressnet import api
     from compressnet.bench.measure import run_bench, run_lossless
-    from compressnet.bench.report import write_bench, write_lossless
+    from compressnet.bench.report import write_bench
     from compressnet.coding.coder import LOSSLESS_QUALITY
 
     if quality not in (None, LOSSLESS_QUALITY):
@@ -136,7 +136,7 @@ def bench(
             result = run_bench(images, source, loaded, rivals=chosen_rivals, efforts=chosen_efforts, report=tell)
         else:
             result = run_lossless(images, source, loaded, rivals=chosen_rivals, report=tell)
-    document = write_bench(result, output, interval) if quality is None else write_lossless(result, output)
+    document = write_bench(result, output, interval)
     if as_json:
         print(json.dumps(document))
     elif not quiet:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compressnet.bench.rivals.mosaics import PICTURE_CODECS, make_groups, measure, sampled
+from compressnet.bench.rivals.catalogue import AVIF, JPEG_XL
+from compressnet.bench.rivals.groups import make_groups, measure, sampled
 from compressnet.commands.console import errors_console
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 COMPARED_PX = 1 << 18
 """Held-out pixels that general codecs are measured on."""
-COMPARED = ("AVIF", "JPEG XL")
+COMPARED = (AVIF, JPEG_XL)
 COMPARED_QUALITIES = (5, 25, 45, 65, 80, 92)
 
 
@@ -38,16 +39,16 @@ class RivalCurves:
         groups = sampled(make_groups(self._held_out), COMPARED_PX)
         images = sum(len(group.images_NHWC) * group.scale for group in groups)
         channels = groups[0].images_NHWC.shape[3]
-        for codec in PICTURE_CODECS:
-            if codec.name not in COMPARED or codec.missing() is not None:
+        for codec in COMPARED:
+            if codec.matching is None or codec.missing() is not None:
                 continue
-            variant = codec.variants(channels)[0]
+            setting = {**codec.matching.variants(channels)[0], **codec.matching.quick}
             with contextlib.suppress(Exception):  # a rival that fails is left out of a table that is no result
                 points: list[tuple[float, float]] = []
                 for quality in COMPARED_QUALITIES:
-                    found = measure(groups, codec, {**variant, **codec.quick, "quality": quality})
+                    found = measure(groups, codec.encode_mosaic, {**setting, "quality": quality})
                     points.append((found.psnr, found.total_bytes / images))
-                self._curves[codec.name] = sorted(points)
+                self._curves[codec.title] = sorted(points)
 
     def wait(self) -> None:
         """Until all is measured."""
@@ -67,7 +68,7 @@ def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
     from rich.table import Table
 
     table = Table(title=f"{progress.network}: {progress.share:.0%}, {progress.epoch:.1f} epochs, held-out images")
-    compared = () if curves is None else COMPARED
+    compared = () if curves is None else tuple(codec.title for codec in COMPARED)
     for column in ("quality", "bytes/image", "PSNR dB", "SSIM", *(f"{name} mosaic" for name in compared)):
         table.add_column(column, justify="right")
     for point in progress.points:

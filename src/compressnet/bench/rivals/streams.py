@@ -19,6 +19,7 @@ def _stream(
     name: str, settings: tuple[Setting, ...], compress: Compress, decompress: Decompress, needs: str | None = None
 ) -> Rival:
     """All pixels as one stream."""
+
     def encode(images_NHWC: Images, setting: Setting) -> Coded:
         data = compress(images_NHWC.tobytes(), setting)
         return Coded(total_bytes=len(data), decode=lambda: _from_bytes(decompress(data), images_NHWC.shape))
