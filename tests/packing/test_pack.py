@@ -16,7 +16,8 @@ import pytest
 
 import compressnet
 from compressnet.images import Collection, open_collection, write_collection
-from compressnet.packing.pack import PackOptions, codec_path, pack, pack_with
+from compressnet.packing.options import PackOptions
+from compressnet.packing.pack import codec_path, pack, pack_with
 from compressnet.training.common.options import TrainingInterrupted
 from conftest import CONFORMANCE
 from drawings import sprites
@@ -121,7 +122,7 @@ def test_kinds_that_cannot_be_trained_on_are_stored_and_told(tmp_path: Path) -> 
     tiny = sprites(5, side_px=6)
     both = Collection(name="both", count=485, batches=lambda: iter([SMALL, LARGE, tiny]))
     packed = pack(both, tmp_path / "a.cnet", QUICK, Silent())
-    assert packed.left_out == ["5 images of 6x6x4: sides from 8 to 64 pixels are trained on"]
+    assert packed.left_out == ["5 images of 1 size are left out: sides from 8 to 64 pixels are trained on"]
     assert packed.written.reasons == {"no network for 6x6x4": 5}
 
 

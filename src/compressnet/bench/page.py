@@ -25,7 +25,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 h2 { margin-top: 2.2rem }
 table { border-collapse: collapse; margin: 1rem 0 }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
-td { overflow-wrap: anywhere } .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td:last-child { overflow-wrap: anywhere }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 figure { margin: 0 } figcaption { font-size: 13px; color: #555 }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 1.6rem }
 .pictures { display: flex; flex-wrap: wrap; gap: 4px }
@@ -93,7 +94,7 @@ def histogram(values: NDArray[np.int64], unit: str, counted: str) -> str:
     for row, count in enumerate(counts.tolist()):
         low, high = int(edges[row]), int(edges[row + 1])
         y, length = _ROW_PX * (row + 1), _BARS_PX * count / last_tick
-        label = f"{low:,}" if high - low == 1 else f"{low:,} to {high - 1:,}"
+        label = f"{low:,}" if high - low == 1 else f"{low:,} to {high:,}"
         parts.append(_text(_LABELS_PX - 8, y + 17, label, "end"))
         parts.append(f'<rect x="{_LABELS_PX}" y="{y + 4}" width="{length:.1f}" height="{_BAR_PX}" fill="#1d3557"/>')
         parts.append(_text(_LABELS_PX + length + 6, y + 17, f"{count:,}", "start"))

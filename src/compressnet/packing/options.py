@@ -1,0 +1,85 @@
+"""How to pack, who is told how it goes, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from compressnet.archive.writing.outcome import Written
+from compressnet.archive.writing.settings import BLOCK_IMAGES
+from compressnet.packing.advice import Advice
+
+EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
+"""How long to search for cheaper symbols, where nothing else is said."""
+
+
+class Watcher(Protocol):
+    """Who is told how the work goes."""
+
+    def training(self, progress: Any, /) -> None:
+        """A training's `Progress`."""
+        ...
+
+    def step(self, text: str) -> None:
+        """What comes next."""
+        ...
+
+    def packed(self, images: int) -> None:
+        """Images in the archive so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackOptions:
+    """How to pack; what is None is chosen by the preset and the codec."""
+
+    preset: str = "balanced"
+    quality: int | None = None
+    target_psnr: float | None = None
+    effort: int | None = None
+    max_error: int | None = None
+    min_psnr: float | None = None
+    exact_alpha: bool = False
+    block_images: int = BLOCK_IMAGES
+    seed: int = 0
+    threads: int | None = None
+    minutes: float | None = None
+    lossless: bool = False
+    """Whether to train for quality 100, and pack at it."""
+    keep_codec: bool = False
+    """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
+    advise: bool = True
+
+    @property
+    def search_effort(self) -> int:
+        """The effort, by the preset where none is given."""
+        return EFFORTS[self.preset] if self.effort is None else self.effort
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether there is something that every image has to meet."""
+        return self.max_error is not None or self.min_psnr is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """An archive that was made, and what it is worth."""
+
+    written: Written
+    codec_bytes: int
+    """Of the archive, those of the embedded codec; 0 where no codec was trained."""
+    quality: int | None
+    """None where all images are stored."""
+    psnr: float | None
+    """In dB, over the collection or a sample of it, hidden colour left out; None for perfect images."""
+    missed: str | None
+    """Why a target was missed."""
+    why_untrained: str | None
+    """Why no codec was trained; None where one was."""
+    left_out: list[str]
+    """Kinds of images that the codec has no network for, and why."""
+    advice: Advice | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `pack --json` prints."""
+        return asdict(self) | {"advice": None if self.advice is None else self.advice.to_json()}
