@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +87,57 @@ def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
         decoded = archive[200:320]
         psnr = 10 * np.log10(255**2 / np.square(np.asarray(decoded).astype(float) - LARGE).mean())
         assert psnr > 20
+
+
+def test_a_collection_is_read_twice(tmp_path: Path) -> None:
+    """Once to gather what is trained on, once to write it; with a target, and checked and compared."""
+    reads: list[int] = []
+
+    def batches() -> Iterator[np.ndarray]:
+        reads.append(1)
+        return COLLECTION.batches()
+
+    counted = replace(COLLECTION, batches=batches)
+    options = replace(QUICK, quality=None, target_psnr=24, advise=True)
+    packed = pack(counted, tmp_path / "a.cnet", options, Silent())
+    assert len(reads) == 2
+    assert packed.advice is not None
+    assert packed.advice.images == 483
+
+
+def test_with_a_codec_a_collection_is_read_once(tmp_path: Path, mnist: np.ndarray) -> None:
+    reads: list[int] = []
+
+    def batches() -> Iterator[np.ndarray]:
+        reads.append(1)
+        return iter([mnist[:40]])
+
+    digits = Collection(name="digits", count=40, batches=batches)
+    packed = pack_with("mnist", digits, tmp_path / "a.cnet", PackOptions(preset="fast", effort=1), Silent())
+    assert len(reads) == 1
+    assert packed.advice is not None
+    assert (packed.advice.packed_images, packed.advice.sampling) == (40, "")
+
+
+def test_in_little_time_a_sample_is_packed_and_judged(tmp_path: Path, mnist: np.ndarray) -> None:
+    """The clock moves by a hundredth of a second whenever it is read."""
+    digits = Collection(name="digits", count=1000, batches=lambda: iter([mnist[:500], mnist[500:1000]]))
+    ticks = count(step=0.01)
+    packed = pack_with(
+        "mnist",
+        digits,
+        tmp_path / "a.cnet",
+        PackOptions(preset="fast", effort=1),
+        Silent(),
+        budget_s=0.2,
+        clock=lambda: next(ticks),
+    )
+    assert packed.advice is not None
+    assert images_in(tmp_path / "a.cnet") == packed.advice.packed_images < 1000
+    assert packed.advice.images == 1000
+    assert f"compressnet was measured on {packed.advice.packed_images:,} of 1,000 images" in packed.advice.sampling
+    scaled = packed.written.archive_bytes * 1000 / packed.advice.packed_images
+    assert packed.advice.payload_bytes == round(scaled)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The benchmark: compressnet and its rivals over a grid of settings, all coded and decoded for real.
+"""The benchmark: compressnet and its rivals at many settings, all coded and decoded for real.
 
 images, codec, names of rivals  ->  steps  ->  a Point or a Failure each  ->  Bench
 """
@@ -56,8 +56,8 @@ def run_bench(
 ) -> Bench:
     """Measure curves, and what loses nothing, on images (N,H,W) or (N,H,W,C).
 
-    report: is told how many steps are done, of how many, and what comes next. A rival that fails is
-    noted, and the rest goes on. Raises InputError for unknown rivals, MissingExtraError.
+    report: is told how many steps are done, of how many, and what comes next. A rival that fails
+    is noted, and the rest goes on. Raises InputError for unknown rivals, MissingExtraError.
     """
     images_NHWC = pixels_of(images)
     chosen = find_rivals(rivals)

@@ -46,7 +46,7 @@ def page(title: str, sections: Iterable[str]) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: Sequence[str] = ()) -> str:
-    """A table of texts; columns are numbers, to the right, but for the first one and those of `texts`."""
+    """A table. Columns are numbers, set to the right, but for the first and those of `texts`."""
     kinds = ["" if i == 0 or name in texts else ' class="number"' for i, name in enumerate(header)]
 
     def line(tag: str, cells: Sequence[str]) -> str:
@@ -57,7 +57,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: Sequen
 
 
 def pictures(images_NHWC: Iterable[Images]) -> str:
-    """Images side by side: PNG files of their own size, which the browser enlarges without smoothing."""
+    """Images side by side: PNG files of their own size, which the browser enlarges unsmoothed."""
     return f'<div class="pictures">{"".join(map(_picture, images_NHWC))}</div>'
 
 
@@ -107,12 +107,13 @@ def _text(x: float, y: float, text: str, anchor: str, colour: str = "#222") -> s
 
 
 def bins_of(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Round limits of at most MOST_BINS equal bins (B+1,), and how many whole numbers lie in each (B,).
+    """Round limits of at most MOST_BINS equal bins (B+1,), and how many values lie in each (B,).
 
-    A bin has its lower limit, and not its upper one.
+    The lower limit of a bin belongs to it, the upper one does not.
     """
     low, high = int(values.min()), int(values.max())
-    step = round_step(high - low, MOST_BINS - 2)  # the first and the last bin may reach beyond the values
+    # The first and the last bin may reach beyond the values.
+    step = round_step(high - low, MOST_BINS - 2)
     edges = np.arange(low // step, high // step + 2) * step
     counts = np.bincount((values - edges[0]) // step, minlength=len(edges) - 1)
     return edges, counts

@@ -136,7 +136,7 @@ def _lossless(bench: Bench) -> list[str]:
 
 
 def _matched(bench: Bench) -> list[str]:
-    """The same images from every lossy curve, at the bytes nearest to the middle one of compressnet's points."""
+    """The same images from every lossy curve, at about the bytes of compressnet's middle point."""
     own = [point for point in bench.points if point.effort is not None]
     if not own:
         return []

@@ -60,7 +60,7 @@ def evaluate(
     backend: BackendOption = BackendChoice.onnx,
     threads: ThreadsOption = None,
 ) -> None:
-    """Measure a codec on images: four ways through it (at quality 100 there is one), and the bytes on disk."""
+    """Measure a codec on images: four ways through it (one at quality 100), and bytes on disk."""
     from compressnet import api
     from compressnet.archive.writing.settings import BLOCK_IMAGES
     from compressnet.bench.evaluate import evaluate as measure
@@ -110,7 +110,7 @@ def bench(
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Compare compressnet with other codecs: curves, BD-rates, lossless figures, times and a page with all of it."""
+    """Compare compressnet with other codecs: curves, BD-rates, lossless figures and times."""
     from compressnet import api
     from compressnet.bench.measure import run_bench, run_lossless
     from compressnet.bench.report import write_bench

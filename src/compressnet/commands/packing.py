@@ -155,7 +155,7 @@ def advise(
     as_json: JsonOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Say whether compressnet is worth it for these images, with bytes beside those of other formats."""
+    """Compare sizes with zstd, AVIF, WebP, JPEG XL and PNG, and recommend one."""
     from compressnet.packing import pack as packing
     from compressnet.packing.options import PackOptions
 

@@ -1,4 +1,4 @@
-"""What a user sees of a training: a live table of held-out figures beside those of general codecs, on a terminal."""
+"""What a user sees of a training: a live table of held-out figures beside general codecs'."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ COMPARED_QUALITIES = (5, 25, 45, 65, 80, 92)
 
 
 class RivalCurves:
-    """Bytes an image of general codecs' mosaics by PSNR, measured on a thread of its own while something else runs."""
+    """Bytes an image that general codecs' mosaics take at a PSNR.
+
+    They are measured on a thread of their own while something else runs.
+    """
 
     def __init__(self, held_out: Sequence[NDArray[np.uint8]]) -> None:
         self._curves: dict[str, list[tuple[float, float]]] = {}
@@ -43,7 +46,8 @@ class RivalCurves:
             if codec.matching is None or codec.missing() is not None:
                 continue
             setting = {**codec.matching.variants(channels)[0], **codec.matching.quick}
-            with contextlib.suppress(Exception):  # a rival that fails is left out of a table that is no result
+            # A rival that fails is left out: the table is no result.
+            with contextlib.suppress(Exception):
                 points: list[tuple[float, float]] = []
                 for quality in COMPARED_QUALITIES:
                     found = measure(groups, codec.encode_mosaic, {**setting, "quality": quality})
@@ -64,7 +68,7 @@ class RivalCurves:
 
 
 def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
-    """Figures at three qualities on held-out images, beside what general codecs take at the same PSNR."""
+    """Figures at three qualities on held-out images, beside general codecs at the same PSNR."""
     from rich.table import Table
 
     table = Table(title=f"{progress.network}: {progress.share:.0%}, {progress.epoch:.1f} epochs, held-out images")
@@ -85,7 +89,10 @@ def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
 
 @contextlib.contextmanager
 def watched_training(*, quiet: bool, curves: RivalCurves | None = None) -> Generator[Callable[[Any], None]]:
-    """Gives what takes a training's `Progress`: tables that replace one another, on stderr where that is a terminal."""
+    """Gives what takes a training's `Progress`: tables that replace one another, on stderr.
+
+    Nothing is shown where that is no terminal.
+    """
     if quiet or not errors_console.is_terminal:
         yield lambda _: None
         return

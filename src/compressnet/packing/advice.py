@@ -2,8 +2,8 @@
 
     archive and codec, in bytes  ->  the same images in other codecs at the same PSNR  ->  Advice
 
-Rivals are measured on a sample where the collection is large or the time is limited; the advice says
-on how many images, and what it left out.
+Rivals are measured on a sample where the collection is large or the time is limited; the advice
+says on how many images, and what it left out.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Advice:
     """The same in words; empty where all images were measured."""
     best_rival: str
     break_even_images: int | None
-    """From so many images like these on, compressnet with its codec is smaller than the best rival.
+    """From so many such images on, compressnet with its codec is smaller than the best rival.
 
     None if it never is.
     """
@@ -108,15 +108,15 @@ def advise(
 ) -> Advice:
     """Compare images (N,H,W[,C]), one array for each shape, with what they take in other codecs.
 
-    payload_bytes, psnr_db: what the collection takes in compressnet, and the PSNR that it has then;
-    None where nothing was lost, and then rivals may lose nothing either.
+    payload_bytes, psnr_db: what the collection takes in compressnet, and the PSNR that it has
+    then; None where nothing was lost, and then rivals may lose nothing either.
     codec_bytes: of the codec; 0 for one that the user has anyway.
     scale: images of the collection for one of these, where these are a sample.
     packed_images: how many of the collection compressnet was measured on, if not on all.
     sample_px: rivals are measured on about so many pixels.
-    budget_s: about how long that may take, by `clock`; None: no limit. With less time the sample is
-    smaller, and rivals for which none is left are left out. All pixels as one stream, the quickest,
-    are always measured.
+    budget_s: about how long that may take, by `clock`; None: no limit. With less time the sample
+    is smaller, and rivals that time does not suffice for are left out and named. The byte codec,
+    the quickest, is always measured.
     report: is told what comes next.
     Rivals that are not installed, or fail, are left out and named. Raises InputError.
     """
@@ -162,7 +162,7 @@ def advise(
 def _measure_stream(
     groups: Sequence[Group], sample_px: int, budget: Budget, report: Report
 ) -> tuple[_Measured, list[str]]:
-    """All pixels of a shape as one stream, by zstd, or by what the standard library has; and why so."""
+    """All pixels of a shape as one stream: zstd, or xz and a remark that zstd is not there."""
     name, rival = "zstd -19", ZSTD
     remark: list[str] = []
     if not can_import(rival.needs):
@@ -187,7 +187,7 @@ def _measure_pictures(
 ) -> list[_Measured | str]:
     """What each picture codec takes, or why it is left out.
 
-    The last one, the quickest, comes first, so that what it leaves of its time is there for the others.
+    The last one, the quickest, is measured first: what it leaves of its time is for the others.
     """
     found: list[_Measured | str] = []
     for left, codec in zip(range(len(codecs), 0, -1), reversed(codecs), strict=True):

@@ -40,7 +40,7 @@ class Checked:
 
 
 def check_against(archive: Archive, collection: Collection, images: int = CHECKED_IMAGES) -> Checked:
-    """Compare up to `images` evenly spread images of an archive with the collection's, which is read.
+    """Compare up to `images` evenly spread images of an archive with those of a collection.
 
     Raises InputError, CorruptError.
     """

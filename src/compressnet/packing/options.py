@@ -71,7 +71,7 @@ class Packed:
     quality: int | None
     """None where all images are stored."""
     psnr: float | None
-    """In dB, over the collection or a sample of it, hidden colour left out; None for perfect images."""
+    """In dB, of the images or a sample, hidden colour left out; None for perfect images."""
     missed: str | None
     """Why a target was missed."""
     why_untrained: str | None

@@ -65,8 +65,9 @@ def pack(
 ) -> Packed:
     """Train a codec on a collection, and write the collection with it to `output`.
 
-    Images of kinds that are not trained on are stored without loss; with too few images in all, all
-    of them are. Raises InputError, MissingExtraError without torch, TrainingInterrupted on Ctrl-C.
+    Images of kinds that are not trained on are stored without loss; with too few images in all,
+    all of them are. Raises InputError, MissingExtraError without torch, TrainingInterrupted on
+    Ctrl-C.
     """
     training = import_training()
     path = codec_path(output)
@@ -110,8 +111,9 @@ def pack_with(
 ) -> Packed:
     """Write a collection with a codec that is there, and compare.
 
-    A shipped codec is not embedded, and costs nothing. budget_s: about how long all of this may take
-    by `clock`; where coding the collection takes longer, a sample of it is packed and judged.
+    A shipped codec is not embedded, and costs nothing.
+    budget_s: about how long all of this may take by `clock`; where coding the whole collection
+    would take too much of it, a sample is packed and judged.
     Raises InputError, CodecError.
     """
     budget = start_budget(budget_s, clock)
@@ -126,7 +128,10 @@ def pack_with(
 def _train(
     training: ModuleType, gathered: Gathered | str, path: Path, options: PackOptions, watcher: Watcher, *, resume: bool
 ) -> _Trained:
-    """Train the codec of a collection, unless it is there already, or a text says why there is none."""
+    """Train the codec of a collection, unless it is there already.
+
+    gathered: what is trained on, or why nothing is.
+    """
     if isinstance(gathered, str):
         return _Trained(codec=None, why_untrained=gathered, left_out=[], seconds=0)
     began_s = time.monotonic()
@@ -137,7 +142,8 @@ def _train(
             holdout=training.holdout_of(gathered),
             seed=options.seed,
             threads=options.threads,
-            target_psnr=None if options.has_bounds else options.target_psnr,  # bounds may need high qualities
+            # Bounds may need higher qualities than the target.
+            target_psnr=None if options.has_bounds else options.target_psnr,
         )
         report = watcher.training
         if options.lossless:

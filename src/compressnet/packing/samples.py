@@ -1,4 +1,4 @@
-"""Samples of a collection that are taken while it is read for something else, which spares reads."""
+"""Samples of a collection, kept while it is read for something else."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Job:
 
     collection: Collection
     images: int
-    """Of the collection that is judged; `collection` has fewer where it is a sample of that one."""
+    """Of the collection that is judged; `collection` has fewer where it is a sample of it."""
     output: Path
     options: PackOptions
     watcher: Watcher
@@ -121,7 +121,7 @@ def _write(job: Job, quality: int | None, checked: Tap, compared: Tap) -> Writte
 def with_advice(
     packed: Packed, job: Job, sample: Sequence[Images], budget_s: float | None, clock: Clock = time.monotonic
 ) -> Packed:
-    """Compare what the collection takes with what a sample of it says of rivals. Raises InputError."""
+    """Compare what the collection takes with what rivals take for a sample. Raises InputError."""
     if not job.options.advise:
         return packed
     payload_bytes = packed.written.archive_bytes - packed.codec_bytes

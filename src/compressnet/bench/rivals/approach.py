@@ -28,9 +28,9 @@ def approach(
 ) -> AtPsnr | None:
     """Bytes at a PSNR, from the quality that gives it or from the two around it.
 
-    at: measures a quality. guess, step: where to begin, and how far to go first; steps double until
-    the PSNR lies between two qualities. The lowest quality counts where even that is better than
-    the PSNR; None where the highest stays below it.
+    at: measures a quality. guess, step: where to begin, and how far to go first; steps double
+    until the PSNR lies between two qualities. The lowest quality counts where even that is better
+    than the PSNR; None where the highest stays below it.
     """
     low, high = qualities
     below: int | None = None

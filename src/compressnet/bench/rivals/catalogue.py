@@ -40,7 +40,8 @@ def _qualities(*values: int, **others: Any) -> tuple[Setting, ...]:
 def _avif_variants(channels: int) -> Sequence[Setting]:
     """Tunings of AVIF's encoder.
 
-    By default it tunes for the eye, which PSNR does not reward, and rarely takes images for drawings.
+    By default it tunes for the eye, which PSNR does not reward, and rarely takes images for
+    drawings.
     """
     subsampling = "4:0:0" if channels <= 2 else "4:4:4"
     tunes = ({}, {"tune": "psnr"}, {"tune-content": "screen"}, {"tune": "psnr", "tune-content": "screen"})

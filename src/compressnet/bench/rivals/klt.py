@@ -1,9 +1,9 @@
-"""The linear learned rival: KLT (PCA), uniform quantization, adaptive entropy coding in real bytes.
+"""The linear learned rival: KLT (PCA), uniform quantization and adaptive entropy coding.
 
-The transform is fitted to the very images that are coded, and its bytes are not counted, as those of
-a codec are not: this is the rival's best case. Every component has counts of its own, which begin
-flat and learn from the images coded so far, a chunk of images at a time; the component's largest
-value is sent first.
+The transform is fitted to the very images that are coded, and its bytes are not counted, as those
+of a codec are not: this is the rival's best case. Every component has counts of its own, which
+begin flat and learn from the images coded so far, a chunk of images at a time; the component's
+largest value is sent first.
 
 Axes: N images, P pixels times channels, K components, A symbols of an alphabet.
 """

@@ -1,11 +1,11 @@
 """What a collection takes in a general picture codec at a given PSNR.
 
     few images, quick setting  ->  the best variant, and a quality near the PSNR
-    all images, slow setting   ->  the quality that has the PSNR, from there on
-    all images, lossless       ->  counts wherever it is smaller, and alone where nothing may be lost
+    all images, slow setting   ->  the quality that has the PSNR, looked for from there on
+    all images, lossless       ->  counts where it is smaller, or where nothing may be lost
 
-Where no quality comes within 0.1 dB, the bytes are interpolated between two neighbours. "All images"
-are a sample of a large collection, and a smaller one where the time is limited.
+Where no quality comes within 0.1 dB, the bytes are interpolated between two neighbours. "All
+images" are a sample of a large collection, and a smaller one where the time is limited.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Matched:
     """In dB; None where the pixels are those of the originals."""
     setting: str
     interpolated: bool
-    """Whether no setting gives this PSNR; the bytes lie between those of the two that are named."""
+    """Whether no setting gives this PSNR, so that the bytes lie between those of two settings."""
     measured_images: int
     measured_share: float
     """How much of the collection's images that is; the bytes are scaled from those."""
@@ -105,7 +105,7 @@ def match_groups(
 ) -> Matched | None:
     """As `mosaic_at`, of groups; without loss where `psnr_db` is None.
 
-    A limited budget makes the samples smaller. Raises OutOfTimeError where even that is not enough.
+    A limited budget makes the samples smaller. Raises OutOfTimeError where that is not enough.
     """
     if psnr_db is not None:
         require_psnr(psnr_db)
@@ -204,7 +204,7 @@ class _Search:
             at = self._measured_once(self._few, {**self._matching.quick, **variant})
             try:
                 point = approach(at, psnr_db, qualities, guess=guess, step=_FIRST_STEP)
-            except (OSError, ValueError, RuntimeError) as error:  # an encoder that does not know this variant
+            except (OSError, ValueError, RuntimeError) as error:  # the encoder lacks this variant
                 failure = error
                 continue
             tried += 1

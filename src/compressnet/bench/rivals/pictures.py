@@ -1,7 +1,7 @@
 """Picture codecs: how one is described, and how a collection is coded with it.
 
-A collection is one mosaic, which spares the headers of the files, or one file for each image. Files
-are saved and opened in memory.
+A collection is one mosaic, which spares the headers of the files, or one file for each image.
+Files are saved and opened in memory.
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -121,7 +121,7 @@ def unmosaic(picture: Images, shape: tuple[int, ...]) -> Images:
 
 
 def save_picture(picture_HWC: Images, setting: Setting, pillow_format: str) -> bytes:
-    """A picture of 1 to 4 channels as a file of Pillow's. Raises InputError for JPEG with alpha."""
+    """A picture of 1 to 4 channels as a file by Pillow. Raises InputError for JPEG with alpha."""
     if pillow_format == "JPEG" and has_alpha(picture_HWC.shape[2]):
         raise InputError("JPEG has no alpha; leave jpeg out of --rivals for these images")
     stream = io.BytesIO()

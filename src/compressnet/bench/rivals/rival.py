@@ -54,7 +54,7 @@ def can_import(module: str | None) -> bool:
 
 
 def setting_text(setting: Setting) -> str:
-    """`speed 4, subsampling 4:4:4, tune psnr`: what is on as its name alone, what is off left out."""
+    """`speed 4, lossless, tune psnr`: what is on is its name alone, what is off is left out."""
     parts: list[str] = []
     for key, value in setting.items():
         if isinstance(value, dict):

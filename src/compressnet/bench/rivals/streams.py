@@ -1,4 +1,4 @@
-"""Byte codecs as rivals: all pixels as one stream, or each image alone with a dictionary that all share."""
+"""Byte codecs: all pixels as one stream, or each image alone with a dictionary for all."""
 
 from __future__ import annotations
 
