@@ -170,7 +170,7 @@ def test_with_time_enough_a_budget_changes_nothing() -> None:
 
 
 def test_with_less_time_rivals_are_measured_on_a_sample() -> None:
-    told = limited(55, sprites(4000, side_px=8, channels=3), psnr_db=20)
+    told = limited(25, sprites(4000, side_px=8, channels=3), psnr_db=20)
     assert [row.name for row in told.rows][-2:] == ["WebP", "PNG"]
     assert not told.left_out
     assert 0 < told.sampled_images < 4000

@@ -33,7 +33,7 @@ def test_bytes_are_those_of_the_collection_and_nothing_is_lost() -> None:
     assert taken.mse == 0
 
 
-@pytest.mark.parametrize(("budget_s", "share"), [(1, None), (4, 3), (5, 4), (1000, 0)])
+@pytest.mark.parametrize(("budget_s", "share"), [(0, None), (1, None), (4, 3), (5, 4), (1000, 0)])
 def test_a_sample_is_as_large_as_time_allows(budget_s: float, share: int | None) -> None:
     """Measuring the few takes a second: what is left is enough for so many times as much, or for all (0)."""
     clock = Clock()

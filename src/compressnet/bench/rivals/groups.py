@@ -117,6 +117,8 @@ def sample_in_time(
     whole = sampled(groups, sample_px)
     if not budget.is_limited or count_pixels(whole) <= count_pixels(few):
         return whole
+    if budget.left_s() == 0:
+        return few
     before_s = budget.left_s()
     try_few()
     left_s = budget.left_s()
