@@ -120,7 +120,7 @@ def test_alpha_comes_through_all_lossy_rivals_but_jpeg(name: str, channels: int)
 
 
 def test_klt_costs_about_its_entropy_and_decodes_to_its_step(mnist: np.ndarray) -> None:
-    coded = encode_klt(mnist[..., None], 40)
+    coded = encode_klt(mnist[..., None], {"step": 40})
     decoded = coded.decode()
     mse = np.square(decoded.astype(float) - mnist[..., None]).mean()
     assert 12 < mse < 40**2 / 12  # clamping and dead components only help

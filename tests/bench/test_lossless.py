@@ -14,7 +14,7 @@ from compressnet.bench.archives import measure_lossless
 from compressnet.bench.lossless import HEADER, best_rows, lossless_rows
 from compressnet.bench.measure import run_bench, run_lossless
 from compressnet.bench.points import Failure
-from compressnet.bench.report import write_lossless
+from compressnet.bench.report import write_bench
 from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.errors import InputError
@@ -113,7 +113,7 @@ def test_the_whole_benchmark_has_the_point_too(lossless_codec: Codec, mnist: np.
 
 def test_the_files(lossless_codec: Codec, mnist: np.ndarray, tmp_path: Path) -> None:
     bench = run_lossless(mnist[:30], "<mnist>", lossless_codec, rivals=["bz2", "jpegls"])
-    document = write_lossless(bench, tmp_path / "out")
+    document = write_bench(bench, tmp_path / "out")
     assert document == json.loads((tmp_path / "out" / "bench.json").read_text())
     assert set(document) == {"source", "codec", "images", "points", "bd_rate", "lossless", "failures"}
     assert document["bd_rate"] == []
@@ -127,13 +127,14 @@ def test_the_files(lossless_codec: Codec, mnist: np.ndarray, tmp_path: Path) -> 
         "encode_images_per_s",
         "decode_images_per_s",
     }
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["bench.json", "report.html"]
     page = (tmp_path / "out" / "report.html").read_text()
     for words in ("Lossless", "compressnet lossless", "quality 100", "jpegls", "bits/pixel", "&lt;mnist&gt;"):
         assert words in page
     assert "Failures" not in page
     failure = Failure(codec="bz2", mode="stream", setting="level 9", error="it fell over")
     failed = replace(bench, points=[], failures=[failure])
-    write_lossless(failed, tmp_path / "failed")
+    write_bench(failed, tmp_path / "failed")
     page = (tmp_path / "failed" / "report.html").read_text()
     assert "Failures" in page
     assert "bits/pixel" not in page

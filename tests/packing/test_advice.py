@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressnet.bench.rivals.mosaics import PICTURE_CODECS
+from clocks import Clock
+from compressnet.bench.rivals.catalogue import MATCHED_CODECS
 from compressnet.errors import InputError
 from compressnet.packing.advice import Advice, advise
 from drawings import sprites
 
-QUICK = [codec for codec in PICTURE_CODECS if codec.name in ("WebP", "PNG")]
+QUICK = [codec for codec in MATCHED_CODECS if codec.title in ("WebP", "PNG")]
 
 
 def advice(payload_bytes: int, codec_bytes: int, images: np.ndarray | None = None) -> Advice:
@@ -93,7 +94,7 @@ def test_break_even_is_the_first_number_of_images_that_pays(payload_bytes: int, 
 def test_what_is_not_installed_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
-    codecs = [codec for codec in PICTURE_CODECS if codec.name in ("JPEG XL", "PNG")]
+    codecs = [codec for codec in MATCHED_CODECS if codec.title in ("JPEG XL", "PNG")]
     told = advise([sprites(20)], psnr_db=30, payload_bytes=500, codec_bytes=0, codecs=codecs)
     assert [row.name for row in told.rows] == ["compressnet", "raw pixels", "xz -9e", "PNG"]
     assert told.left_out == (
@@ -129,3 +130,61 @@ def test_a_psnr_that_cannot_be_matched_is_refused(psnr_db: float) -> None:
 def test_bytes_that_cannot_be_are_refused() -> None:
     with pytest.raises(InputError, match="0 bytes of payload and 5 of codec"):
         advice(0, 5)
+
+
+def limited(budget_s: float, images: np.ndarray, psnr_db: float = 30) -> Advice:
+    """Advice within a budget, where every measurement takes a second."""
+    clock = Clock()
+    return advise(
+        [images],
+        psnr_db=psnr_db,
+        payload_bytes=500,
+        codec_bytes=0,
+        codecs=QUICK,
+        budget_s=budget_s,
+        clock=clock,
+        report=clock.tick,
+    )
+
+
+def test_without_time_only_the_quickest_is_measured_and_the_others_are_named() -> None:
+    told = limited(0, sprites(40))
+    assert [row.name for row in told.rows] == ["compressnet", "raw pixels", "zstd -19"]
+    assert told.left_out == tuple(f"{name} is not measured: there was no time left for it" for name in ("WebP", "PNG"))
+
+
+def test_what_fits_is_measured_and_the_rest_is_named() -> None:
+    told = limited(6, sprites(40))
+    assert [row.name for row in told.rows] == ["compressnet", "raw pixels", "zstd -19", "PNG"]
+    assert told.left_out == ("WebP is not measured: there was no time left for it",)
+
+
+def test_with_time_enough_a_budget_changes_nothing() -> None:
+    images = sprites(700, side_px=8)
+    told, unlimited = (
+        limited(10_000, images),
+        advise([images], psnr_db=30, payload_bytes=500, codec_bytes=0, codecs=QUICK),
+    )
+    assert told == unlimited
+    assert (told.sampled_images, told.packed_images, told.sampling) == (700, 700, "")
+
+
+def test_with_less_time_rivals_are_measured_on_a_sample() -> None:
+    told = limited(25, sprites(4000, side_px=8, channels=3), psnr_db=20)
+    assert [row.name for row in told.rows][-2:] == ["WebP", "PNG"]
+    assert not told.left_out
+    assert 0 < told.sampled_images < 4000
+    assert told.sampling == f"rivals were measured on {told.sampled_images:,} to 4,000 of 4,000 images"
+    assert "scaled from" in told.rows[-2].note
+
+
+def test_what_was_sampled_is_told() -> None:
+    images = sprites(40)
+    common = {"psnr_db": 30, "payload_bytes": 500, "codec_bytes": 0, "codecs": QUICK}
+    told = advise([images], scale=10, **common)
+    assert (told.images, told.sampled_images, told.packed_images) == (400, 40, 400)
+    assert told.sampling == "rivals were measured on 40 of 400 images"
+    assert all(row.note.endswith("scaled from 10% of the images") for row in told.rows[3:])
+    told = advise([images], scale=10, packed_images=80, **common)
+    assert told.sampling == "compressnet was measured on 80 of 400 images, its rivals on 40"
+    assert json.loads(json.dumps(told.to_json()))["packed_images"] == 80

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ import pytest
 
 import compressnet
 from compressnet.images import Collection, open_collection, write_collection
-from compressnet.packing.pack import PackOptions, codec_path, pack, pack_with
+from compressnet.packing.options import PackOptions
+from compressnet.packing.pack import codec_path, pack, pack_with
 from compressnet.training.common.options import TrainingInterrupted
 from conftest import CONFORMANCE
 from drawings import sprites
@@ -85,6 +89,57 @@ def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
         assert psnr > 20
 
 
+def test_a_collection_is_read_twice(tmp_path: Path) -> None:
+    """Once to gather what is trained on, once to write it; with a target, and checked and compared."""
+    reads: list[int] = []
+
+    def batches() -> Iterator[np.ndarray]:
+        reads.append(1)
+        return COLLECTION.batches()
+
+    counted = replace(COLLECTION, batches=batches)
+    options = replace(QUICK, quality=None, target_psnr=24, advise=True)
+    packed = pack(counted, tmp_path / "a.cnet", options, Silent())
+    assert len(reads) == 2
+    assert packed.advice is not None
+    assert packed.advice.images == 483
+
+
+def test_with_a_codec_a_collection_is_read_once(tmp_path: Path, mnist: np.ndarray) -> None:
+    reads: list[int] = []
+
+    def batches() -> Iterator[np.ndarray]:
+        reads.append(1)
+        return iter([mnist[:40]])
+
+    digits = Collection(name="digits", count=40, batches=batches)
+    packed = pack_with("mnist", digits, tmp_path / "a.cnet", PackOptions(preset="fast", effort=1), Silent())
+    assert len(reads) == 1
+    assert packed.advice is not None
+    assert (packed.advice.packed_images, packed.advice.sampling) == (40, "")
+
+
+def test_in_little_time_a_sample_is_packed_and_judged(tmp_path: Path, mnist: np.ndarray) -> None:
+    """The clock moves by a hundredth of a second whenever it is read."""
+    digits = Collection(name="digits", count=1000, batches=lambda: iter([mnist[:500], mnist[500:1000]]))
+    ticks = count(step=0.01)
+    packed = pack_with(
+        "mnist",
+        digits,
+        tmp_path / "a.cnet",
+        PackOptions(preset="fast", effort=1),
+        Silent(),
+        budget_s=0.2,
+        clock=lambda: next(ticks),
+    )
+    assert packed.advice is not None
+    assert images_in(tmp_path / "a.cnet") == packed.advice.packed_images < 1000
+    assert packed.advice.images == 1000
+    assert f"compressnet was measured on {packed.advice.packed_images:,} of 1,000 images" in packed.advice.sampling
+    scaled = packed.written.archive_bytes * 1000 / packed.advice.packed_images
+    assert packed.advice.payload_bytes == round(scaled)
+
+
 @pytest.mark.slow
 def test_a_target_is_reached_or_its_miss_is_told(tmp_path: Path) -> None:
     options = PackOptions(preset="fast", minutes=0.1, target_psnr=26, effort=1, threads=1, advise=False)
@@ -121,7 +176,7 @@ def test_kinds_that_cannot_be_trained_on_are_stored_and_told(tmp_path: Path) -> 
     tiny = sprites(5, side_px=6)
     both = Collection(name="both", count=485, batches=lambda: iter([SMALL, LARGE, tiny]))
     packed = pack(both, tmp_path / "a.cnet", QUICK, Silent())
-    assert packed.left_out == ["5 images of 6x6x4: sides from 8 to 64 pixels are trained on"]
+    assert packed.left_out == ["5 images of 1 size are left out: sides from 8 to 64 pixels are trained on"]
     assert packed.written.reasons == {"no network for 6x6x4": 5}
 
 

@@ -1,7 +1,8 @@
 """Rate-distortion curves: the Bjontegaard delta rate between two, and the figure of all.
 
-BD-rate: G. Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001; by the library
-`bjontegaard`, piecewise cubic (PCHIP), over the interval of PSNR that both curves have.
+BD-rate: G. Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33,
+2001; by the library `bjontegaard`, piecewise cubic (PCHIP), over the interval of PSNR that both
+curves have.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def _rising(points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _within(rate: np.ndarray, psnr: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """A curve cut to an interval of PSNR, its ends interpolated as the library does between points."""
+    """A curve cut to an interval of PSNR, its ends interpolated as the library interpolates."""
     from scipy.interpolate import PchipInterpolator
 
     interpolate = PchipInterpolator(psnr, np.log(rate))
@@ -75,7 +76,10 @@ def _within(rate: np.ndarray, psnr: np.ndarray, low: float, high: float) -> tupl
 
 
 def bd_rate(points: Sequence[Point], rival: Sequence[Point], interval: tuple[float, float] | None = None) -> BdRate:
-    """BD-rate of a curve against a rival's, over the PSNR that both have, within `interval` (dB) if one is given."""
+    """BD-rate of a curve against a rival's, over the PSNR that both have.
+
+    interval: in dB; nothing outside of it counts.
+    """
     import bjontegaard
 
     names = {"curve": points[0].curve, "rival": rival[0].curve}

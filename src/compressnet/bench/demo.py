@@ -43,7 +43,10 @@ class DemoResult:
 
 
 def run_demo(codec: Codec, folder: Path, report: Callable[[str], None] = lambda _: None) -> DemoResult:
-    """Pack, read one image, unpack all, evaluate, draw; writes two files into `folder`. Raises InputError."""
+    """Pack, read one image, unpack all, evaluate and draw; writes two files into `folder`.
+
+    Raises InputError.
+    """
     images = open_collection("mnist").load()
     labels = read_labels(sample("mnist-t10k-labels-idx1-ubyte.gz"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Lossless coding in the benchmark: compressnet at quality 100, and the table of all that lose nothing."""
+"""The benchmark's table of lossless codecs, compressnet at quality 100 among them."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""The benchmark: compressnet and its rivals over a grid of settings, every byte real, every pixel decoded."""
+"""The benchmark: compressnet and its rivals at many settings, all coded and decoded for real.
+
+images, codec, names of rivals  ->  steps  ->  a Point or a Failure each  ->  Bench
+"""
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from compressnet.bench.archives import measure_archive, measure_lossless
 from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Failure, Inspected, Point
 from compressnet.bench.rivals.catalogue import find_lossless_rivals, find_rivals
 from compressnet.bench.rivals.pictures import pixels_of
-from compressnet.bench.rivals.rival import Rival, setting_text
+from compressnet.bench.rivals.rival import Rival, Setting, setting_text
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.container import Container
@@ -28,10 +30,18 @@ from compressnet.images.metrics import compare, mse_per_image
 
 EFFORTS = (1, 5, 9)
 SINGLE_IMAGES = 1000
-"""Rivals with a file for each image get only so many: what they take per image does not depend on it."""
+"""Rivals with a file for each image get only so many: their bytes an image do not depend on it."""
 SEARCHED_IMAGES = 2000
 """Efforts above 1 get only so many, chosen at random with a fixed seed."""
 Report = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """One measurement to come."""
+
+    title: str
+    measure: Callable[[], Point | Failure]
 
 
 def run_bench(
@@ -42,42 +52,20 @@ def run_bench(
     rivals: Sequence[str] | None = None,
     efforts: Sequence[int] = EFFORTS,
     qualities: Sequence[int] | None = None,
-    report: Report = lambda _done, _total, _name: None,
+    report: Report = lambda _done, _total, _title: None,
 ) -> Bench:
-    """Measure on images (N,H,W[,C]); `report` is told what is done, of how much, and what comes next.
+    """Measure curves, and what loses nothing, on images (N,H,W) or (N,H,W,C).
 
-    Raises InputError for unknown rivals, MissingExtraError. A rival that fails is noted, and the rest goes on.
+    report: is told how many steps are done, of how many, and what comes next. A rival that fails
+    is noted, and the rest goes on. Raises InputError for unknown rivals, MissingExtraError.
     """
     images_NHWC = pixels_of(images)
     chosen = find_rivals(rivals)
-    low, high = codec.qualities
-    grid = sorted({*range(low, high + 1, 9), codec.default_quality, high}) if qualities is None else list(qualities)
-    own_lossless = codec.why_not(kind_of(images_NHWC), LOSSLESS_QUALITY) is None
-    begin = _steps(len(grid) * len(efforts) + own_lossless + _settings(chosen), report)
-    points: list[Point] = []
-    few = images_NHWC
-    if len(images_NHWC) > SEARCHED_IMAGES:
-        picked = np.random.default_rng(0).choice(len(images_NHWC), SEARCHED_IMAGES, replace=False)
-        few = images_NHWC[np.sort(picked)]
-    for effort in efforts:
-        for quality in grid:
-            begin(f"{COMPRESSNET}, effort {effort}, quality {quality}")
-            points.append(
-                _measure_own(images_NHWC if effort == 1 else few, images_NHWC[:SHOWN_IMAGES], codec, quality, effort)
-            )
-    if own_lossless:
-        begin(f"{COMPRESSNET}, lossless")
-        points.append(measure_lossless(images_NHWC, codec))
-    rival_points, failures = _measure_rivals(chosen, images_NHWC, begin)
-    return Bench(
-        source=source,
-        codec=codec.name,
-        images=len(images_NHWC),
-        originals=images_NHWC[:SHOWN_IMAGES],
-        points=points + rival_points,
-        failures=failures,
-        inspected=inspect(images_NHWC, codec, codec.default_quality, 1),
-    )
+    steps = _curve_steps(images_NHWC, codec, efforts, qualities)
+    if codec.why_not(kind_of(images_NHWC), LOSSLESS_QUALITY) is None:
+        steps.append(_lossless_step(images_NHWC, codec))
+    bench = _run([*steps, *_rival_steps(images_NHWC, chosen)], images_NHWC, source, codec, report)
+    return replace(bench, inspected=inspect(images_NHWC, codec, codec.default_quality, 1))
 
 
 def run_lossless(
@@ -86,59 +74,85 @@ def run_lossless(
     codec: Codec,
     *,
     rivals: Sequence[str] | None = None,
-    report: Report = lambda _done, _total, _name: None,
+    report: Report = lambda _done, _total, _title: None,
 ) -> Bench:
-    """As `run_bench`, of what loses nothing; a codec that cannot code these images without loss is a failure."""
+    """Measure only what loses nothing, otherwise as `run_bench`.
+
+    A codec that cannot code these images without loss is noted as a failure.
+    """
     images_NHWC = pixels_of(images)
     chosen = find_lossless_rivals(rivals)
-    begin = _steps(1 + _settings(chosen), report)
-    begin(f"{COMPRESSNET}, lossless")
+    steps = [_lossless_step(images_NHWC, codec), *_rival_steps(images_NHWC, chosen)]
+    return _run(steps, images_NHWC, source, codec, report)
+
+
+def _run(steps: Sequence[_Step], images_NHWC: Images, source: str, codec: Codec, report: Report) -> Bench:
+    """Do all steps."""
     points: list[Point] = []
     failures: list[Failure] = []
-    if codec.why_not(kind_of(images_NHWC), LOSSLESS_QUALITY) is None:
-        points.append(measure_lossless(images_NHWC, codec))
-    else:
-        kind = "x".join(map(str, images_NHWC.shape[1:]))
-        error = f"the codec {codec.name} does not code images of {kind} without loss"
-        failures.append(Failure(codec=COMPRESSNET, mode="archive", setting=f"quality {LOSSLESS_QUALITY}", error=error))
-    rival_points, rival_failures = _measure_rivals(chosen, images_NHWC, begin)
+    for done, step in enumerate(steps):
+        report(done, len(steps), step.title)
+        found = step.measure()
+        if isinstance(found, Point):
+            points.append(found)
+        else:
+            failures.append(found)
     return Bench(
         source=source,
         codec=codec.name,
         images=len(images_NHWC),
         originals=images_NHWC[:SHOWN_IMAGES],
-        points=points + rival_points,
-        failures=failures + rival_failures,
+        points=points,
+        failures=failures,
         inspected=None,
     )
 
 
-def _steps(total: int, report: Report) -> Callable[[str], None]:
-    """What is told the name of each step as it begins, and reports how many are done."""
-    done = itertools.count()
-    return lambda name: report(next(done), total, name)
+def _curve_steps(
+    images_NHWC: Images, codec: Codec, efforts: Sequence[int], qualities: Sequence[int] | None
+) -> list[_Step]:
+    """The codec at every effort and quality."""
+    low, high = codec.qualities
+    grid = sorted({*range(low, high + 1, 9), codec.default_quality, high}) if qualities is None else qualities
+    few = images_NHWC
+    if len(images_NHWC) > SEARCHED_IMAGES:
+        picked = np.random.default_rng(0).choice(len(images_NHWC), SEARCHED_IMAGES, replace=False)
+        few = images_NHWC[np.sort(picked)]
+    shown = images_NHWC[:SHOWN_IMAGES]
+    return [
+        _Step(
+            title=f"{COMPRESSNET}, effort {effort}, quality {quality}",
+            measure=partial(_measure_own, images_NHWC if effort == 1 else few, shown, codec, quality, effort),
+        )
+        for effort in efforts
+        for quality in grid
+    ]
 
 
-def _settings(rivals: Sequence[Rival]) -> int:
-    return sum(len(rival.settings) for rival in rivals)
+def _lossless_step(images_NHWC: Images, codec: Codec) -> _Step:
+    """The codec at quality 100."""
+
+    def measured() -> Point | Failure:
+        reason = codec.why_not(kind_of(images_NHWC), LOSSLESS_QUALITY)
+        if reason is None:
+            return measure_lossless(images_NHWC, codec)
+        return Failure(codec=COMPRESSNET, mode="archive", setting=f"quality {LOSSLESS_QUALITY}", error=reason)
+
+    return _Step(title=f"{COMPRESSNET}, lossless", measure=measured)
 
 
-def _measure_rivals(
-    rivals: Sequence[Rival], images_NHWC: Images, begin: Callable[[str], None]
-) -> tuple[list[Point], list[Failure]]:
-    """Every rival at every setting; those that fail are noted."""
-    points: list[Point] = []
-    failures: list[Failure] = []
-    for rival in rivals:
-        subset = images_NHWC[:SINGLE_IMAGES] if rival.mode == "single" else images_NHWC
-        for setting in rival.settings:
-            text = setting_text(setting)
-            begin(f"{rival.name}, {rival.mode}, {text}")
-            try:
-                points.append(_measure_rival(rival, subset, setting, text))
-            except Exception as error:  # a rival's failure is a result, whatever it raises
-                failures.append(Failure(codec=rival.name, mode=rival.mode, setting=text, error=repr(error)))
-    return points, failures
+def _rival_steps(images_NHWC: Images, rivals: Sequence[Rival]) -> list[_Step]:
+    """Every rival at every setting."""
+    return [
+        _Step(
+            title=f"{rival.name}, {rival.mode}, {setting_text(setting)}",
+            measure=partial(
+                _measure_rival, rival, images_NHWC[:SINGLE_IMAGES] if rival.mode == "single" else images_NHWC, setting
+            ),
+        )
+        for rival in rivals
+        for setting in rival.settings
+    ]
 
 
 def _measure_own(images_NHWC: Images, first_NHWC: Images, codec: Codec, quality: int, effort: int) -> Point:
@@ -146,15 +160,20 @@ def _measure_own(images_NHWC: Images, first_NHWC: Images, codec: Codec, quality:
     return replace(point, shown=codec.decompress(codec.compress(first_NHWC, quality, effort)))
 
 
-def _measure_rival(rival: Rival, images_NHWC: Images, setting: dict[str, Any], text: str) -> Point:
+def _measure_rival(rival: Rival, images_NHWC: Images, setting: Setting) -> Point | Failure:
+    """A rival at a setting; its failure is a result, whatever it raises."""
+    text = setting_text(setting)
     images_NHWC = clear_hidden(images_NHWC)
-    start = time.perf_counter()
-    coded = rival.encode(images_NHWC, setting)
-    middle = time.perf_counter()
-    decoded = coded.decode()
-    end = time.perf_counter()
-    if rival.lossless and not np.array_equal(clear_hidden(decoded), images_NHWC):
-        raise ValueError("decoded images differ from the originals, though the setting is lossless")
+    try:
+        start = time.perf_counter()
+        coded = rival.encode(images_NHWC, setting)
+        middle = time.perf_counter()
+        decoded = coded.decode()
+        end = time.perf_counter()
+        if rival.lossless and not np.array_equal(clear_hidden(decoded), images_NHWC):
+            raise ValueError("decoded images differ from the originals, though the setting is lossless")
+    except Exception as error:
+        return Failure(codec=rival.name, mode=rival.mode, setting=text, error=repr(error))
     figures = compare(images_NHWC, decoded)
     return Point(
         codec=rival.name,

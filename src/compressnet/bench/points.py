@@ -1,4 +1,4 @@
-"""What a benchmark measured: a point for each codec and setting, what failed, and an archive looked into."""
+"""What was measured: a point for each codec and setting, failures, and details of an archive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Point:
 
     codec: str
     mode: str
-    """`archive`, or a rival's (`coded.Mode`)."""
+    """`archive`, or a rival's (`rivals.rival.Mode`)."""
     setting: str
     lossless: bool
     effort: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -134,9 +135,10 @@ def train(
         if not quiet:
             for line in gathered.left_out_by_reason():
                 errors_console.print(line)
+    began_s = time.monotonic()
     _run(output, quiet, run, sets)
     if advise and not quiet:
-        _advise(output, collection, preset, threads, lossless)
+        _advise(output, collection, preset, threads, lossless, time.monotonic() - began_s)
 
 
 @guarded
@@ -164,15 +166,20 @@ def refine(
     _run(output, quiet, partial(training.refine, bundle, images, output, options, resume=resume), None)
 
 
-def _advise(codec: Path, collection: Collection, preset: PresetChoice, threads: int | None, lossless: bool) -> None:
-    """Pack the collection with the new codec, for a word on whether it was worth it."""
+def _advise(
+    codec: Path, collection: Collection, preset: PresetChoice, threads: int | None, lossless: bool, trained_s: float
+) -> None:
+    """Say whether the new codec was worth it, in no more time than its training took."""
     from compressnet.coding.coder import LOSSLESS_QUALITY
-    from compressnet.packing.pack import PackOptions, pack_with
+    from compressnet.packing.options import PackOptions
+    from compressnet.packing.pack import LEAST_ADVICE_S, pack_with
 
+    budget_s = max(trained_s, LEAST_ADVICE_S)
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=False) as say:
         quality = LOSSLESS_QUALITY if lossless else None
         options = PackOptions(preset=preset.value, quality=quality, effort=1, threads=threads)
-        packed = pack_with(codec, collection, Path(folder) / "advise.cnet", options, Watcher(lambda _: None, say))
+        target, watcher = Path(folder) / "advise.cnet", Watcher(lambda _: None, say)
+        packed = pack_with(codec, collection, target, options, watcher, budget_s=budget_s)
     assert packed.advice is not None
     tell_advice(packed.advice)
 

@@ -60,7 +60,7 @@ def evaluate(
     backend: BackendOption = BackendChoice.onnx,
     threads: ThreadsOption = None,
 ) -> None:
-    """Measure a codec on images: four ways through it (at quality 100 there is one), and the bytes on disk."""
+    """Measure a codec on images: four ways through it (one at quality 100), and bytes on disk."""
     from compressnet import api
     from compressnet.archive.writing.settings import BLOCK_IMAGES
     from compressnet.bench.evaluate import evaluate as measure
@@ -110,10 +110,10 @@ def bench(
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Compare compressnet with other codecs: curves, BD-rates, lossless figures, times and a page with all of it."""
+    """Compare compressnet with other codecs: curves, BD-rates, lossless figures and times."""
     from compressnet import api
     from compressnet.bench.measure import run_bench, run_lossless
-    from compressnet.bench.report import write_bench, write_lossless
+    from compressnet.bench.report import write_bench
     from compressnet.coding.coder import LOSSLESS_QUALITY
 
     if quality not in (None, LOSSLESS_QUALITY):
@@ -136,7 +136,7 @@ def bench(
             result = run_bench(images, source, loaded, rivals=chosen_rivals, efforts=chosen_efforts, report=tell)
         else:
             result = run_lossless(images, source, loaded, rivals=chosen_rivals, report=tell)
-    document = write_bench(result, output, interval) if quality is None else write_lossless(result, output)
+    document = write_bench(result, output, interval)
     if as_json:
         print(json.dumps(document))
     elif not quiet:

@@ -36,7 +36,10 @@ from compressnet.commands.tables import tell_advice
 from compressnet.commands.watching import Watcher
 
 if TYPE_CHECKING:
-    from compressnet.packing.pack import Packed
+    from compressnet.packing.options import Packed
+
+ADVICE_S = 600.0
+"""How long `advise` may take with a codec that is there; without one, as long as it trained."""
 
 
 @guarded
@@ -75,6 +78,7 @@ def pack(
     """Train a codec on images, and pack them with it into one file that opens anywhere."""
     from compressnet.images import read_labels
     from compressnet.packing import pack as packing
+    from compressnet.packing.options import PackOptions
     from compressnet.training import import_training
 
     if quality is not None and target_psnr is not None:
@@ -88,7 +92,7 @@ def pack(
     require_target_free(packing.codec_path(output), force=force or resume)
     training = import_training()
     collection = open_input(source)
-    options = packing.PackOptions(
+    options = PackOptions(
         preset=preset.value,
         quality=None if lossless else quality,
         target_psnr=target_psnr,
@@ -151,13 +155,14 @@ def advise(
     as_json: JsonOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Say whether compressnet is worth it for these images, with bytes beside those of other formats."""
+    """Compare sizes with zstd, AVIF, WebP, JPEG XL and PNG, and recommend one."""
     from compressnet.packing import pack as packing
+    from compressnet.packing.options import PackOptions
 
     if quality is not None and target_psnr is not None:
         fail("give either --quality or --target-psnr", USAGE)
     collection = open_input(source)
-    options = packing.PackOptions(
+    options = PackOptions(
         preset=preset.value,
         quality=quality,
         target_psnr=target_psnr,
@@ -171,7 +176,7 @@ def advise(
         if codec is None:
             packed = packing.pack(collection, output, options, watcher)
         else:
-            packed = packing.pack_with(codec, collection, output, options, watcher)
+            packed = packing.pack_with(codec, collection, output, options, watcher, budget_s=ADVICE_S)
     assert packed.advice is not None
     if as_json:
         print(json.dumps(packed.advice.to_json()))

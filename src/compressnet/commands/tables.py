@@ -23,8 +23,9 @@ def tell_advice(advice: Advice) -> None:
         psnr = "lossless" if row.psnr is None else f"{row.psnr:.2f}"
         table.add_row(row.name, str(row.total_bytes), f"{row.total_bytes / advice.images:.1f}", psnr, row.note)
     console.print(table)
-    for line in advice.left_out:
-        console.print(line)
+    for line in (*advice.left_out, advice.sampling):
+        if line:
+            console.print(line)
     if advice.break_even_images is not None:
         console.print(f"with its codec counted, compressnet is smaller from about {advice.break_even_images} images on")
     console.print(advice.sentence)
@@ -56,6 +57,8 @@ def print_evaluation(result: Evaluation) -> None:
         same = "every pixel came back as it was" if result.perfect else "THE PIXELS DIFFER"
     elif result.identical:
         same = "all four ways gave the same pixels, to the bit"
+        if result.lossless_images:
+            same += f", but for {result.lossless_images} images that the archive holds without loss, as that is smaller"
     elif result.effort > 1:
         same = "the archive's pixels differ, as its symbols were searched for"
     else:

@@ -1,4 +1,4 @@
-"""What a user sees of a training: a live table of held-out figures beside those of general codecs, on a terminal."""
+"""What a user sees of a training: a live table of held-out figures beside general codecs'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compressnet.bench.rivals.mosaics import PICTURE_CODECS, make_groups, measure, sampled
+from compressnet.bench.rivals.catalogue import AVIF, JPEG_XL
+from compressnet.bench.rivals.groups import make_groups, measure, sampled
 from compressnet.commands.console import errors_console
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 
 COMPARED_PX = 1 << 18
 """Held-out pixels that general codecs are measured on."""
-COMPARED = ("AVIF", "JPEG XL")
+COMPARED = (AVIF, JPEG_XL)
 COMPARED_QUALITIES = (5, 25, 45, 65, 80, 92)
 
 
 class RivalCurves:
-    """Bytes an image of general codecs' mosaics by PSNR, measured on a thread of its own while something else runs."""
+    """Bytes an image that general codecs' mosaics take at a PSNR.
+
+    They are measured on a thread of their own while something else runs.
+    """
 
     def __init__(self, held_out: Sequence[NDArray[np.uint8]]) -> None:
         self._curves: dict[str, list[tuple[float, float]]] = {}
@@ -38,16 +42,17 @@ class RivalCurves:
         groups = sampled(make_groups(self._held_out), COMPARED_PX)
         images = sum(len(group.images_NHWC) * group.scale for group in groups)
         channels = groups[0].images_NHWC.shape[3]
-        for codec in PICTURE_CODECS:
-            if codec.name not in COMPARED or codec.missing() is not None:
+        for codec in COMPARED:
+            if codec.matching is None or codec.missing() is not None:
                 continue
-            variant = codec.variants(channels)[0]
-            with contextlib.suppress(Exception):  # a rival that fails is left out of a table that is no result
+            setting = {**codec.matching.variants(channels)[0], **codec.matching.quick}
+            # A rival that fails is left out: the table is no result.
+            with contextlib.suppress(Exception):
                 points: list[tuple[float, float]] = []
                 for quality in COMPARED_QUALITIES:
-                    found = measure(groups, codec, {**variant, **codec.quick, "quality": quality})
+                    found = measure(groups, codec.encode_mosaic, {**setting, "quality": quality})
                     points.append((found.psnr, found.total_bytes / images))
-                self._curves[codec.name] = sorted(points)
+                self._curves[codec.title] = sorted(points)
 
     def wait(self) -> None:
         """Until all is measured."""
@@ -63,11 +68,11 @@ class RivalCurves:
 
 
 def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
-    """Figures at three qualities on held-out images, beside what general codecs take at the same PSNR."""
+    """Figures at three qualities on held-out images, beside general codecs at the same PSNR."""
     from rich.table import Table
 
     table = Table(title=f"{progress.network}: {progress.share:.0%}, {progress.epoch:.1f} epochs, held-out images")
-    compared = () if curves is None else COMPARED
+    compared = () if curves is None else tuple(codec.title for codec in COMPARED)
     for column in ("quality", "bytes/image", "PSNR dB", "SSIM", *(f"{name} mosaic" for name in compared)):
         table.add_column(column, justify="right")
     for point in progress.points:
@@ -84,7 +89,10 @@ def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
 
 @contextlib.contextmanager
 def watched_training(*, quiet: bool, curves: RivalCurves | None = None) -> Generator[Callable[[Any], None]]:
-    """Gives what takes a training's `Progress`: tables that replace one another, on stderr where that is a terminal."""
+    """Gives what takes a training's `Progress`: tables that replace one another, on stderr.
+
+    Nothing is shown where that is no terminal.
+    """
     if quiet or not errors_console.is_terminal:
         yield lambda _: None
         return

@@ -1,22 +1,41 @@
-"""Whether compressnet is worth it for a collection: its bytes, the codec's among them, beside what others take."""
+"""Whether compressnet is worth it for a collection.
+
+    archive and codec, in bytes  ->  the same images in other codecs at the same PSNR  ->  Advice
+
+Rivals are measured on a sample where the collection is large or the time is limited; the advice
+says on how many images, and what it left out.
+"""
 
 from __future__ import annotations
 
-import importlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from compressnet.bench.rivals.catalogue import RIVALS
-from compressnet.bench.rivals.matched import match_groups, require_psnr
-from compressnet.bench.rivals.mosaics import PICTURE_CODECS, SAMPLE_PX, Group, PictureCodec, make_groups, sampled
+from compressnet.bench.points import COMPRESSNET
+from compressnet.bench.rivals.budget import Budget, Clock, OutOfTimeError, start_budget
+from compressnet.bench.rivals.catalogue import MATCHED_CODECS
+from compressnet.bench.rivals.groups import (
+    SAMPLE_PX,
+    Group,
+    count_images,
+    make_groups,
+    measure,
+    sample_in_time,
+    sampled,
+)
+from compressnet.bench.rivals.matched import TRIAL_PX, match_groups, require_psnr
+from compressnet.bench.rivals.pictures import PictureCodec
+from compressnet.bench.rivals.rival import can_import
+from compressnet.bench.rivals.streams import XZ, ZSTD
 from compressnet.errors import InputError
 from compressnet.images.kinds import Images
 
-COMPRESSNET = "compressnet"
 TIE = 0.01
-"""Under this share of the bytes, a difference does not count: the general codec is the simpler choice then."""
+"""A difference under this share of the bytes does not count: then the general codec is simpler."""
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +54,7 @@ class Advice:
     """What a collection takes in compressnet and otherwise, and what to do."""
 
     images: int
+    """Of the collection."""
     psnr: float | None
     """In dB: what compressnet gives, and what lossy rivals were brought to; None without loss."""
     payload_bytes: int
@@ -44,9 +64,18 @@ class Advice:
     """compressnet's first."""
     left_out: tuple[str, ...]
     """What was not measured, and why."""
+    packed_images: int
+    """What compressnet was measured on."""
+    sampled_images: int
+    """What the rivals were measured on; where they differ, the fewest."""
+    sampling: str
+    """The same in words; empty where all images were measured."""
     best_rival: str
     break_even_images: int | None
-    """From so many images like these, compressnet with its codec is smaller than the best rival; None if never."""
+    """From so many such images on, compressnet with its codec is smaller than the best rival.
+
+    None if it never is.
+    """
     use_compressnet: bool
     sentence: str
 
@@ -55,53 +84,55 @@ class Advice:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """A rival's row, and how many images it was measured on."""
+
+    row: AdviceRow
+    images: int
+
+
 def advise(
     images_by_shape: Sequence[Images],
     *,
     psnr_db: float | None,
     payload_bytes: int,
     codec_bytes: int,
-    codecs: Sequence[PictureCodec] = PICTURE_CODECS,
+    codecs: Sequence[PictureCodec] = MATCHED_CODECS,
     sample_px: int = SAMPLE_PX,
     scale: float = 1.0,
-    report: Callable[[str], None] = lambda _: None,
+    packed_images: int | None = None,
+    budget_s: float | None = None,
+    clock: Clock = time.monotonic,
+    report: Report = lambda _: None,
 ) -> Advice:
-    """Compare images (N,H,W[,C]), one array a shape, packed into `payload_bytes` at `psnr_db`, with what others take.
+    """Compare images (N,H,W[,C]), one array for each shape, with what they take in other codecs.
 
-    psnr_db: None where nothing was lost; then rivals may lose nothing either.
-    scale: images of the collection for one of these, where they are a sample; bytes are the collection's.
-    A codec that the user has anyway counts with 0 `codec_bytes`. `report` is told what comes next. Rivals that are not
-    installed, or fail, are left out and named. Raises InputError.
+    payload_bytes, psnr_db: what the collection takes in compressnet, and the PSNR that it has
+    then; None where nothing was lost, and then rivals may lose nothing either.
+    codec_bytes: of the codec; 0 for one that the user has anyway.
+    scale: images of the collection for one of these, where these are a sample.
+    packed_images: how many of the collection compressnet was measured on, if not on all.
+    sample_px: rivals are measured on about so many pixels.
+    budget_s: about how long that may take, by `clock`; None: no limit. With less time the sample
+    is smaller, and rivals that time does not suffice for are left out and named. The byte codec,
+    the quickest, is always measured.
+    report: is told what comes next.
+    Rivals that are not installed, or fail, are left out and named. Raises InputError.
     """
     if psnr_db is not None:
         require_psnr(psnr_db)
     if payload_bytes <= 0 or codec_bytes < 0:
         raise InputError(f"{payload_bytes} bytes of payload and {codec_bytes} of codec; give what the archive takes")
+    budget = start_budget(budget_s, clock)
     groups = make_groups(images_by_shape, scale)
     images = round(sum(map(len, images_by_shape)) * scale)
-    left_out: list[str] = []
+    stream, remark = _measure_stream(groups, sample_px, budget.share(len(codecs) + 1), report)
+    found = _measure_pictures(groups, codecs, psnr_db, sample_px, budget, report)
+    measured = [stream, *(one for one in found if isinstance(one, _Measured))]
     raw_bytes = sum(group.values for group in groups)
-    rivals = [
-        AdviceRow(name="raw pixels", total_bytes=raw_bytes, psnr=None, note="every value a byte"),
-        _byte_row(sampled(groups, sample_px), left_out, report),
-    ]
-    for codec in codecs:
-        if (missing := codec.missing()) is not None:
-            left_out.append(missing)
-            continue
-        try:
-            matched = match_groups(groups, codec, psnr_db, sample_px=sample_px, report=report)
-        except Exception as error:  # a rival's failure is a result, whatever it raises
-            left_out.append(f"{codec.name} failed: {error!r}")
-            continue
-        if matched is None:
-            left_out.append(
-                f"{codec.name} has nothing lossless"
-                if psnr_db is None
-                else f"{codec.name} does not reach {psnr_db:.1f} dB"
-            )
-            continue
-        rivals.append(AdviceRow(name=codec.name, total_bytes=matched.total_bytes, psnr=matched.psnr, note=matched.note))
+    raw = AdviceRow(name="raw pixels", total_bytes=raw_bytes, psnr=None, note="every value a byte")
+    rivals = [raw, *(one.row for one in measured)]
     best = min(rivals, key=lambda row: row.total_bytes)
     own = AdviceRow(
         name=COMPRESSNET,
@@ -110,13 +141,17 @@ def advise(
         note=f"{payload_bytes:,} bytes of images and {codec_bytes:,} of codec" if codec_bytes else "",
     )
     needed = _break_even_images(images, payload_bytes, codec_bytes, best.total_bytes)
+    packed = images if packed_images is None else packed_images
     return Advice(
         images=images,
         psnr=psnr_db,
         payload_bytes=payload_bytes,
         codec_bytes=codec_bytes,
         rows=(own, *rivals),
-        left_out=tuple(left_out),
+        left_out=(*remark, *(one for one in found if isinstance(one, str))),
+        packed_images=packed,
+        sampled_images=min(one.images for one in measured),
+        sampling=_sampling(images, packed, sorted(one.images for one in measured)),
         best_rival=best.name,
         break_even_images=needed,
         use_compressnet=own.total_bytes <= (1 - TIE) * best.total_bytes,
@@ -124,20 +159,72 @@ def advise(
     )
 
 
-def _byte_row(groups: Sequence[Group], left_out: list[str], report: Callable[[str], None]) -> AdviceRow:
-    """All pixels as one stream a shape: zstd's, or what the standard library has."""
-    name, key = "zstd -19", "zstd"
-    try:
-        importlib.import_module("zstandard")
-    except ModuleNotFoundError:
-        left_out.append("zstd is not measured: pip install 'compressnet[bench]'; xz is, in its place")
-        name, key = "xz -9e", "xz"
+def _measure_stream(
+    groups: Sequence[Group], sample_px: int, budget: Budget, report: Report
+) -> tuple[_Measured, list[str]]:
+    """All pixels of a shape as one stream: zstd, or xz and a remark that zstd is not there."""
+    name, rival = "zstd -19", ZSTD
+    remark: list[str] = []
+    if not can_import(rival.needs):
+        remark.append("zstd is not measured: pip install 'compressnet[bench]'; xz is, in its place")
+        name, rival = "xz -9e", XZ
     report(name)
-    stream = next(rival for rival in RIVALS[key] if rival.mode == "stream")
-    total_bytes = sum(
-        stream.encode(group.images_NHWC, stream.settings[0]).total_bytes * group.scale for group in groups
-    )
-    return AdviceRow(name=name, total_bytes=round(total_bytes), psnr=None, note="all pixels as one stream")
+    encode, setting = rival.encode, rival.settings[0]
+    few = sampled(groups, TRIAL_PX)
+    chosen = sample_in_time(groups, sample_px, few, lambda: measure(few, encode, setting), 1, budget)
+    total_bytes = round(measure(chosen, encode, setting).total_bytes)
+    row = AdviceRow(name=name, total_bytes=total_bytes, psnr=None, note="all pixels as one stream")
+    return _Measured(row=row, images=count_images(chosen)), remark
+
+
+def _measure_pictures(
+    groups: Sequence[Group],
+    codecs: Sequence[PictureCodec],
+    psnr_db: float | None,
+    sample_px: int,
+    budget: Budget,
+    report: Report,
+) -> list[_Measured | str]:
+    """What each picture codec takes, or why it is left out.
+
+    The last one, the quickest, is measured first: what it leaves of its time is for the others.
+    """
+    found: list[_Measured | str] = []
+    for left, codec in zip(range(len(codecs), 0, -1), reversed(codecs), strict=True):
+        found.append(_measure_picture(groups, codec, psnr_db, sample_px, budget.share(left), report))
+    return found[::-1]
+
+
+def _measure_picture(
+    groups: Sequence[Group],
+    codec: PictureCodec,
+    psnr_db: float | None,
+    sample_px: int,
+    budget: Budget,
+    report: Report,
+) -> _Measured | str:
+    if (missing := codec.missing()) is not None:
+        return missing
+    try:
+        matched = match_groups(groups, codec, psnr_db, sample_px=sample_px, budget=budget, report=report)
+    except OutOfTimeError as error:
+        return f"{codec.title} is not measured: {error}"
+    except Exception as error:  # a rival's failure is a result, whatever it raises
+        return f"{codec.title} failed: {error!r}"
+    if matched is None:
+        lacks = "has nothing lossless" if psnr_db is None else f"does not reach {psnr_db:.1f} dB"
+        return f"{codec.title} {lacks}"
+    row = AdviceRow(name=codec.title, total_bytes=matched.total_bytes, psnr=matched.psnr, note=matched.note)
+    return _Measured(row=row, images=matched.measured_images)
+
+
+def _sampling(images: int, packed: int, measured: Sequence[int]) -> str:
+    """How many images were measured, in words; empty for all."""
+    few, many = measured[0], measured[-1]
+    counts = f"{few:,}" if few == many else f"{few:,} to {many:,}"
+    if packed < images:
+        return f"{COMPRESSNET} was measured on {packed:,} of {images:,} images, its rivals on {counts}"
+    return f"rivals were measured on {counts} of {images:,} images" if few < images else ""
 
 
 def _break_even_images(images: int, payload_bytes: int, codec_bytes: int, rival_bytes: int) -> int | None:

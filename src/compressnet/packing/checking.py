@@ -1,7 +1,8 @@
-"""An archive against the images that it was made of: how good they are on the whole, and which are the worst."""
+"""An archive against the images that it was made of: their quality on the whole, and the worst."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,11 @@ from compressnet.archive.archive import Archive
 from compressnet.images import Collection, evenly_spread
 from compressnet.images.alpha import with_hidden_of
 from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
+from compressnet.packing.samples import Picked, pick
 
 CHECKED_IMAGES = 4096
 FAR_WORSE_DB = 10.0
-"""So far below the median an image is probably unlike those that the codec was trained on."""
+"""An image this far below the median is probably unlike those that the codec was trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,27 +40,30 @@ class Checked:
 
 
 def check_against(archive: Archive, collection: Collection, images: int = CHECKED_IMAGES) -> Checked:
-    """Decode up to `images` evenly spread images of an archive and compare them with the collection's.
+    """Compare up to `images` evenly spread images of an archive with those of a collection.
 
     Raises InputError, CorruptError.
     """
-    positions = evenly_spread(len(archive), images)
+    return check_picked(archive, pick(collection.batches(), evenly_spread(len(archive), images)))
+
+
+def check_picked(archive: Archive, picked: Iterable[Picked]) -> Checked:
+    """Decode the images of an archive at some positions, and compare them with the originals.
+
+    Raises CorruptError.
+    """
     squares = 0.0
-    values = start = 0
+    values = images = 0
     found: list[tuple[int, float]] = []
-    for batch in collection.batches():
-        chosen = positions[(positions >= start) & (positions < start + len(batch))]
-        if len(chosen):
-            decoded = np.asarray(archive[chosen])
-            originals = batch[chosen - start]
-            seen = with_hidden_of(decoded, originals) if originals.ndim == 4 else decoded
-            errors_N = np.square(seen.astype(np.int32) - originals).reshape(len(chosen), -1).sum(axis=1, dtype=np.int64)
-            squares, values = squares + float(errors_N.sum()), values + originals.size
-            mse_N = errors_N / originals[0].size / 255**2
-            found += [(int(i), psnr_of_mse(float(mse))) for i, mse in zip(chosen, mse_N, strict=True) if mse > 0]
-        start += len(batch)
+    for positions, originals in picked:
+        decoded = np.asarray(archive[positions])
+        seen = with_hidden_of(decoded, originals) if originals.ndim == 4 else decoded
+        errors_N = np.square(seen.astype(np.int32) - originals).reshape(len(positions), -1).sum(axis=1, dtype=np.int64)
+        squares, values, images = squares + float(errors_N.sum()), values + originals.size, images + len(positions)
+        mse_N = errors_N / originals[0].size / 255**2
+        found += [(int(i), psnr_of_mse(float(mse))) for i, mse in zip(positions, mse_N, strict=True) if mse > 0]
     return Checked(
-        images=len(positions),
+        images=images,
         psnr=psnr_of_mse(squares / values / 255**2) if squares else None,
         median=float(np.median([psnr for _, psnr in found])) if found else None,
         worst=tuple(sorted(found, key=lambda one: (one[1], one[0]))[:WORST_IMAGES]),

@@ -1,112 +1,52 @@
-"""One step from a collection to an archive: train a codec for it, embed it, pack, and say whether it was worth it.
+"""One step from a collection to an archive: train a codec for it, embed it, pack, and advise.
 
     collection -> gathered -> training -> OUT.cnet.codec -> quality -> OUT.cnet -> advice
 
-What is unfinished lies beside the output: a checkpoint while the training goes on, OUT.cnet.codec until the archive is
-there. `resume` goes on from whichever is there.
+The collection is read twice. First what is trained on is gathered; the sample on which the quality
+for a target is looked for is kept in passing. Then, as training takes long and not all images need
+fit in memory, it is read again to be written.
+
+What is unfinished lies beside the output: a checkpoint while the training goes on, OUT.cnet.codec
+until the archive is there. `resume` goes on from whichever is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import io
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from compressnet import api
 from compressnet.archive.embedding import chosen_quality
-from compressnet.archive.writing.outcome import Written
-from compressnet.archive.writing.settings import BLOCK_IMAGES
+from compressnet.bench.rivals.budget import Budget, Clock, start_budget
 from compressnet.codec.codec import Codec
-from compressnet.images import Collection
+from compressnet.images import Collection, evenly_spread
 from compressnet.images.kinds import Images
-from compressnet.packing.advice import Advice, advise
-from compressnet.packing.checking import check_against
-from compressnet.packing.targets import OutOfReachError, Target, find_quality
+from compressnet.packing.options import Packed, PackOptions, Watcher
+from compressnet.packing.samples import Tap
+from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, with_advice, write_and_check
 from compressnet.training import import_training
 
 if TYPE_CHECKING:
     from compressnet.training.common.gather import Gathered
 
-EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
-"""How long to search for cheaper symbols, where nothing else is said."""
-ADVISED_IMAGES = 8192
-"""Images on which a collection is compared with rivals, at most."""
-ADVISED_PX = {"fast": 1 << 19, "balanced": 1 << 21, "best": 1 << 22}
-"""Pixels that picture codecs are measured on."""
-RUN_IMAGES = 32
-AIMED_IMAGES, BISECTED_IMAGES = 1024, 128
-"""Images on which the quality for a target is settled, and those of the bisection before."""
-MEASURED_IMAGES = 8192
-"""Images that the PSNR of an archive is measured on."""
-
-
-class Watcher(Protocol):
-    """Who is told how the work goes."""
-
-    def training(self, progress: Any, /) -> None:
-        """A training's `Progress`."""
-        ...
-
-    def step(self, text: str) -> None:
-        """What comes next."""
-        ...
-
-    def packed(self, images: int) -> None:
-        """Images in the archive so far."""
-        ...
+LEAST_ADVICE_S = 5.0
+"""Advice may take as long as the training did, and so long at least."""
+TIMED_IMAGES = 64
+"""Images that tell how long all of them would take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PackOptions:
-    """How to pack; what is None is chosen by the preset and the codec."""
+class _Trained:
+    """What came of a training."""
 
-    preset: str = "balanced"
-    quality: int | None = None
-    target_psnr: float | None = None
-    effort: int | None = None
-    max_error: int | None = None
-    min_psnr: float | None = None
-    exact_alpha: bool = False
-    block_images: int = BLOCK_IMAGES
-    seed: int = 0
-    threads: int | None = None
-    minutes: float | None = None
-    lossless: bool = False
-    """Whether to train for quality 100, and pack at it."""
-    keep_codec: bool = False
-    """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
-    advise: bool = True
-
-    @property
-    def has_bounds(self) -> bool:
-        """Whether there is something that every image has to meet."""
-        return self.max_error is not None or self.min_psnr is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
-    """An archive that was made, and what it is worth."""
-
-    written: Written
-    codec_bytes: int
-    """Of the archive, those of the embedded codec; 0 where no codec was trained."""
-    quality: int | None
-    """None where all images are stored."""
-    psnr: float | None
-    """In dB, over the collection or a sample of it, hidden colour left out; None for perfect images."""
-    missed: str | None
-    """Why a target was missed."""
+    codec: Codec | None
     why_untrained: str | None
-    """Why no codec was trained; None where one was."""
     left_out: list[str]
-    """Kinds of images that the codec has no network for, and why."""
-    advice: Advice | None
-
-    def as_json(self) -> dict[str, Any]:
-        """The document that `pack --json` prints."""
-        return asdict(self) | {"advice": None if self.advice is None else self.advice.to_json()}
+    seconds: float
 
 
 def codec_path(output: Path) -> Path:
@@ -125,145 +65,116 @@ def pack(
 ) -> Packed:
     """Train a codec on a collection, and write the collection with it to `output`.
 
-    Images of kinds that are not trained on are stored without loss; with too few images in all, all of them are.
-    Raises InputError, MissingExtraError without torch, TrainingInterrupted on Ctrl-C.
+    Images of kinds that are not trained on are stored without loss; with too few images in all,
+    all of them are. Raises InputError, MissingExtraError without torch, TrainingInterrupted on
+    Ctrl-C.
     """
     training = import_training()
     path = codec_path(output)
-    why_untrained: str | None = None
-    left_out: list[str] = []
-    codec: Codec | None = None
     watcher.step("read the images")
+    aimed = Tap(evenly_spread(collection.count, AIMED_IMAGES if options.target_psnr is not None else 0))
+    gathered: Gathered | str
     try:
-        gathered = training.gather(collection.batches(), options.seed, lossless=options.lossless)
-        left_out = [f"{count} images of {'x'.join(map(str, shape))}: {why}" for shape, count, why in gathered.left_out]
+        gathered = training.gather(aimed.through(collection.batches()), options.seed, lossless=options.lossless)
     except training.TooFewImagesError as error:
-        why_untrained = f"packed without a codec: {error}"
-    else:
-        if not (resume and path.exists()):
-            _train(training, gathered, path, options, watcher, resume=resume)
-        codec = api.load(path, threads=options.threads)
-    packed = _write(collection, output, options, watcher, labels, codec, why_untrained, left_out)
+        gathered = f"packed without a codec: {error}"
+    trained = _train(training, gathered, path, options, watcher, resume=resume)
+    job = Job(
+        collection=collection,
+        images=collection.count,
+        output=output,
+        options=options,
+        watcher=watcher,
+        codec=trained.codec,
+        labels=labels,
+    )
+    # The codec at hand is not passed to read the archive: that a file opens with what it embeds is
+    # what `pack` promises, so this is a self-test of it.
+    packed, sample = write_and_check(job, aimed.sets(), read_with=None)
+    packed = replace(packed, why_untrained=trained.why_untrained, left_out=trained.left_out)
+    packed = with_advice(packed, job, sample, max(trained.seconds, LEAST_ADVICE_S))
     if not options.keep_codec:
         path.unlink(missing_ok=True)
     training.log_path(path).unlink(missing_ok=True)
     return packed
 
 
-def _train(
-    training: ModuleType, gathered: Gathered, path: Path, options: PackOptions, watcher: Watcher, *, resume: bool
-) -> None:
-    """Train the codec of a collection."""
-    preset = training.PRESETS[options.preset]
-    train_options = training.Options(
-        minutes=options.minutes or preset.minutes,
-        holdout=training.holdout_of(gathered),
-        seed=options.seed,
-        threads=options.threads,
-        target_psnr=None if options.has_bounds else options.target_psnr,  # bounds may need high qualities
-    )
-    report = watcher.training
-    if options.lossless:
-        training.train_lossless(gathered, path, train_options, options.preset, resume=resume, report=report)
-    else:
-        training.train_gathered(gathered, path, train_options, preset, resume=resume, report=report)
-
-
 def pack_with(
-    codec: str | Path, collection: Collection, output: Path, options: PackOptions, watcher: Watcher
-) -> Packed:
-    """Write a collection with a codec that is there, and compare. A shipped codec is not embedded, and costs nothing.
-
-    Raises InputError, CodecError.
-    """
-    loaded = api.load(codec, threads=options.threads)
-    return _write(collection, output, options, watcher, None, loaded, None, [])
-
-
-def _write(
+    codec: str | Path,
     collection: Collection,
     output: Path,
     options: PackOptions,
     watcher: Watcher,
-    labels: Any,
-    codec: Codec | None,
-    why_untrained: str | None,
-    left_out: list[str],
-) -> Packed:
-    """Find the quality, write the archive, and compare it with what others take."""
-    effort = EFFORTS[options.preset] if options.effort is None else options.effort
-    quality = options.quality
-    missed: str | None = None
-    if codec is not None and options.target_psnr is not None:
-        watcher.step("look for the quality")
-        target = Target(measure="psnr", value=options.target_psnr)
-        sample = collection.sample_sets(AIMED_IMAGES)
-        try:
-            reached = find_quality(codec, sample, target, effort=effort, bisected=BISECTED_IMAGES)
-            quality, missed = reached.quality, reached.misses(target)
-        except OutOfReachError as error:
-            quality, missed = codec.qualities[error.highest], str(error)
-    watcher.step("pack")
-    bounds = {"max_error": options.max_error, "min_psnr": options.min_psnr, "exact_alpha": options.exact_alpha}
-    common: dict[str, Any] = {"labels": labels, "names": collection.names, "report": watcher.packed, **bounds}
-    if codec is None:
-        written = api.compress(collection.batches(), output, None, block_images=options.block_images, **common)
-    else:
-        quality = chosen_quality(codec, quality, options.max_error)
-        written = api.compress(
-            collection.batches(),
-            output,
-            codec,
-            quality=quality,
-            effort=effort,
-            block_images=options.block_images,
-            embed_codec=None,
-            threads=options.threads,
-            **common,
-        )
-    watcher.step("compare")
-    with api.open(output, threads=options.threads) as archive:
-        psnr = check_against(archive, collection, MEASURED_IMAGES).psnr
-        codec_bytes = sum(len(entry.embedded) for entry in archive.container.codecs if entry.embedded is not None)
-    advice: Advice | None = None
-    if options.advise:
-        advice = advise_on(
-            collection,
-            psnr=psnr,
-            payload_bytes=written.archive_bytes - codec_bytes,
-            codec_bytes=codec_bytes,
-            sample_px=ADVISED_PX[options.preset],
-            report=watcher.step,
-        )
-    return Packed(
-        written=written,
-        codec_bytes=codec_bytes,
-        quality=None if codec is None else quality,
-        psnr=psnr,
-        missed=missed,
-        why_untrained=why_untrained,
-        left_out=left_out,
-        advice=advice,
-    )
-
-
-def advise_on(
-    collection: Collection,
     *,
-    psnr: float | None,
-    payload_bytes: int,
-    codec_bytes: int,
-    sample_px: int,
-    report: Callable[[str], None] = lambda _: None,
-) -> Advice:
-    """Compare what a collection takes with rivals, on a sample of it where it is large. Raises InputError."""
-    sets: list[Images] = collection.sample_sets(ADVISED_IMAGES, RUN_IMAGES)
-    return advise(
-        sets,
-        psnr_db=psnr,
-        payload_bytes=payload_bytes,
-        codec_bytes=codec_bytes,
-        sample_px=sample_px,
-        scale=collection.count / sum(map(len, sets)),
-        report=report,
-    )
+    budget_s: float | None = None,
+    clock: Clock = time.monotonic,
+) -> Packed:
+    """Write a collection with a codec that is there, and compare.
+
+    A shipped codec is not embedded, and costs nothing.
+    budget_s: about how long all of this may take by `clock`; where coding the whole collection
+    would take too much of it, a sample is packed and judged.
+    Raises InputError, CodecError.
+    """
+    budget = start_budget(budget_s, clock)
+    loaded = api.load(codec, threads=options.threads)
+    part = _part_in_time(collection, loaded, options, budget)
+    job = Job(collection=part, images=collection.count, output=output, options=options, watcher=watcher, codec=loaded)
+    aimed = [] if options.target_psnr is None else part.sample_sets(AIMED_IMAGES)
+    packed, sample = write_and_check(job, aimed, read_with=loaded)
+    return with_advice(packed, job, sample, budget.left_s() if budget.is_limited else None, clock)
+
+
+def _train(
+    training: ModuleType, gathered: Gathered | str, path: Path, options: PackOptions, watcher: Watcher, *, resume: bool
+) -> _Trained:
+    """Train the codec of a collection, unless it is there already.
+
+    gathered: what is trained on, or why nothing is.
+    """
+    if isinstance(gathered, str):
+        return _Trained(codec=None, why_untrained=gathered, left_out=[], seconds=0)
+    began_s = time.monotonic()
+    if not (resume and path.exists()):
+        preset = training.PRESETS[options.preset]
+        train_options = training.Options(
+            minutes=options.minutes or preset.minutes,
+            holdout=training.holdout_of(gathered),
+            seed=options.seed,
+            threads=options.threads,
+            # Bounds may need higher qualities than the target.
+            target_psnr=None if options.bounds.are_set else options.target_psnr,
+        )
+        report = watcher.training
+        if options.lossless:
+            training.train_lossless(gathered, path, train_options, options.preset, resume=resume, report=report)
+        else:
+            training.train_gathered(gathered, path, train_options, preset, resume=resume, report=report)
+    seconds = time.monotonic() - began_s
+    codec = api.load(path, threads=options.threads)
+    return _Trained(codec=codec, why_untrained=None, left_out=gathered.left_out_by_reason(), seconds=seconds)
+
+
+def _part_in_time(collection: Collection, codec: Codec, options: PackOptions, budget: Budget) -> Collection:
+    """The collection, or as much of it as is coded in a quarter of the time that is left.
+
+    Reading back takes up to another quarter, and rivals the rest.
+    """
+    if not budget.is_limited:
+        return collection
+    first = next(collection.batches())[:TIMED_IMAGES]
+    quality, effort = chosen_quality(codec, options.quality, options.max_error), options.search_effort
+
+    def code(images: Images) -> None:
+        api.compress(images, io.BytesIO(), codec, quality, effort, embed_codec=False, store_unknown=True)
+
+    code(first[:1])  # makes ready what is made ready once
+    before_s = budget.left_s()
+    code(first)
+    needed_s = (before_s - budget.left_s()) * collection.count / len(first)
+    allowed_s = budget.left_s() / 4
+    if needed_s <= allowed_s:
+        return collection
+    count = max(TIMED_IMAGES, int(collection.count * allowed_s / needed_s))
+    sets = collection.sample_sets(count, RUN_IMAGES)
+    return Collection(name=collection.name, count=sum(map(len, sets)), batches=lambda: iter(sets))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from compressnet.bench.rivals.matched import TOLERANCE_DB, mosaic_at
-from compressnet.bench.rivals.mosaics import PICTURE_CODECS, PictureCodec
+from compressnet.bench.rivals.approach import TOLERANCE_DB
+from compressnet.bench.rivals.catalogue import AVIF, MATCHED_CODECS
+from compressnet.bench.rivals.matched import mosaic_at
 from compressnet.errors import InputError, MissingExtraError
 from drawings import pixel_art, sprites
 
-CODECS = {codec.name: codec for codec in PICTURE_CODECS}
+CODECS = {codec.title: codec for codec in MATCHED_CODECS}
 LOSSY = ["AVIF", "WebP", "JPEG XL"]
 
 
@@ -21,7 +23,7 @@ LOSSY = ["AVIF", "WebP", "JPEG XL"]
 def test_lossy_rivals_have_the_psnr(name: str, channels: int) -> None:
     matched = mosaic_at([sprites(60, channels=channels)], CODECS[name], 28)
     assert matched is not None
-    assert matched.name == name
+    assert matched.title == name
     if matched.psnr is not None and not matched.setting.startswith("quality 0, "):
         assert matched.interpolated == (matched.psnr == 28)
         assert abs(matched.psnr - 28) <= TOLERANCE_DB
@@ -99,10 +101,8 @@ def test_an_encoder_that_knows_only_some_variants_is_measured_with_those() -> No
     def variants(channels: int) -> list[dict[str, object]]:
         return [{"subsampling": "4:5:6"}, {"subsampling": "4:4:4"}]
 
-    avif = CODECS["AVIF"]
-    codec = PictureCodec(
-        name="AVIF", file_format="AVIF", qualities=(0, 100), variants=variants, quick=avif.quick, slow={"speed": 6}
-    )
+    assert AVIF.matching is not None
+    codec = replace(AVIF, matching=replace(AVIF.matching, variants=variants, slow={"speed": 6}))
     matched = mosaic_at([sprites(20)], codec, 25)
     assert matched is not None
     assert "subsampling 4:4:4" in matched.setting
@@ -112,7 +112,7 @@ def test_a_codec_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     with pytest.raises(MissingExtraError, match=r"JPEG XL is not measured: pip install 'compressnet\[bench\]'"):
         mosaic_at([sprites(4)], CODECS["JPEG XL"], 30)
-    codec = PictureCodec(name="Nothing", file_format="NOTHING", qualities=None)
+    codec = replace(CODECS["PNG"], title="Nothing", pillow_format="NOTHING")
     with pytest.raises(MissingExtraError, match="Nothing is not measured: this installation of Pillow lacks it"):
         mosaic_at([sprites(4)], codec, 30)
 

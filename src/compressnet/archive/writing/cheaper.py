@@ -30,9 +30,7 @@ def alternative(codec: Codec, coder: Coder) -> Coder | None:
     return codec.coder(coder.kind, LOSSLESS_QUALITY)
 
 
-def cheaper(
-    bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: int
-) -> NDArray[np.bool_]:
+def cheaper(bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: int) -> NDArray[np.bool_]:
     """Which images the other coder takes into no more bits than they have now, (N,).
 
     fixed_bytes: what the archive takes besides, once any image goes there; 0 where it takes nothing.

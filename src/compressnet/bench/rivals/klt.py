@@ -1,34 +1,25 @@
-"""The linear learned rival: KLT (PCA), uniform quantization, adaptive entropy coding in real bytes.
+"""The linear learned rival: KLT (PCA), uniform quantization and adaptive entropy coding.
 
-The transform is fitted to the very images that are coded and is not counted, as a codec is not: the rival's best case.
-Every component has counts of its own, which begin flat and learn from the images coded so far (a chunk of images at a
-time, so that they are arrays); its largest value is sent first.
+The transform is fitted to the very images that are coded, and its bytes are not counted, as those
+of a codec are not: this is the rival's best case. Every component has counts of its own, which
+begin flat and learn from the images coded so far, a chunk of images at a time; the component's
+largest value is sent first.
 
 Axes: N images, P pixels times channels, K components, A symbols of an alphabet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.bench.rivals.rival import Coded, Rival, Setting
 from compressnet.coding.range_coder import PayloadDecoder, PayloadEncoder
 from compressnet.images.kinds import Images
 
 CHUNK_IMAGES = 100
 LARGEST = 127
 _TOTAL = 1 << 24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coded:
-    """What coding gave."""
-
-    total_bytes: int
-    decode: Callable[[], Images]
 
 
 def _basis(values_NP: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -46,8 +37,9 @@ def _weights(counts_A: NDArray[np.int64]) -> NDArray[np.float64]:
     return weights
 
 
-def encode_klt(images_NHWC: Images, step: float) -> Coded:
-    """Code images with steps of `step` in units of pixels, 0 to 255."""
+def encode_klt(images_NHWC: Images, setting: Setting) -> Coded:
+    """Code images with quantization steps of `setting["step"]`, where pixels go from 0 to 255."""
+    step: float = setting["step"]
     shape = images_NHWC.shape
     values_NP = images_NHWC.reshape(len(images_NHWC), -1).astype(np.float64)
     mean_P, basis_KP = _basis(values_NP)
@@ -77,3 +69,12 @@ def encode_klt(images_NHWC: Images, step: float) -> Coded:
         return np.clip(pixels, 0, 255).astype(np.uint8).reshape(shape)
 
     return Coded(total_bytes=len(payload) + len(bound_K), decode=decode)
+
+
+KLT = Rival(
+    name="klt",
+    mode="mosaic",
+    lossless=False,
+    settings=tuple({"step": step} for step in (12, 18, 26, 36, 50, 70, 100, 140, 200, 280)),
+    encode=encode_klt,
+)

@@ -1,9 +1,11 @@
 """What a collection takes in a general picture codec at a given PSNR.
 
-On a few images, at a quick setting, every variant of the codec is brought to the PSNR by bisection over its quality.
-The best variant is then measured on all images, at its slow setting, from that quality on. Where no quality comes
-within 0.1 dB, the bytes are interpolated between two neighbours. A lossless mosaic counts wherever it is smaller, and
-alone where nothing may be lost.
+    few images, quick setting  ->  the best variant, and a quality near the PSNR
+    all images, slow setting   ->  the quality that has the PSNR, looked for from there on
+    all images, lossless       ->  counts where it is smaller, or where nothing may be lost
+
+Where no quality comes within 0.1 dB, the bytes are interpolated between two neighbours. "All
+images" are a sample of a large collection, and a smaller one where the time is limited.
 """
 
 from __future__ import annotations
@@ -12,19 +14,34 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compressnet.bench.rivals.mosaics import SAMPLE_PX, Group, Measured, PictureCodec, make_groups, measure, sampled
+from compressnet.bench.rivals.approach import PERFECT_DB, AtPsnr, approach
+from compressnet.bench.rivals.budget import Budget, start_budget
+from compressnet.bench.rivals.groups import (
+    SAMPLE_PX,
+    Group,
+    Taken,
+    count_images,
+    make_groups,
+    measure,
+    sample_in_time,
+    sampled,
+)
+from compressnet.bench.rivals.pictures import Matching, PictureCodec
 from compressnet.bench.rivals.rival import Setting, setting_text
 from compressnet.errors import InputError, MissingExtraError
 from compressnet.images.kinds import Images
 
-TOLERANCE_DB = 0.1
 TRIAL_PX = 1 << 18
 """Variants are tried on images of about so many pixels."""
+FIRST_PX = 1 << 14
+"""Where the time is limited, a measurement of so many pixels tells how large the trial may be."""
+TRIAL_MEASUREMENTS, MATCH_MEASUREMENTS = 5, 4
+"""About so many qualities are measured for a variant on trial, and then for the best one."""
 LOSSLESS_MARGIN = 1.5
-"""A lossless mosaic gains by more images: on the trial's few, it may be larger by this and still be measured."""
+"""A lossless mosaic gains by more images: on the trial's few it may be larger by this factor, and
+all images are still measured.
+"""
 _FIRST_STEP = 16
-_PERFECT_DB = 100.0
-"""Stands for a PSNR without error where qualities are interpolated."""
 
 Report = Callable[[str], None]
 
@@ -33,16 +50,17 @@ Report = Callable[[str], None]
 class Matched:
     """The smallest mosaics of a codec that have a PSNR."""
 
-    name: str
+    title: str
     total_bytes: int
     """Of the whole collection."""
     psnr: float | None
     """In dB; None where the pixels are those of the originals."""
     setting: str
     interpolated: bool
-    """Whether no setting gives this PSNR, so that the bytes lie between those of the two that are named."""
+    """Whether no setting gives this PSNR, so that the bytes lie between those of two settings."""
+    measured_images: int
     measured_share: float
-    """How much of the images was measured; the bytes are scaled from those."""
+    """How much of the collection's images that is; the bytes are scaled from those."""
 
     @property
     def note(self) -> str:
@@ -52,13 +70,12 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Point:
-    """Bytes at a PSNR, between two qualities or at one."""
+class _Candidate:
+    """A way to have the PSNR, and the images that it was measured on."""
 
-    below: int
-    above: int
-    total_bytes: float
-    psnr: float
+    point: AtPsnr
+    setting: str
+    groups: Sequence[Group]
 
 
 def mosaic_at(
@@ -69,9 +86,10 @@ def mosaic_at(
     sample_px: int = SAMPLE_PX,
     report: Report = lambda _: None,
 ) -> Matched | None:
-    """The smallest mosaics of images (N,H,W[,C]), one array a shape, with `psnr_db`; None where the codec has none.
+    """The smallest mosaics of images (N,H,W[,C]), one array for each shape, that have `psnr_db`.
 
-    Collections of more than `sample_px` pixels are measured on a sample. Raises InputError, MissingExtraError.
+    Collections of more than `sample_px` pixels are measured on a sample. None where the codec does
+    not reach the PSNR. Raises InputError, MissingExtraError.
     """
     return match_groups(make_groups(images_by_shape), codec, psnr_db, sample_px=sample_px, report=report)
 
@@ -82,137 +100,177 @@ def match_groups(
     psnr_db: float | None,
     *,
     sample_px: int = SAMPLE_PX,
+    budget: Budget | None = None,
     report: Report = lambda _: None,
 ) -> Matched | None:
-    """As `mosaic_at`, of images that were made ready for it; without loss where `psnr_db` is None."""
+    """As `mosaic_at`, of groups; without loss where `psnr_db` is None.
+
+    A limited budget makes the samples smaller. Raises OutOfTimeError where that is not enough.
+    """
     if psnr_db is not None:
         require_psnr(psnr_db)
+    if codec.matching is None:
+        raise InputError(f"{codec.title} cannot be brought to a PSNR; it is measured at fixed settings only")
     if (missing := codec.missing()) is not None:
         raise MissingExtraError(missing)
-    few, chosen = sampled(groups, TRIAL_PX), sampled(groups, sample_px)
-    variant = None if psnr_db is None else _best_variant(few, codec, psnr_db, report)
-    candidates: list[tuple[_Point, Setting, bool]] = []  # the last says whether it is lossless
-    if psnr_db is not None and variant is not None and codec.qualities is not None:
-        setting = {**codec.slow, **variant[0]}
-        at = _measured_once(chosen, codec, setting, report)
-        point = _approach(at, psnr_db, codec.qualities, guess=variant[1].above, step=2)
-        if point is not None:
-            candidates.append((point, setting, False))
-    if codec.lossless_quick is not None and codec.lossless_slow is not None:
-        report(f"{codec.name}, lossless")
-        pays = variant is None or not candidates
-        if not pays and variant is not None:
-            trial = measure(few, codec, codec.lossless_quick)
-            pays = trial.total_bytes < LOSSLESS_MARGIN * variant[1].total_bytes
-        if pays:
-            found = measure(chosen, codec, codec.lossless_slow)
-            point = _Point(below=0, above=0, total_bytes=found.total_bytes, psnr=found.psnr)
-            candidates.append((point, codec.lossless_slow, True))
+    limit = start_budget(None) if budget is None else budget
+    limit.check()
+    search = _Search(groups, codec, codec.matching, sample_px, limit, report)
+    candidates = search.candidates(psnr_db)
     if not candidates:
         return None
-    point, setting, lossless = min(candidates, key=lambda candidate: candidate[0].total_bytes)
-    total = sum(len(group.images_NHWC) for group in groups)
+    best = min(candidates, key=lambda candidate: candidate.point.total_bytes)
+    measured, total = count_images(best.groups), sum(len(group.images_NHWC) * group.scale for group in groups)
     return Matched(
-        name=codec.name,
-        total_bytes=round(point.total_bytes),
-        psnr=None if math.isinf(point.psnr) else point.psnr,
-        setting=setting_text(setting) if lossless else f"{_qualities(point)}, {setting_text(setting)}",
-        interpolated=point.below != point.above,
-        measured_share=sum(len(group.images_NHWC) for group in chosen) / total,
+        title=codec.title,
+        total_bytes=round(best.point.total_bytes),
+        psnr=None if math.isinf(best.point.psnr) else best.point.psnr,
+        setting=best.setting,
+        interpolated=best.point.below != best.point.above,
+        measured_images=measured,
+        measured_share=1.0 if measured == round(total) else measured / total,
     )
 
 
 def require_psnr(psnr_db: float) -> None:
     """Raises InputError unless a PSNR can be matched."""
-    if not 0 < psnr_db < _PERFECT_DB:
+    if not 0 < psnr_db < PERFECT_DB:
         raise InputError(f"a PSNR of {psnr_db:g} dB cannot be matched; give one between 0 and 100, such as 30")
 
 
-def _best_variant(
-    few: Sequence[Group], codec: PictureCodec, psnr_db: float, report: Report
-) -> tuple[Setting, _Point] | None:
-    """The variant with the fewest bytes at this PSNR on a few images; None where none gets there."""
-    if codec.qualities is None:
-        return None
-    best: tuple[Setting, _Point] | None = None
-    failure: Exception | None = None
-    guess, tried = sum(codec.qualities) // 2, 0
-    for variant in codec.variants(max(group.images_NHWC.shape[3] for group in few)):
-        at = _measured_once(few, codec, {**codec.quick, **variant}, report)
-        try:
-            point = _approach(at, psnr_db, codec.qualities, guess=guess, step=_FIRST_STEP)
-        except (OSError, ValueError, RuntimeError) as error:  # an encoder that does not know this variant
-            failure = error
-            continue
-        tried += 1
-        if point is None:
-            continue
-        guess = point.above
-        if best is None or point.total_bytes < best[1].total_bytes:
-            best = (variant, point)
-    if failure is not None and not tried:
-        raise failure
-    return best
+class _Search:
+    """The search for a codec's smallest mosaics, within a budget."""
 
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        codec: PictureCodec,
+        matching: Matching,
+        sample_px: int,
+        budget: Budget,
+        report: Report,
+    ) -> None:
+        self._groups, self._sample_px = groups, sample_px
+        self._codec, self._matching = codec, matching
+        self._budget, self._report = budget, report
+        self._few = self._trial_sample()
 
-def _measured_once(
-    groups: Sequence[Group], codec: PictureCodec, setting: Setting, report: Report
-) -> Callable[[int], Measured]:
-    known: dict[int, Measured] = {}
+    def candidates(self, psnr_db: float | None) -> list[_Candidate]:
+        """Lossy mosaics with the PSNR, and a lossless one where it may be smaller: two at most."""
+        variant = None if psnr_db is None else self._best_variant(psnr_db)
+        lossy = None
+        if psnr_db is not None and variant is not None:
+            lossy = self._lossy(psnr_db, *variant)
+        found = [] if lossy is None else [lossy]
+        slow = self._matching.lossless_slow
+        if slow is not None:
+            self._report(f"{self._codec.title}, lossless")
+            if variant is None or lossy is None or self._lossless_may_pay(variant[1]):
+                found.append(self._lossless(slow))
+        return found
 
-    def at(quality: int) -> Measured:
-        if quality not in known:
-            report(f"{codec.name}, quality {quality}, {setting_text(setting)}")
-            known[quality] = measure(groups, codec, {"quality": quality, **setting})
-        return known[quality]
+    def _trial_sample(self) -> Sequence[Group]:
+        """The few images that variants are tried on."""
+        qualities = self._matching.qualities
+        if qualities is None:
+            return sampled(self._groups, TRIAL_PX)
+        first = sampled(self._groups, FIRST_PX)
+        variants = self._variants(first)
+        at = self._measured_once(first, {**self._matching.quick, **variants[0]})
+        return sample_in_time(
+            self._groups,
+            TRIAL_PX,
+            first,
+            lambda: at(sum(qualities) // 2),
+            TRIAL_MEASUREMENTS * len(variants),
+            self._budget.share(2),
+        )
 
-    return at
+    def _variants(self, groups: Sequence[Group]) -> Sequence[Setting]:
+        return self._matching.variants(max(group.images_NHWC.shape[3] for group in groups))
 
+    def _best_variant(self, psnr_db: float) -> tuple[Setting, AtPsnr] | None:
+        """The variant with the fewest bytes at this PSNR on a few images.
 
-def _approach(
-    at: Callable[[int], Measured], psnr_db: float, qualities: tuple[int, int], *, guess: int, step: int
-) -> _Point | None:
-    """Bytes at a PSNR, from the quality that gives it or the two around it; None where the highest stays below.
-
-    The lowest quality counts where even that is better. Steps double until the PSNR lies between two qualities.
-    """
-    low, high = qualities
-    below: int | None = None
-    above: int | None = None
-    quality = guess
-    while True:
-        found = at(quality)
-        if abs(found.psnr - psnr_db) <= TOLERANCE_DB or (quality == low and found.psnr > psnr_db):
-            return _Point(below=quality, above=quality, total_bytes=found.total_bytes, psnr=found.psnr)
-        if found.psnr < psnr_db:
-            below = quality
-        else:
-            above = quality
-        if below is not None and above is not None:
-            if above - below <= 1:
-                return _between(at, below, above, psnr_db)
-            share = _share(at(below), at(above), psnr_db)
-            quality = min(max(round(below + share * (above - below)), below + 1), above - 1)
-            continue
-        if below == high:
+        None where none gets there. Raises what the encoder raises if it does so for all variants.
+        """
+        qualities = self._matching.qualities
+        if qualities is None:
             return None
-        quality = max(low, quality - step) if below is None else min(high, quality + step)
-        step *= 2
+        best: tuple[Setting, AtPsnr] | None = None
+        failure: Exception | None = None
+        guess, tried = sum(qualities) // 2, 0
+        for variant in self._variants(self._few):
+            at = self._measured_once(self._few, {**self._matching.quick, **variant})
+            try:
+                point = approach(at, psnr_db, qualities, guess=guess, step=_FIRST_STEP)
+            except (OSError, ValueError, RuntimeError) as error:  # the encoder lacks this variant
+                failure = error
+                continue
+            tried += 1
+            if point is None:
+                continue
+            guess = point.above
+            if best is None or point.total_bytes < best[1].total_bytes:
+                best = (variant, point)
+        if failure is not None and not tried:
+            raise failure
+        return best
+
+    def _lossy(self, psnr_db: float, variant: Setting, start: AtPsnr) -> _Candidate | None:
+        """The best variant, on all images, from the quality on that the few images had."""
+        assert self._matching.qualities is not None
+        setting = {**self._matching.slow, **variant}
+        at_few = self._measured_once(self._few, setting)
+        chosen = sample_in_time(
+            self._groups,
+            self._sample_px,
+            self._few,
+            lambda: at_few(start.above),
+            MATCH_MEASUREMENTS,
+            self._budget if self._matching.lossless_slow is None else self._budget.share(2),
+        )
+        at = at_few if chosen is self._few else self._measured_once(chosen, setting)
+        point = approach(at, psnr_db, self._matching.qualities, guess=start.above, step=2)
+        if point is None:
+            return None
+        return _Candidate(point=point, setting=f"{_qualities(point)}, {setting_text(setting)}", groups=chosen)
+
+    def _lossless_may_pay(self, lossy: AtPsnr) -> bool:
+        """Whether on a few images, at the quick setting, a lossless mosaic is not much larger."""
+        assert self._matching.lossless_quick is not None
+        self._budget.check()
+        trial = measure(self._few, self._codec.encode_mosaic, self._matching.lossless_quick)
+        return trial.total_bytes < LOSSLESS_MARGIN * lossy.total_bytes
+
+    def _lossless(self, setting: Setting) -> _Candidate:
+        """All images, without loss."""
+        at_few: list[Taken] = []
+
+        def measured(groups: Sequence[Group]) -> Taken:
+            self._budget.check()
+            return measure(groups, self._codec.encode_mosaic, setting)
+
+        chosen = sample_in_time(
+            self._groups, self._sample_px, self._few, lambda: at_few.append(measured(self._few)), 1, self._budget
+        )
+        taken = at_few[0] if chosen is self._few and at_few else measured(chosen)
+        point = AtPsnr(below=0, above=0, total_bytes=taken.total_bytes, psnr=taken.psnr)
+        return _Candidate(point=point, setting=setting_text(setting), groups=chosen)
+
+    def _measured_once(self, groups: Sequence[Group], setting: Setting) -> Callable[[int], Taken]:
+        """Measures a setting at a quality; each quality once."""
+        known: dict[int, Taken] = {}
+
+        def at(quality: int) -> Taken:
+            if quality not in known:
+                self._budget.check()
+                self._report(f"{self._codec.title}, quality {quality}, {setting_text(setting)}")
+                known[quality] = measure(groups, self._codec.encode_mosaic, {"quality": quality, **setting})
+            return known[quality]
+
+        return at
 
 
-def _share(below: Measured, above: Measured, psnr_db: float) -> float:
-    return (psnr_db - below.psnr) / (min(above.psnr, _PERFECT_DB) - below.psnr)
-
-
-def _between(at: Callable[[int], Measured], below: int, above: int, psnr_db: float) -> _Point:
-    """Interpolated in the logarithm of the bytes; a cheaper better quality counts as it is."""
-    worse, better = at(below), at(above)
-    if better.total_bytes <= worse.total_bytes:
-        return _Point(below=above, above=above, total_bytes=better.total_bytes, psnr=better.psnr)
-    growth = math.log(better.total_bytes / worse.total_bytes)
-    total_bytes = worse.total_bytes * math.exp(growth * _share(worse, better, psnr_db))
-    return _Point(below=below, above=above, total_bytes=total_bytes, psnr=psnr_db)
-
-
-def _qualities(point: _Point) -> str:
+def _qualities(point: AtPsnr) -> str:
     return f"quality {point.above}" if point.below == point.above else f"qualities {point.below} and {point.above}"

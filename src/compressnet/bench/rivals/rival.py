@@ -1,7 +1,8 @@
-"""What a rival is: a codec in a way of coding a collection, and what comes of it."""
+"""What a rival is: a codec in one way of coding a collection, and what comes of it."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,31 +10,51 @@ from typing import Any, Literal
 from compressnet.images.kinds import Images
 
 Mode = Literal["single", "mosaic", "dictionary", "stream"]
-"""A file for each image, all images as one picture, each image with a shared dictionary, all pixels as one stream."""
+"""A file for each image, all images as one picture, each image with a dictionary that all share,
+or the pixels of all images as one stream.
+"""
 Setting = dict[str, Any]
+"""Options of an encoder, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded:
-    """A collection that a rival has coded: its bytes in all, and how to get the images (N,H,W,C) back."""
+    """A collection that a rival has coded: its bytes in all, and how to get its images back."""
 
     total_bytes: int
     decode: Callable[[], Images]
+    """Gives the images (N,H,W,C)."""
+
+
+Encode = Callable[[Images, Setting], Coded]
+"""Codes images (N,H,W,C) at a setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
-    """A codec at several settings; `encode` codes images (N,H,W,C)."""
+    """A codec in one mode, with the settings that the benchmark measures."""
 
     name: str
     mode: Mode
     lossless: bool
     settings: tuple[Setting, ...]
-    encode: Callable[[Images, Setting], Coded]
+    encode: Encode
+    needs: str | None = None
+    """A module of the extra `bench` that has to be installed for it."""
+
+
+def can_import(module: str | None) -> bool:
+    """Import what a codec needs, which may register it with Pillow; whether it is there."""
+    if module is not None:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError:
+            return False
+    return True
 
 
 def setting_text(setting: Setting) -> str:
-    """`speed 4, subsampling 4:4:4, tune psnr`: what is on as its name alone, what is off left out."""
+    """`speed 4, lossless, tune psnr`: what is on is its name alone, what is off is left out."""
     parts: list[str] = []
     for key, value in setting.items():
         if isinstance(value, dict):

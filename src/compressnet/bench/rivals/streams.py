@@ -1,4 +1,4 @@
-"""Byte codecs as rivals: all pixels as one stream, or each image alone with a dictionary that all share."""
+"""Byte codecs: all pixels as one stream, or each image alone with a dictionary for all."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ Compress = Callable[[bytes, Setting], bytes]
 Decompress = Callable[[bytes], bytes]
 
 
-def _stream(name: str, settings: tuple[Setting, ...], compress: Compress, decompress: Decompress) -> Rival:
+def _stream(
+    name: str, settings: tuple[Setting, ...], compress: Compress, decompress: Decompress, needs: str | None = None
+) -> Rival:
+    """All pixels as one stream."""
+
     def encode(images_NHWC: Images, setting: Setting) -> Coded:
         data = compress(images_NHWC.tobytes(), setting)
         return Coded(total_bytes=len(data), decode=lambda: _from_bytes(decompress(data), images_NHWC.shape))
 
-    return Rival(name=name, mode="stream", lossless=True, settings=settings, encode=encode)
+    return Rival(name=name, mode="stream", lossless=True, settings=settings, encode=encode, needs=needs)
 
 
 def _from_bytes(data: bytes, shape: tuple[int, ...]) -> Images:
@@ -69,11 +73,12 @@ def _encode_zstd_dictionary(images_NHWC: Images, setting: Setting) -> Coded:
 
 XZ = _stream("xz", ({"preset": 9, "extreme": True},), _compress_xz, lzma.decompress)
 BZ2 = _stream("bz2", ({"level": 9},), _compress_bz2, bz2.decompress)
-ZSTD = _stream("zstd", ({"level": 19}, {"level": 22}), _compress_zstd, _decompress_zstd)
+ZSTD = _stream("zstd", ({"level": 19}, {"level": 22}), _compress_zstd, _decompress_zstd, "zstandard")
 ZSTD_DICTIONARY = Rival(
     name="zstd",
     mode="dictionary",
     lossless=True,
     settings=tuple({"level": 19, "dictionary_bytes": kib << 10} for kib in (4, 16)),
     encode=_encode_zstd_dictionary,
+    needs="zstandard",
 )

@@ -1,0 +1,97 @@
+"""How to pack, who is told how it goes, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.outcome import Written
+from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
+from compressnet.packing.advice import Advice
+
+EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
+"""How long to search for cheaper symbols, where nothing else is said."""
+
+
+class Watcher(Protocol):
+    """Who is told how the work goes."""
+
+    def training(self, progress: Any, /) -> None:
+        """A training's `Progress`."""
+        ...
+
+    def step(self, text: str) -> None:
+        """What comes next."""
+        ...
+
+    def packed(self, images: int) -> None:
+        """Images in the archive so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackOptions:
+    """How to pack; what is None is chosen by the preset and the codec."""
+
+    preset: str = "balanced"
+    quality: int | None = None
+    target_psnr: float | None = None
+    effort: int | None = None
+    max_error: int | None = None
+    min_psnr: float | None = None
+    exact_alpha: bool = False
+    block_images: int = BLOCK_IMAGES
+    seed: int = 0
+    threads: int | None = None
+    minutes: float | None = None
+    lossless: bool = False
+    """Whether to train for quality 100, and pack at it."""
+    keep_codec: bool = False
+    """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
+    advise: bool = True
+
+    @property
+    def search_effort(self) -> int:
+        """The effort, by the preset where none is given."""
+        return EFFORTS[self.preset] if self.effort is None else self.effort
+
+    @property
+    def bounds(self) -> Bounds:
+        """What every image has to meet. Raises InputError."""
+        return Bounds(max_error=self.max_error, min_psnr=self.min_psnr, exact_alpha=self.exact_alpha)
+
+    def settings(self, quality: int | None) -> Settings:
+        """How the archive is written, at a quality; None without a codec. Raises InputError."""
+        return Settings(
+            quality=quality,
+            effort=self.search_effort,
+            block_images=self.block_images,
+            bounds=self.bounds,
+            store_unknown=quality is None,
+            threads=self.threads,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """An archive that was made, and what it is worth."""
+
+    written: Written
+    codec_bytes: int
+    """Of the archive, those of the embedded codec; 0 where no codec was trained."""
+    quality: int | None
+    """None where all images are stored."""
+    psnr: float | None
+    """In dB, of the images or a sample, hidden colour left out; None for perfect images."""
+    missed: str | None
+    """Why a target was missed."""
+    why_untrained: str | None
+    """Why no codec was trained; None where one was."""
+    left_out: list[str]
+    """Kinds of images that the codec has no network for, and why."""
+    advice: Advice | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `pack --json` prints."""
+        return asdict(self) | {"advice": None if self.advice is None else self.advice.to_json()}

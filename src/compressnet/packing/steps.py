@@ -1,0 +1,136 @@
+"""The steps from a codec to an archive and advice: quality, writing, reading back, comparing.
+
+    Job -> write_and_check -> Packed and a sample -> with_advice -> Packed
+
+The collection is read once, to be written; the samples that the archive is checked on and rivals
+are measured on are kept in passing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compressnet import api
+from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.writing.outcome import Written
+from compressnet.bench.rivals.budget import Clock
+from compressnet.codec.codec import Codec
+from compressnet.images import Collection, evenly_spread
+from compressnet.images.kinds import Images
+from compressnet.packing.advice import advise
+from compressnet.packing.checking import check_picked
+from compressnet.packing.options import Packed, PackOptions, Watcher
+from compressnet.packing.samples import Tap, positions_in_runs
+from compressnet.packing.targets import OutOfReachError, Target, find_quality
+
+ADVISED_IMAGES, RUN_IMAGES = 8192, 32
+"""Images on which a collection is compared with rivals, at most; neighbours are taken together."""
+ADVISED_PX = {"fast": 1 << 19, "balanced": 1 << 21, "best": 1 << 22}
+"""Pixels that rivals are measured on."""
+AIMED_IMAGES, BISECTED_IMAGES = 1024, 128
+"""Images on which the quality for a target is settled, and those of the bisection before."""
+MEASURED_IMAGES = 8192
+"""Images that the PSNR of an archive is measured on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is packed, and how."""
+
+    collection: Collection
+    images: int
+    """Of the collection that is judged; `collection` has fewer where it is a sample of it."""
+    output: Path
+    options: PackOptions
+    watcher: Watcher
+    codec: Codec | None
+    """None: all images are stored."""
+    labels: Any = None
+
+
+def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | None) -> tuple[Packed, list[Images]]:
+    """Choose the quality, write the archive, and read it back to measure its PSNR.
+
+    aimed: images to look for a target's quality on. read_with: a codec to read with; else the
+    archive has to find its own. Gives a sample to compare with rivals as well.
+    """
+    options, collection = job.options, job.collection
+    quality, missed = _choose_quality(job, aimed)
+    checked = Tap(evenly_spread(collection.count, MEASURED_IMAGES))
+    compared = Tap(positions_in_runs(collection.count, ADVISED_IMAGES, RUN_IMAGES) if options.advise else np.arange(0))
+    job.watcher.step("pack")
+    written = _write(job, quality, checked, compared)
+    job.watcher.step("compare")
+    with api.open(job.output, read_with, threads=options.threads) as archive:
+        psnr = check_picked(archive, checked.picked).psnr
+        codec_bytes = sum(len(entry.embedded) for entry in archive.container.codecs if entry.embedded is not None)
+    packed = Packed(
+        written=written,
+        codec_bytes=codec_bytes,
+        quality=quality,
+        psnr=psnr,
+        missed=missed,
+        why_untrained=None,
+        left_out=[],
+        advice=None,
+    )
+    return packed, compared.sets()
+
+
+def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str | None]:
+    """The quality, None without a codec; and why a target is missed, None if it is not."""
+    codec, options = job.codec, job.options
+    if codec is None:
+        return None, None
+    if options.target_psnr is None:
+        return chosen_quality(codec, options.quality, options.max_error), None
+    job.watcher.step("look for the quality")
+    target = Target(measure="psnr", value=options.target_psnr)
+    try:
+        reached = find_quality(codec, aimed, target, effort=options.search_effort, bisected=BISECTED_IMAGES)
+    except OutOfReachError as error:
+        return codec.qualities[error.highest], str(error)
+    return reached.quality, reached.misses(target)
+
+
+def _write(job: Job, quality: int | None, checked: Tap, compared: Tap) -> Written:
+    """Read the collection and write the archive; two samples are kept in passing."""
+    options, collection = job.options, job.collection
+    batches = compared.through(checked.through(collection.batches()))
+    return api.write(
+        batches,
+        job.output,
+        job.codec,
+        options.settings(quality),
+        labels=job.labels,
+        names=collection.names,
+        report=job.watcher.packed,
+    )
+
+
+def with_advice(
+    packed: Packed, job: Job, sample: Sequence[Images], budget_s: float | None, clock: Clock = time.monotonic
+) -> Packed:
+    """Compare what the collection takes with what rivals take for a sample. Raises InputError."""
+    if not job.options.advise:
+        return packed
+    payload_bytes = packed.written.archive_bytes - packed.codec_bytes
+    advice = advise(
+        sample,
+        psnr_db=packed.psnr,
+        payload_bytes=round(payload_bytes * job.images / job.collection.count),
+        codec_bytes=packed.codec_bytes,
+        sample_px=ADVISED_PX[job.options.preset],
+        scale=job.images / sum(map(len, sample)),
+        packed_images=job.collection.count,
+        budget_s=budget_s,
+        clock=clock,
+        report=job.watcher.step,
+    )
+    return replace(packed, advice=advice)
