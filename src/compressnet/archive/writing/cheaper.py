@@ -18,14 +18,14 @@ PLACE_BYTES = 5
 """About what the index takes for an image that stands apart from its neighbours, where many do."""
 
 
-def alternative(codec: Codec, coder: Coder) -> Coder | None:
+def alternative(codec: Codec | None, coder: Coder) -> Coder | None:
     """A coder without any loss that may take fewer bytes than this one; None where there is none.
 
     Beside a lossy coder it is the codec's lossless one, beside a lossless one storing.
     """
     if coder.exact:
         return StoredCoder(coder.kind)
-    if coder.quality <= TRIED_ABOVE_QUALITY or codec.why_not(coder.kind, LOSSLESS_QUALITY) is not None:
+    if codec is None or coder.quality <= TRIED_ABOVE_QUALITY or codec.why_not(coder.kind, LOSSLESS_QUALITY) is not None:
         return None
     return codec.coder(coder.kind, LOSSLESS_QUALITY)
 

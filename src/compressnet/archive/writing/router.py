@@ -24,15 +24,13 @@ from compressnet.archive.writing.bounded import cost_less_than_stored, next_code
 from compressnet.archive.writing.cheaper import alternative, cheaper
 from compressnet.archive.writing.distinct import DistinctImages
 from compressnet.archive.writing.outcome import Outcome, Written
+from compressnet.archive.writing.placing import BlockPlacer
 from compressnet.archive.writing.settings import Settings
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder
 from compressnet.coding.lockstep import SEARCH_IMAGES, Payloads, values_of, write_images, write_values
 from compressnet.coding.stored import StoredCoder
-from compressnet.container.block import Block
-from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
 from compressnet.container.columns import Labels
-from compressnet.container.entries import KindEntry, pack_codec
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import InputError
 from compressnet.images.alpha import clear_hidden, hidden_colour
@@ -46,8 +44,6 @@ GROUP_BYTES = 1 << 25
 """Of images that are encoded together, where these are large."""
 WAITING_BYTES = 1 << 29
 """Images and values that wait for their groups to fill, at most; then the largest group is written."""
-BLOCK_BYTES = 40
-"""About what one more block takes: its chunk, its record, its line in the index."""
 
 
 def write_archive(
@@ -93,19 +89,19 @@ class Router:
 
         Raises InputError for a quality that the codec does not have.
         """
-        self._writer, self._codec, self._settings, self._report = writer, codec, settings, report
+        self._codec, self._settings, self._report = codec, settings, report
         self._bounds = settings.bounds
         if codec is not None:
             assert settings.quality is not None
             if not any(part.has_quality(settings.quality) for part in codec.bundle.parts):
                 raise InputError(codec.why_not(next(iter(codec.kinds), (1, 1, 1)), settings.quality))
-            self._entries = CodecEntries(codec, settings.embed_codec) if entries is None else entries
+            entries = CodecEntries(codec, settings.embed_codec) if entries is None else entries
             self._threads = codec.threads
         else:
             self._threads = default_threads() if settings.threads is None else settings.threads
+        self._placer = BlockPlacer(writer, entries)
         self._keeps_hidden = self._bounds.keep_hidden_colour or settings.quality == LOSSLESS_QUALITY
         self._distinct = DistinctImages()
-        self._places = np.zeros(0, np.uint32)
         self._images, self._values = Bins(), Bins()
         self._outcome = Outcome()
         self._some_fit = False
@@ -173,11 +169,11 @@ class Router:
         for way in sorted(self._values.ways(), key=lambda way: way.coder.method == STORED):
             self._write_group(way, self._values.images_of(way))
         self._report(self._distinct.images)
-        return self._places[self._distinct.of_image]
+        return self._placer.places(self._distinct.of_image)
 
     def written(self) -> Written:
         """What was written so far."""
-        return self._outcome.written(self._distinct, self._writer.bytes_written)
+        return self._outcome.written(self._distinct, self._placer.bytes_written)
 
     def _store(
         self,
@@ -259,10 +255,10 @@ class Router:
         numbers: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
         """Which images a coder without loss takes into no more bytes, (N,); they wait for it then."""
-        other = self._alternative(way.coder)
+        other = alternative(self._codec, way.coder)
         if other is None:
             return np.zeros(len(bits_N), np.bool_)
-        moved_N = cheaper(bits_N, other, images_NHWC, self._fixed_bytes(other))
+        moved_N = cheaper(bits_N, other, images_NHWC, self._placer.fixed_bytes(other))
         if other.method == STORED:
             steps_N = np.ones(int(moved_N.sum()), np.int64)
             reason = "smaller without the codec"
@@ -272,17 +268,6 @@ class Router:
             self._values.put(Way(way.shape, other), other.values_of(images_NHWC[moved_N]), numbers[moved_N])
         return moved_N
 
-    def _alternative(self, coder: Coder) -> Coder | None:
-        return None if self._codec is None else alternative(self._codec, coder)
-
-    def _fixed_bytes(self, coder: Coder) -> int:
-        """What an archive takes for a coder besides its images: the first time, the codec's part."""
-        if coder.method == STORED:
-            return 0
-        entry = self._entries.entry(coder.method)
-        codec_bytes = 0 if self._writer.has_codec(entry) else CHUNK_OVERHEAD_BYTES + len(pack_codec(entry))
-        return BLOCK_BYTES + codec_bytes
-
     def _write_group(self, way: Way, images: int) -> None:
         """Write values that wait."""
         values, numbers = self._values.take(way, images)
@@ -290,29 +275,7 @@ class Router:
 
     def _add_blocks(self, way: Way, written: Payloads, numbers: NDArray[np.int64]) -> None:
         """Append blocks to the archive."""
-        if not len(numbers):
-            return
-        coder, codec = way.coder, 0
-        if coder.method != STORED:
-            codec = self._writer.codec_number(self._entries.entry(coder.method))
-        height, width, channels = coder.kind
-        shape = KindEntry(height=height, width=width, channels=channels, channels_axis=len(way.shape) == 3)
-        kind = self._writer.kind_number(shape)
-        if len(self._places) < self._distinct.distinct:
-            self._places = np.concatenate([self._places, np.zeros(self._distinct.distinct, np.uint32)])
-        first = self._writer.images
-        self._places[numbers] = np.arange(first, first + len(numbers), dtype=np.uint32)
-        for images, payload in written.blocks:
-            self._writer.add(
-                Block(
-                    method=coder.method,
-                    quality=coder.quality,
-                    kind=kind,
-                    codec=codec,
-                    images=images,
-                    payload=payload,
-                )
-            )
+        self._placer.add(way, written, numbers)
         self._report(self._distinct.images - self._images.images - self._values.images)
 
     def _try(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
@@ -325,7 +288,7 @@ class Router:
         if is_raised:
             met_N &= cost_less_than_stored(coder, values, images_NHWC, self._bounds)
         moved_N = np.zeros(len(met_N), np.bool_)
-        if met_N.any() and self._alternative(coder) is not None:
+        if met_N.any() and alternative(self._codec, coder) is not None:
             bits_n = coder.bits(values[met_N])
             moved_N[met_N] = self._move_cheaper(way, bits_n, images_NHWC[met_N], numbers[met_N])
         kept_N = met_N & ~moved_N

@@ -67,15 +67,6 @@ class Gathered:
         """Of all these images."""
         return sum(images.shape[0] * images.shape[1] * images.shape[2] for images in self.sets)
 
-    def left_out_by_reason(self) -> list[str]:
-        """A line with the images and sizes that are not trained on, for each reason."""
-        lines: list[str] = []
-        for reason in dict.fromkeys(why for _, _, why in self.left_out):
-            counts = [count for _, count, why in self.left_out if why == reason]
-            sizes = "1 size" if len(counts) == 1 else f"{len(counts):,} sizes"
-            lines.append(f"{sum(counts):,} images of {sizes} are left out: {reason}")
-        return lines
-
     def held_out(self, holdout: int) -> list[Images]:
         """The images of each kind that are held out, if `holdout` are held out in all.
 

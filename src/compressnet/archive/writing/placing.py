@@ -1,0 +1,80 @@
+"""Blocks appended to an archive, and where each image is then.
+
+Axes: N images that differ from all others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.archive.embedding import CodecEntries
+from compressnet.archive.writing.bins import Way
+from compressnet.coding.coder import STORED, Coder
+from compressnet.coding.lockstep import Payloads
+from compressnet.container.block import Block
+from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
+from compressnet.container.entries import KindEntry, pack_codec
+from compressnet.container.writer import ContainerWriter
+
+BLOCK_BYTES = 40
+"""About what one more block takes: its chunk, its record, its line in the index."""
+
+
+class BlockPlacer:
+    """Writes blocks; a codec's part and a kind are written before the first block that needs them."""
+
+    def __init__(self, writer: ContainerWriter, entries: CodecEntries | None) -> None:
+        """entries: what the archive says of its codec; None where all images are stored."""
+        self._writer, self._entries = writer, entries
+        self._places_N = np.zeros(0, np.uint32)
+
+    @property
+    def bytes_written(self) -> int:
+        """Of the archive, so far."""
+        return self._writer.bytes_written
+
+    def places(self, numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Where images of these numbers are among those in the blocks."""
+        return self._places_N[numbers]
+
+    def fixed_bytes(self, coder: Coder) -> int:
+        """What the archive takes for a coder besides its images: a block, and the codec's part once.
+
+        0 for storing, which every archive can.
+        """
+        if coder.method == STORED:
+            return 0
+        assert self._entries is not None
+        entry = self._entries.entry(coder.method)
+        known = self._writer.has_codec(entry)
+        return BLOCK_BYTES + (0 if known else CHUNK_OVERHEAD_BYTES + len(pack_codec(entry)))
+
+    def add(self, way: Way, written: Payloads, numbers: NDArray[np.int64]) -> None:
+        """Append blocks of images of these numbers, which came in a way."""
+        if not len(numbers):
+            return
+        coder, codec = way.coder, 0
+        if coder.method != STORED:
+            assert self._entries is not None
+            codec = self._writer.codec_number(self._entries.entry(coder.method))
+        height, width, channels = coder.kind
+        channels_axis = len(way.shape) == 3
+        kind = self._writer.kind_number(
+            KindEntry(height=height, width=width, channels=channels, channels_axis=channels_axis)
+        )
+        if (missing := int(numbers.max()) + 1 - len(self._places_N)) > 0:
+            self._places_N = np.concatenate([self._places_N, np.zeros(max(missing, len(self._places_N)), np.uint32)])
+        first = self._writer.images
+        self._places_N[numbers] = np.arange(first, first + len(numbers), dtype=np.uint32)
+        for images, payload in written.blocks:
+            self._writer.add(
+                Block(
+                    method=coder.method,
+                    quality=coder.quality,
+                    kind=kind,
+                    codec=codec,
+                    images=images,
+                    payload=payload,
+                )
+            )
