@@ -83,7 +83,7 @@ def histogram(values: NDArray[np.int64], unit: str, counted: str) -> str:
     bottom = _ROW_PX * (len(counts) + 1)
     width, height = _LABELS_PX + _BARS_PX + _COUNTS_PX, bottom + _AXIS_PX
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-size="13" font-family="system-ui, sans-serif" fill="#222">',
         _text(_LABELS_PX - 8, _ROW_PX - 8, unit, "end", "#555"),
     ]
