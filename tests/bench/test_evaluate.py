@@ -24,6 +24,7 @@ KEYS = [
     "rows",
     "psnr_per_image",
     "worst",
+    "lossless_images",
 ]
 ROW_KEYS = ["path", "mse", "psnr", "psnr_mean", "ssim", "pixels_sha256"]
 

@@ -84,9 +84,9 @@ def test_the_table(lossless_codec: Codec, mnist: np.ndarray) -> None:
 def test_a_codec_without_lossless_networks_is_noted(lossy_codec: Codec, mnist: np.ndarray) -> None:
     bench = run_lossless(mnist[:9], "mnist", lossy_codec, rivals=["bz2"])
     assert [point.codec for point in bench.points] == ["bz2"]
-    assert [(f.codec, f.error) for f in bench.failures] == [
-        ("compressnet", f"the codec {lossy_codec.name} does not code images of 28x28x1 without loss")
-    ]
+    ((name, error),) = [(failure.codec, failure.error) for failure in bench.failures]
+    assert name == "compressnet"
+    assert error.startswith(f"quality 100: the codec {lossy_codec.name} has no lossless part")
     with pytest.raises(InputError, match="--rivals jpeg: it always loses something"):
         run_lossless(mnist[:9], "mnist", lossy_codec, rivals=["jpeg"])
 

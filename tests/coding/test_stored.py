@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from compressnet.coding.stored import in_steps, largest_error, pack_stored, unpack_stored
+from coder_tests import CoderTests
+from compressnet.coding.coder import Coder
+from compressnet.coding.stored import StoredCoder, coarsest_step, in_steps, largest_error, pack_stored, unpack_stored
 from compressnet.errors import CorruptError
 from reference_decoder import decode_stored
 
@@ -120,3 +122,30 @@ def test_arbitrary_bytes(data: bytes, packing: int) -> None:
     except CorruptError:
         return
     assert decoded.shape == (2, 2, 2, 1)
+
+
+class TestStoredCoder(CoderTests):
+    @pytest.fixture(params=[((5, 7, 3), 1), ((4, 4, 1), 1), ((5, 7, 4), 9), ((3, 3, 2), 255)], ids=str)
+    def coder(self, request: pytest.FixtureRequest) -> Coder:
+        return StoredCoder(*request.param)
+
+    @pytest.fixture
+    def images_NHWC(self, coder: Coder) -> np.ndarray:
+        noise = np.random.default_rng(0).integers(0, 256, (23, *coder.kind))
+        return np.where(noise % 3, 200, noise).astype(np.uint8)
+
+
+@settings(max_examples=100, deadline=None)
+@given(images=IMAGES, step=STEPS)
+def test_values_are_written_in_the_coarsest_step_that_keeps_them(images: np.ndarray, step: int) -> None:
+    coder = StoredCoder(images.shape[1:], step)
+    values = coder.values_of(images)
+    found = coarsest_step(values)
+    assert found >= step
+    assert np.array_equal(in_steps(values, found), values)
+    assert not any(np.array_equal(in_steps(values, more), values) for more in range(found + 2, 256, 2))
+    assert coder.write(values, [len(values)])[0][1] == found
+
+
+def test_coders_of_one_kind_and_step_are_equal() -> None:
+    assert len({StoredCoder((2, 2, 1)), StoredCoder((2, 2, 1), 1), StoredCoder((2, 2, 1), 3)}) == 2

@@ -156,10 +156,21 @@ def test_append_goes_on_without_loss(archive: Path, codec: Path, both: Path, tmp
     run("append", archive, tmp_path / "dots.npy", "--codec", both, "--quality", 100)
     assert np.array_equal(opened(archive), np.concatenate([dots(40), dots(20, first=100), dots(40)]))
     assert told_of(archive)["methods"] == {"lossless": 5}
-    said = refused(1, "append", archive, tmp_path / "more.npy", "--codec", both, "--quality", 60)
-    assert "its only quality is 100" in said
     said = refused(4, "append", archive, tmp_path / "more.npy", "--codec", GREY)
     assert LOSSLESS.identity.hex() in said
+
+
+def test_append_at_another_quality_takes_the_other_part(
+    archive: Path, images: Path, both: Path, tmp_path: Path
+) -> None:
+    run("append", archive, images, "--codec", both, "--quality", 60)
+    told = told_of(archive)
+    assert (told["images"], told["methods"], told["qualities"]) == (80, {"lossless": 3, "lossy": 1}, [60, 100])
+    assert len(told["codecs"]) == 2
+    assert np.array_equal(opened(archive)[:40], dots(40))
+    said = refused(1, "append", archive, images, "--codec", both, "--quality", 150)
+    assert "quality 150" in said
+    run("verify", archive)
 
 
 def test_append_to_a_lossy_archive_with_a_codec_of_both_parts(images: Path, both: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
+from coder_tests import CoderTests
 from compressnet.archive import maintain
 from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
@@ -20,6 +21,7 @@ from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.codec.packed import pack_bundle, unpack_bundle
 from compressnet.codec.shipped import read_bundle
 from compressnet.codec.single import Single, pack_single
+from compressnet.coding.coder import Coder
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, FormatError, InputError
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.networks.numpy import NumpyBackend
@@ -271,3 +273,13 @@ def test_damaged_codecs_give_one_error_or_another_codec(data: st.DataObject) -> 
         images = images_for(MODELS[2], 1, (4, 4))
         codec = codec_of(bundle)
         assert np.array_equal(codec.decompress(codec.compress(images, 100)), images)
+
+
+class TestLosslessCoder(CoderTests):
+    @pytest.fixture(params=[1, 2, 3, 4], ids=lambda channels: f"{channels} channels")
+    def coder(self, request: pytest.FixtureRequest) -> Coder:
+        return codec_of(ALL).coder((7, 6, request.param), 100)
+
+    @pytest.fixture
+    def images_NHWC(self, coder: Coder) -> np.ndarray:
+        return images_for(MODELS[coder.kind[2]], 23, coder.kind[:2], share=0.3)

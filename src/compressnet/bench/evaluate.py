@@ -87,7 +87,6 @@ class Evaluation:
             "bytes_per_image": self.bytes_per_image,
             "ideal_bytes_per_image": self.ideal_bytes_per_image,
             "codec_bytes": self.codec_bytes,
-            "lossless_images": self.lossless_images,
             "rows": [
                 {
                     "path": row.path,
@@ -98,6 +97,7 @@ class Evaluation:
             ],
             "psnr_per_image": {name: asdict(self.spread)[name] for name in ("minimum", "percentile_1", "median")},
             "worst": [{"image": image, "psnr": psnr} for image, psnr in self.spread.worst if psnr is not None],
+            "lossless_images": self.lossless_images,
         }
 
 

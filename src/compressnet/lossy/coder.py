@@ -173,6 +173,8 @@ class CodecNetwork:
     def bits_per_image(self, symbols_ND: Symbols, quality: int) -> NDArray[np.float64]:
         """-log2 of the frequencies of each image's symbols, (N,)."""
         bits_N = np.zeros(len(symbols_ND))
+        if not len(symbols_ND):
+            return bits_N
         for indices_Ng, mixture, bound in self.mixtures(symbols_ND, quality):
             chosen = frequencies_of(self.network.prior.tables, mixture, bound, indices_Ng.ravel())
             bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(indices_Ng.shape).sum(axis=1)
