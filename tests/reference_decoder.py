@@ -595,8 +595,8 @@ def decode_stored(payload: bytes, images: int, kind: tuple[int, int, int]) -> np
         for x in range(width):
             a, b, c = k[:, y + 1, x], k[:, y, x + 1], k[:, y, x]
             middle = np.sort(np.stack([a, b, a + b - c]), axis=0)[1]
-            foretold = (np.zeros_like(a), a, b, middle)[arrangement & 3]
-            k[:, y + 1, x + 1] = (values[:, y, x] + foretold) % levels
+            predicted = (np.zeros_like(a), a, b, middle)[arrangement & 3]
+            k[:, y + 1, x + 1] = (values[:, y, x] + predicted) % levels
     return np.minimum(k[:, 1:, 1:] * step, 255).astype(np.uint8)
 
 

@@ -30,7 +30,7 @@ _HOMES = {
     "append": "compressnet.archive.maintain",
     "compress": "compressnet.api",
     "concat": "compressnet.archive.maintain",
-    "load": "compressnet.api",
+    "load": "compressnet.codec.loading",
     "open": "compressnet.api",
     "subset": "compressnet.archive.maintain",
 }

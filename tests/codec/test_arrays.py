@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compressnet.codec.arrays import Layout, pack_arrays, unpack_arrays
+from compressnet.codec.arrays import pack_arrays, unpack_arrays
+from compressnet.coding.part import Layout
 from compressnet.errors import CorruptError
 
 DTYPES = [np.dtype(name) for name in ("int8", "uint8", "int16", "uint16", "int32")]

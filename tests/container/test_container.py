@@ -140,8 +140,8 @@ def test_arbitrary_indexes_with_good_checksums(payload: bytes) -> None:
         container = open_bytes(forged)
     except FormatError:
         return
-    assert container.stored_images == sum(block.images for block in container.blocks)
-    assert (container.places_of(np.arange(container.images)) < container.stored_images).all()
+    assert container.images_in_blocks == sum(block.images for block in container.blocks)
+    assert (container.places_of(np.arange(container.images)) < container.images_in_blocks).all()
 
 
 def test_blocks_that_need_what_is_not_there_are_refused() -> None:
@@ -171,7 +171,7 @@ def test_kinds_and_codecs_may_come_between_blocks() -> None:
     assert container.kinds == kinds
     assert container.codecs == [CODEC]
     assert [container.read_block(i) for i in range(4)] == blocks
-    assert (container.images, container.stored_images) == (5, 8)
+    assert (container.images, container.images_in_blocks) == (5, 8)
     assert container.places_of(np.arange(5)).tolist() == [7, 0, 0, 3, 2]
     assert container.blocks_of(np.array([7, 0, 3])).tolist() == [3, 0, 1]
     assert container.kinds_of(np.arange(4)).tolist() == [0, 1, 0, 2]

@@ -279,8 +279,8 @@ class Archive:
         Raises CorruptError for the first damage found.
         """
         container = self._container
-        for start in range(0, container.stored_images, READ_IMAGES):
-            stop = min(start + READ_IMAGES, container.stored_images)
+        for start in range(0, container.images_in_blocks, READ_IMAGES):
+            stop = min(start + READ_IMAGES, container.images_in_blocks)
             self._reader.for_each(np.arange(start, stop), Piece.images)
             report(stop)
         seen = [offset for kind, offset, _ in container.walk() if kind == b"BLOK"]

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ from compressnet.codec.levels import (
     split,
 )
 from compressnet.coding.mixture import SCALES, Mixture, Tables, frequency_weights, make_tables
+from compressnet.coding.part import Layout
 from compressnet.coding.range_coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CorruptError
 from compressnet.limits import CODEC_BYTES_LIMIT, PACKED_ELEMENTS_LIMIT
@@ -47,21 +47,6 @@ SEQUENCES = 4
 FREE_ELEMENTS = 1 << 20
 ELEMENTS_PER_BYTE = 2048
 """An element costs more than 1/1420 byte, so whatever claims more of them is damaged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """What is known of an array before it is read."""
-
-    shape: tuple[int, ...]
-    """Of one to four axes."""
-    dtype: np.dtype[Any]
-    """Of integers."""
-
-    @property
-    def levels(self) -> int:
-        """How many levels its residuals may have."""
-        return BYTE_LEVELS if self.dtype.itemsize == 1 else LEVELS
 
 
 def pack_arrays(arrays: Sequence[NDArray[np.integer]]) -> bytes:
@@ -77,7 +62,7 @@ def pack_arrays(arrays: Sequence[NDArray[np.integer]]) -> bytes:
     residuals = [_differences(array, predictor) for array, predictor in zip(arrays, predictors, strict=True)]
     layouts = [Layout(shape=array.shape, dtype=array.dtype) for array in arrays]
     levels = [
-        fit(residual, sides_of(layout.shape), layout.levels, bits_of) if len(residual) else _no_levels()
+        fit(residual, sides_of(layout.shape), _levels_of(layout), bits_of) if len(residual) else _no_levels()
         for residual, layout in zip(residuals, layouts, strict=True)
     ]
     encoder = PayloadEncoder()
@@ -155,14 +140,19 @@ def _bits_and_scales(layouts: Sequence[Layout], levels: Sequence[Levels]) -> tup
     """Each element's number of low bits, and the scale of what is above them: (n,) each."""
     bits, scales = [], []
     for layout, level in zip(layouts, levels, strict=True):
-        level_n = level.spread(sides_of(layout.shape), layout.levels)
-        bits.append(low_bits_of(level_n, layout.levels))
+        level_n = level.spread(sides_of(layout.shape), _levels_of(layout))
+        bits.append(low_bits_of(level_n, _levels_of(layout)))
         scales.append((2 * (level_n - OCTAVE * bits[-1])).astype(np.uint8))
     return _concatenated(bits), np.concatenate([np.zeros(0, np.uint8), *scales])
 
 
 def _concatenated(parts: Sequence[Integers]) -> Integers:
     return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def _levels_of(layout: Layout) -> int:
+    """How many levels an array's residuals may have."""
+    return BYTE_LEVELS if layout.dtype.itemsize == 1 else LEVELS
 
 
 def _no_levels() -> Levels:

@@ -66,8 +66,8 @@ class Payloads:
 
     blocks: list[tuple[int, bytes]]
     """(images, payload) of each."""
-    bits_N: NDArray[np.float64]
-    """The ideal code length of each image."""
+    bits_N: NDArray[np.float64] | None
+    """The ideal code length of each image, where it was asked for."""
 
 
 def values_of(coder: Coder, images_NHWC: Images, effort: int, threads: int) -> Values:
@@ -78,13 +78,13 @@ def values_of(coder: Coder, images_NHWC: Images, effort: int, threads: int) -> V
     return np.concatenate(parts)
 
 
-def write_values(coder: Coder, values: Values, block_images: int, threads: int) -> Payloads:
-    """Values to blocks of up to `block_images` images, on several threads."""
+def write_values(coder: Coder, values: Values, block_images: int, threads: int, *, bits: bool = False) -> Payloads:
+    """Values to blocks of up to `block_images` images, on several threads; bits: whether to count them."""
     counts = block_counts(len(values), block_images)
-    bits_N = np.zeros(len(values))
+    bits_N = np.zeros(len(values)) if bits else None
 
     def write(part: LockstepPart) -> list[bytes]:
-        return coder.write(values[part.rows], part.counts, bits_N[part.rows])
+        return coder.write(values[part.rows], part.counts, None if bits_N is None else bits_N[part.rows])
 
     written = spread(write, lockstep_parts(counts, threads), threads)
     payloads = [payload for part in written for payload in part]
@@ -92,7 +92,7 @@ def write_values(coder: Coder, values: Values, block_images: int, threads: int) 
 
 
 def write_images(
-    coder: Coder, images_NHWC: Images, block_images: int, effort: int, threads: int
+    coder: Coder, images_NHWC: Images, block_images: int, effort: int, threads: int, *, bits: bool = False
 ) -> tuple[Payloads, Values]:
     """Images to blocks of up to `block_images`, on several threads; with the values written.
 
@@ -101,13 +101,13 @@ def write_images(
     """
     if effort > 1:
         values = values_of(coder, images_NHWC, effort, threads)
-        return write_values(coder, values, block_images, threads), values
+        return write_values(coder, values, block_images, threads, bits=bits), values
     counts = block_counts(len(images_NHWC), block_images)
-    bits_N = np.zeros(len(images_NHWC))
+    bits_N = np.zeros(len(images_NHWC)) if bits else None
 
     def write(part: LockstepPart) -> tuple[list[bytes], Values]:
         values = coder.values_of(images_NHWC[part.rows])
-        return coder.write(values, part.counts, bits_N[part.rows]), values
+        return coder.write(values, part.counts, None if bits_N is None else bits_N[part.rows]), values
 
     parts = spread(write, lockstep_parts(counts, threads), threads)
     payloads = [payload for written, _ in parts for payload in written]

@@ -7,18 +7,59 @@ run, and give a `Coder` for a kind of image and a quality.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.coder import Coder
 from compressnet.errors import InputError
 from compressnet.images.kinds import Kind
+from compressnet.limits import CODEC_BYTES_LIMIT
 from compressnet.networks.program import Backend
 from compressnet.wire import Reader
 
 Tensors = dict[str, NDArray[Any]]
 """Arrays by the names that they have in a codec file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What is known of an array before it is read."""
+
+    shape: tuple[int, ...]
+    """Of one to four axes."""
+    dtype: np.dtype[Any]
+    """Of integers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedPart:
+    """What a packed codec holds of a part: the decoding part, as small as it gets."""
+
+    entries: list[dict[str, Any]]
+    """What is no array, with the shapes of all arrays."""
+    hashes: bytes
+    """Of the probes."""
+    numbers: list[NDArray[Any]]
+    """Arrays that cannot be told from what is known."""
+    elements: int
+    """Of all arrays, those that can be told as well."""
+
+
+class PackedPlan(ABC):
+    """What the entries of a packed part say of its arrays."""
+
+    layouts: list[Layout]
+    """Of `PackedPart.numbers`."""
+    hash_bytes: int
+    """How many bytes of hashes it has."""
+    elements: int
+
+    @abstractmethod
+    def tensors(self, hashes: bytes, numbers: list[NDArray[Any]], what: str) -> Tensors:
+        """All tensors of the part; `what` names it in errors. Raises CorruptError."""
 
 
 class Part(ABC):
@@ -41,6 +82,22 @@ class Part(ABC):
     @abstractmethod
     def without_encoder(self) -> Part:
         """The same part without what only encoding needs, of the same identity."""
+
+    @abstractmethod
+    def packed(self, codec_name: str) -> PackedPart:
+        """What an archive embeds; codec_name: for errors.
+
+        Raises CodecRefusedError where this machine does not reproduce a probe, so that no wrong
+        codec is embedded.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def packed_plan(entries: list[Any], what: str) -> PackedPlan:
+        """How a packed part with these entries is read; `what` names it in errors.
+
+        Raises CorruptError, or KeyError, TypeError and their like for entries of another form.
+        """
 
     @abstractmethod
     def coders(self, codec_name: str, backend: Backend) -> Coders:
@@ -92,3 +149,10 @@ class Coders(ABC):
         if reason is not None:
             raise InputError(reason)
         return self.find(kind, quality)
+
+
+def is_shape(shape: Any) -> bool:
+    """Whether a value from JSON is the shape of an array: a list of sides."""
+    return isinstance(shape, list) and all(
+        type(side) is int and 0 <= side <= CODEC_BYTES_LIMIT for side in cast("list[Any]", shape)
+    )

@@ -182,15 +182,15 @@ def _levels(images: Images, step: int) -> Images:
 
 
 def _residuals(levels_NHWC: Images, predictor: int, count: int) -> Images:
-    """Each level less what its neighbours foretell, modulo the number of levels; outside of an image lie zeros."""
+    """Each level less what its neighbours predict, modulo the number of levels; outside of an image lie zeros."""
     if predictor == NONE:
         return levels_NHWC
     padded = np.pad(levels_NHWC.astype(np.int16), ((0, 0), (1, 0), (1, 0), (0, 0)))
     left, up, corner = padded[:, 1:, :-1], padded[:, :-1, 1:], padded[:, :-1, :-1]
-    foretold = {LEFT: left, UP: up}.get(predictor)
-    if foretold is None:
-        foretold = _median(left, up, corner)
-    return ((levels_NHWC - foretold) % count).astype(np.uint8)
+    predicted = {LEFT: left, UP: up}.get(predictor)
+    if predicted is None:
+        predicted = _median(left, up, corner)
+    return ((levels_NHWC - predicted) % count).astype(np.uint8)
 
 
 def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
@@ -250,7 +250,7 @@ def _read_layout(values: Images, arrangement: Arrangement, images: int, kind: tu
 
 def _lzma(values: bytes, arrangement: Arrangement, channels: int) -> bytes:
     """LZMA2, told where pixels of several bytes begin; its reader needs to know the dictionary alone."""
-    aligned = arrangement.interleaved and channels in (2, 4)
+    aligned = arrangement.interleaved and channels & (channels - 1) == 0 and channels > 1
     bits = channels.bit_length() - 1 if aligned else 0
     dictionary_bytes = min(DICTIONARY_BYTES, max(4096, 1 << len(values).bit_length()))
     settings = {"lc": 0, "lp": bits, "pb": bits} if aligned else {"lc": 3, "lp": 0, "pb": 0}

@@ -100,7 +100,7 @@ class Container:
         self._between = list(zip(offsets_E[~holds_E].tolist(), ends_E[~holds_E].tolist(), strict=True))
         if len(self._between) > KINDS_LIMIT + CODECS_LIMIT:
             raise CorruptError(f"{what} lists {len(self._between)} chunks between blocks, beyond the limit")
-        self.images, self.stored_images = index.images, int(index.counts_E.sum())
+        self.images, self.images_in_blocks = index.images, int(index.counts_E.sum())
         self.positions_N = index.positions_N
         """Of each image of the collection its place among those in the blocks; None where these are the same."""
 
@@ -154,7 +154,9 @@ class Container:
             head = self.source.read_at(int(self.blocks.offsets[number]) + CHUNK_HEAD_BYTES, BLOCK_HEAD_BYTES)
             kind = block_kind(head, f"{self.name}: block {number}")
             if kind >= len(self.kinds):
-                raise CorruptError(f"{self.name}: block {number} needs kind {kind}, the archive has fewer")
+                raise CorruptError(
+                    f"{self.name}: block {number} refers to kind {kind}, but the archive has {len(self.kinds)}"
+                )
             self._kind_of_block[number] = kind
         return self._kind_of_block[numbers]
 
@@ -168,7 +170,10 @@ class Container:
         if end - entry.offset != entry.chunk_bytes or block.images != entry.images:
             raise CorruptError(f"{what} is not what the index says")
         if block.kind >= len(self.kinds) or block.codec >= max(len(self.codecs), block.method == STORED):
-            raise CorruptError(f"{what} needs kind {block.kind} and codec {block.codec}, the archive has fewer")
+            raise CorruptError(
+                f"{what} refers to kind {block.kind} and codec {block.codec}, "
+                f"but the archive has {len(self.kinds)} kinds and {len(self.codecs)} codecs"
+            )
         return block
 
     def read_labels(self) -> Labels | None:

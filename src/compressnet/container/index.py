@@ -67,12 +67,12 @@ def unpack_index(data: bytes, total_bytes: int, what: str) -> Index:
     chunk_bytes_E, counts_E = numbers[0::2], numbers[1::2]
     if entries and counts_E.max() > BLOCK_IMAGES_LIMIT:
         raise CorruptError(f"{what} has a number beyond the limit of {BLOCK_IMAGES_LIMIT}")
-    stored_images = int(counts_E.sum())
+    images_in_blocks = int(counts_E.sum())
     positions_N = None
     if order == AS_LISTED:
-        positions_N = _unpack_positions(reader.take(reader.left), images, stored_images, what)
+        positions_N = _unpack_positions(reader.take(reader.left), images, images_in_blocks, what)
     reader.end()
-    if stored_images > IMAGES_LIMIT or (positions_N is None and stored_images != images):
+    if images_in_blocks > IMAGES_LIMIT or (positions_N is None and images_in_blocks != images):
         raise CorruptError(f"{what} contradicts itself or the file")
     return Index(
         images=images,
@@ -91,7 +91,7 @@ def pack_positions(positions_N: NDArray[np.uint32]) -> bytes:
     return zlib.compress(steps.astype("<u4").tobytes(), 9)
 
 
-def _unpack_positions(data: bytes, images: int, stored_images: int, what: str) -> NDArray[np.uint32]:
+def _unpack_positions(data: bytes, images: int, images_in_blocks: int, what: str) -> NDArray[np.uint32]:
     if images > LISTED_IMAGES_LIMIT or 4 * images > ZLIB_RATIO_LIMIT * len(data):
         raise CorruptError(f"{what} lists {images} images, beyond the limit or what its {len(data)} bytes can hold")
     inflater = zlib.decompressobj()
@@ -104,6 +104,6 @@ def _unpack_positions(data: bytes, images: int, stored_images: int, what: str) -
     steps = np.frombuffer(raw, "<u4").astype(np.uint32)
     steps[1:] += np.uint32(1)
     positions_N = np.cumsum(steps, dtype=np.uint32)
-    if images and int(positions_N.max()) >= stored_images:
-        raise CorruptError(f"{what} lists an image beyond the {stored_images} that are there")
+    if images and int(positions_N.max()) >= images_in_blocks:
+        raise CorruptError(f"{what} lists an image beyond the {images_in_blocks} that are there")
     return positions_N

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY
-from compressnet.coding.part import Coders, Part, Tensors
+from compressnet.coding.part import Coders, PackedPart, Part, Tensors
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Kind, size_text
 from compressnet.limits import LOSSLESS_IMAGE_VALUES_LIMIT, LOSSLESS_VALUES_LIMIT, SIDE_LIMIT_PX
 from compressnet.lossless.arrays import PIXELS, PROBE, arrays_of, entry_of, model_of, pixels_identity
 from compressnet.lossless.coder import LosslessCoder, LosslessNetwork
 from compressnet.lossless.model import PixelModel
+from compressnet.lossless.packing import ModelsPlan, pack_models
 from compressnet.networks.program import Backend
 from compressnet.wire import Reader, pack_varint
 
@@ -62,6 +63,15 @@ class LosslessPart(Part):
     def qualities(self) -> tuple[int, int]:
         """100 alone."""
         return LOSSLESS_QUALITY, LOSSLESS_QUALITY
+
+    def packed(self, codec_name: str) -> PackedPart:
+        """All models, with a hash of each one's probe."""
+        return pack_models(self.models, codec_name)
+
+    @staticmethod
+    def packed_plan(entries: list[Any], what: str) -> ModelsPlan:
+        """How packed models are read."""
+        return ModelsPlan(entries, what)
 
     def coders(self, codec_name: str, backend: Backend) -> LosslessCoders:
         """All models ready to run; they run in NumPy whatever the backend is."""

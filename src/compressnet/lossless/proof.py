@@ -112,4 +112,4 @@ def _prove_layer(
             f"a pixel model's layer has weights of shape {layer.weight.shape}, biases {layer.bias.shape}"
         )
     sums_O = np.abs(layer.weight.astype(np.int64)) @ largest_I + np.abs(layer.bias.astype(np.int64)).max(axis=0)
-    require_exact(sums_O if more_O is None else sums_O + more_O, layer.shift)
+    require_exact(sums_O if more_O is None else sums_O + more_O, layer.shift, "a pixel model's layer")

@@ -36,7 +36,7 @@ class ContextSlice:
     weight: NDArray[np.int8]
     """(U,e,3,3)."""
     bias: NDArray[np.int32]
-    """(12,U), see `compressnet.networks.program.bias_at`."""
+    """(12,U), see `compressnet.networks.numpy.bias_at`."""
     phase: NDArray[np.int32]
     """(4,U)."""
     row: NDArray[np.int32]
@@ -91,7 +91,11 @@ def _largest(bias_AU: NDArray[np.integer]) -> NDArray[np.int64]:
 def _prove_sums(
     weight: NDArray[np.integer], bias_O: NDArray[np.int64], shift: NDArray[np.integer], largest: int
 ) -> None:
-    require_exact(np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1) * largest + bias_O, shift)
+    require_exact(
+        np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1) * largest + bias_O,
+        shift,
+        "the entropy model",
+    )
 
 
 def context_order(

@@ -57,7 +57,7 @@ class MaskedPrior(Prior):
         for layer, matrices, largest in zip(layers, layer_matrices(self), inputs, strict=True):
             row_sums = [np.abs(matrix.astype(np.int64)).sum(axis=1) for matrix in matrices]
             sums = np.concatenate(row_sums) * largest + np.abs(layer.bias.astype(np.int64)).max(axis=0)
-            require_exact(sums, layer.shift)
+            require_exact(sums, layer.shift, "the entropy model")
 
 
 def layer_shapes(prior: MaskedPrior) -> list[list[tuple[int, int]]]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from compressnet.coding.coder import LOSSY
-from compressnet.coding.part import Coders, Part, Tensors
+from compressnet.coding.part import Coders, PackedPart, Part, Tensors
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Kind, size_text
 from compressnet.lossy.arrays import identity_of, network_from, to_parts
 from compressnet.lossy.coder import CodecNetwork, LossyCoder
 from compressnet.lossy.network import Network
+from compressnet.lossy.packing import NetworksPlan, pack_networks
 from compressnet.networks.program import Backend
 from compressnet.wire import Reader
 
@@ -62,6 +63,15 @@ class LossyPart(Part):
     def has_quality(self, quality: int) -> bool:
         """Whether one of the networks has it."""
         return any(low <= quality <= high for low, high in (n.qualities for n in self.networks))
+
+    def packed(self, codec_name: str) -> PackedPart:
+        """Decoders and entropy models, with probes that need no images."""
+        return pack_networks(self.networks, codec_name)
+
+    @staticmethod
+    def packed_plan(entries: list[Any], what: str) -> NetworksPlan:
+        """How packed networks are read."""
+        return NetworksPlan(entries, what)
 
     def coders(self, codec_name: str, backend: Backend) -> LossyCoders:
         """All networks compiled, each one's probe reproduced. Raises CodecRefusedError."""

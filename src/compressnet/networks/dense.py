@@ -22,15 +22,18 @@ class DenseLayer:
     weight: NDArray[np.int8]
     """(O,I); in a masked MLP flat: for each group the matrix (its outputs, what it sees), row by row."""
     bias: NDArray[np.int32]
-    """(1,O) or (12,O), see `compressnet.networks.program.bias_at`."""
+    """(1,O) or (12,O), see `compressnet.networks.numpy.bias_at`."""
     shift: NDArray[np.int8]
     """(O,)."""
 
 
-def require_exact(sums_O: NDArray[np.integer], shift: NDArray[np.integer]) -> None:
-    """Raises CorruptError where a layer's largest sums, or its shifts, leave what float32 computes exactly."""
+def require_exact(sums_O: NDArray[np.integer], shift: NDArray[np.integer], what: str) -> None:
+    """Raises CorruptError where a layer's largest sums, or its shifts, leave what float32 holds.
+
+    what: names the layer in errors.
+    """
     if sums_O.max() >= EXACT_BELOW or np.abs(shift.astype(int)).max() > SHIFT_LIMIT:
-        raise CorruptError("the entropy model leaves the range in which float32 is exact")
+        raise CorruptError(f"{what} leaves the range in which float32 is exact")
 
 
 def hidden_units(sums: Float32, shift: NDArray[np.integer]) -> Float32:

@@ -27,8 +27,10 @@ def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
     shapes: dict[str, tuple[int, ...]] = {"x": program.input_shape}
     for node in program.nodes:
         missing = [name for name in node.inputs if name not in ranges]
-        if missing or not node.inputs:
-            raise CorruptError(f"network node {node.output!r} reads {missing} before it is written")
+        if not node.inputs:
+            raise CorruptError(f"network node {node.output!r} has no input")
+        if missing:
+            raise CorruptError(f"network node {node.output!r} reads {', '.join(missing)} before it is written")
         if node.output in ranges or "y" in node.inputs:
             raise CorruptError(f"network node {node.output!r} writes a register twice, or reads the output")
         shapes[node.output] = _prove_shape(node, [shapes[name] for name in node.inputs])

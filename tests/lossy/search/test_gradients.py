@@ -1,4 +1,4 @@
-"""The gradient graph against the codec: the same loss at whole symbols, and a slope that foretells changes."""
+"""The gradient graph against the codec: the same loss at whole symbols, and a slope that predicts changes."""
 
 from __future__ import annotations
 

@@ -240,24 +240,26 @@ class Router:
         if self._bounds.are_set and not coder.exact:
             self._try(way, images_NHWC, numbers)
             return
+        other = alternative(self._codec, coder)
         block_images, effort = self._block_images(coder), self._settings.effort
-        written, values = write_images(coder, images_NHWC, block_images, effort, self._threads)
-        kept_N = ~self._move_cheaper(way, written.bits_N, images_NHWC, numbers)
-        if not kept_N.all():
-            written = write_values(coder, values[kept_N], block_images, self._threads)
-        self._add_blocks(way, written, numbers[kept_N])
+        written, values = write_images(coder, images_NHWC, block_images, effort, self._threads, bits=other is not None)
+        if other is not None:
+            assert written.bits_N is not None
+            kept_N = ~self._move_cheaper(way, other, written.bits_N, images_NHWC, numbers)
+            if not kept_N.all():
+                written = write_values(coder, values[kept_N], block_images, self._threads)
+                numbers = numbers[kept_N]
+        self._add_blocks(way, written, numbers)
 
     def _move_cheaper(
         self,
         way: Way,
+        other: Coder,
         bits_N: NDArray[np.float64],
         images_NHWC: Images,
         numbers: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
-        """Which images a coder without loss takes into no more bytes, (N,); they wait for it then."""
-        other = alternative(self._codec, way.coder)
-        if other is None:
-            return np.zeros(len(bits_N), np.bool_)
+        """Which images another coder takes into no more bytes, (N,); they wait for it then."""
         moved_N = cheaper(bits_N, other, images_NHWC, self._placer.fixed_bytes(other))
         if other.method == STORED:
             steps_N = np.ones(int(moved_N.sum()), np.int64)
@@ -288,9 +290,10 @@ class Router:
         if is_raised:
             met_N &= cost_less_than_stored(coder, values, images_NHWC, self._bounds)
         moved_N = np.zeros(len(met_N), np.bool_)
-        if met_N.any() and alternative(self._codec, coder) is not None:
+        other = alternative(self._codec, coder)
+        if other is not None and met_N.any():
             bits_n = coder.bits(values[met_N])
-            moved_N[met_N] = self._move_cheaper(way, bits_n, images_NHWC[met_N], numbers[met_N])
+            moved_N[met_N] = self._move_cheaper(way, other, bits_n, images_NHWC[met_N], numbers[met_N])
         kept_N = met_N & ~moved_N
         self._outcome.raised += int(kept_N.sum()) if is_raised else 0
         self._outcome.remember(errors.mse_N[kept_N], numbers[kept_N], quality=coder.quality)
