@@ -1,9 +1,11 @@
-"""Images a second of whole processes, `compressnet compress` and `decompress`, on MNIST's 10,000 test images.
+"""Images a second of whole processes, `compressnet compress` and `decompress`, on MNIST's 10,000
+test images.
 
     python benchmarks/throughput.py [--threads N] [--runs R]
 
-Wall-clock seconds from the start of each process to its end, so imports, codec and files are in them; the median of
-some runs. In the same run, in this process: Pillow decoding the same images from PNG bytes in memory.
+Wall-clock seconds from the start of each process to its end, so imports, codec and files are in
+them; the median of some runs. In the same run, in this process: Pillow decoding the same images
+from PNG bytes in memory.
 """
 
 from __future__ import annotations

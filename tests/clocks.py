@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class Clock:
-    """It stands still until `now` is changed, or `tick` is told of something, which takes a second."""
+    """It stands still until `now` is changed, or `tick` is told of something, which takes a
+    second."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -19,7 +19,10 @@ EXAMPLES = settings(max_examples=30, deadline=None, suppress_health_check=[Healt
 
 
 class CoderTests:
-    """What every coder does. A subclass has the fixtures `coder` and `images_NHWC`, 23 images of its kind."""
+    """What every coder does.
+
+    A subclass has the fixtures `coder` and `images_NHWC`, 23 images of its kind.
+    """
 
     def test_says_what_it_is(self, coder: Coder, images_NHWC: np.ndarray) -> None:
         values = coder.values_of(images_NHWC)

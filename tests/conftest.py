@@ -31,8 +31,10 @@ def shipped() -> Codec:
 
 @pytest.fixture(scope="session", params=KINDS)
 def tiny_name(request: pytest.FixtureRequest) -> str:
-    """Random weights: `grey` 8x12, a vector and a grid of symbols; `rgb` 12x8x3, a grid alone; `tiles` 12x12, a grid,
-    a convolutional entropy model and linear branches; `odd` the like for 9x14, with networks that see colour.
+    """Random weights: `grey` 8x12, a vector and a grid of symbols.
+
+    `rgb` 12x8x3, a grid alone; `tiles` 12x12, a grid, a convolutional entropy model and linear
+    branches; `odd` the like for 9x14, with networks that see colour.
     """
     return request.param
 
@@ -54,7 +56,10 @@ def tiny(tiny_path: Path) -> Codec:
 
 @pytest.fixture(scope="session")
 def tiny_arrays(tiny_name: str) -> dict[str, np.ndarray]:
-    """`images` (23,H,W[,C]), their `symbols` and `decoded` pixels at quality 60; `block`: three at quality 99."""
+    """`images` (23,H,W[,C]), their `symbols` and `decoded` pixels at quality 60.
+
+    `block`: three at quality 99.
+    """
     with np.load(CONFORMANCE / f"{tiny_name}.npz") as arrays:
         return dict(arrays)
 

@@ -6,8 +6,9 @@ import numpy as np
 
 
 def sprites(count: int, side_px: int = 16, channels: int = 4) -> np.ndarray:
-    """Shaded, grainy discs of all colours with soft edges, (count,side,side,channels); where there is alpha, with noise
-    in the colour that it hides.
+    """Shaded, grainy discs of all colours with soft edges, (count,side,side,channels).
+
+    Where there is alpha, with noise in the colour that it hides.
     """
     generator = np.random.default_rng(7)
     y, x = np.mgrid[:side_px, :side_px] / side_px - 0.5

@@ -1,14 +1,17 @@
-"""Makes the committed files in tests/conformance; run by hand when a format changes on purpose, never by a test.
+"""Makes the committed files in tests/conformance.
+
+Run by hand when a format changes on purpose, never by a test.
 
     python tests/make_conformance.py NAME [NAME ...]
 
-Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid alone, and `tiles`
-12x12 with a convolutional entropy model and linear branches; `odd` 9x14, sides that are extended and cropped, and grey
-in networks that see colour. Of each: images, the packed codec, an archive and a single
-block, and the pixels that they have to decode to, forever. `alpha` 8x8 with alpha is a codec alone; `mixed` is an
-archive made with it, of images with alpha, images that are stored, and equal ones, and what each has to decode to.
-`lossless`: pixel models of random integers, grey of 12x14 and any with alpha, an archive of such images and of
-some that are stored, a single block of each kind, and the images.
+Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid
+alone, and `tiles` 12x12 with a convolutional entropy model and linear branches; `odd` 9x14, sides
+that are extended and cropped, and grey in networks that see colour. Of each: images, the packed
+codec, an archive and a single block, and the pixels that they have to decode to, forever. `alpha`
+8x8 with alpha is a codec alone; `mixed` is an archive made with it, of images with alpha, images
+that are stored, and equal ones, and what each has to decode to. `lossless`: pixel models of random
+integers, grey of 12x14 and any with alpha, an archive of such images and of some that are stored,
+a single block of each kind, and the images.
 """
 
 from __future__ import annotations

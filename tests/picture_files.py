@@ -1,4 +1,5 @@
-"""What the tests of collections share: images of mixed sizes and modes, and files packed by hand."""
+"""What the tests of collections share: images of mixed sizes and modes, and files packed by
+hand."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ def make_lossless_bundle(*models: PixelModel, name: str = "random") -> Bundle:
 
 
 def images_for(model: PixelModel, count: int, size: tuple[int, int], seed: int = 0, share: float = 0.02) -> np.ndarray:
-    """Images (count,H,W,C) that are the planes' backgrounds but for a share of the values, which are by chance."""
+    """Images (count,H,W,C) that are the planes' backgrounds but for a share of the values, which
+    are by chance."""
     rng = np.random.default_rng([seed, count])
     backgrounds = np.array([plane.background for plane in model.planes], np.uint8)
     planes = np.broadcast_to(backgrounds[:, None, None], (count, model.channels, *size))

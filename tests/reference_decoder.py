@@ -1,9 +1,12 @@
-"""A decoder of archives and single blocks from docs/FORMAT.md alone, in integers: an implementation to compare with.
+"""A decoder of archives and single blocks from docs/FORMAT.md alone, in integers: an
+implementation to compare with.
 
-It imports nothing of compressnet and uses no float. It trusts its input more than a reader should: of what the page
-tells readers to refuse it refuses what costs a line. Quoted names are the page's sections.
+It imports nothing of compressnet and uses no float. It trusts its input more than a reader should:
+of what the page tells readers to refuse it refuses what costs a line. Quoted names are the page's
+sections.
 
-Axes: N images, C channels, H rows, W columns, D symbols, O outputs, n symbols of a group, A alphabet.
+Axes: N images, C channels, H rows, W columns, D symbols, O outputs, n symbols of a group, A
+alphabet.
 """
 
 from __future__ import annotations
@@ -260,11 +263,15 @@ def coding_groups(network: Network) -> list[np.ndarray]:
 
 
 Outputs = Callable[[int, np.ndarray], np.ndarray]
-"""A group's number and all values dequantized so far (N,D), 0 elsewhere, to its outputs (N,5,n); called in turn."""
+"""A group's number and all values dequantized so far (N,D), 0 elsewhere, to its outputs (N,5,n);
+called in turn."""
 
 
 def code_symbols(network: Network, images: int, quality: int, pick: Pick) -> np.ndarray:
-    """All symbols (N,D) of a block; `pick` is asked for each that is coded, in the order of coding."""
+    """All symbols (N,D) of a block.
+
+    `pick` is asked for each that is coded, in the order of coding.
+    """
     tensors = network.tensors
     prior = {name[6:]: array.astype(np.int64) for name, array in tensors.items() if name.startswith("prior.")}
     first = network.entry["decoder"][0]

@@ -1,7 +1,8 @@
-"""Lossless blocks from docs/FORMAT.md, "Lossless payload", alone: the other half of reference_decoder.py.
+"""Lossless blocks from docs/FORMAT.md, "Lossless payload", alone: the other half of
+reference_decoder.py.
 
-It imports nothing of compressnet and uses no float but for the table of exponentials. Slow: pixel by pixel, image by
-image.
+It imports nothing of compressnet and uses no float but for the table of exponentials. Slow: pixel
+by pixel, image by image.
 
 Axes: H rows, W columns, A alphabet, O outputs, I inputs.
 """

@@ -1,4 +1,5 @@
-"""The library's verbs: which codec is used, what is written where, and what is said when it cannot be."""
+"""The library's verbs: which codec is used, what is written where, and what is said when it cannot
+be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Files that were written once decode forever, to the committed pixels, on every backend; damage is always found."""
+"""Files that were written once decode forever, to the committed pixels, on every backend.
+
+Damage is always found.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ Coded = list[tuple[int, np.ndarray]]
 
 
 def random_frequencies(generator: np.random.Generator, alphabet: int, skew: int) -> np.ndarray:
-    """(A,) integers >= 1 that sum to 2^24, in an order by chance; the larger `skew`, the more unequal."""
+    """(A,) integers >= 1 that sum to 2^24, in an order by chance.
+
+    The larger `skew`, the more unequal.
+    """
     shares = generator.exponential(1, alphabet) ** skew
     frequencies = np.floor(shares / shares.sum() * (ONE - alphabet)).astype(np.int64) + 1
     frequencies[np.argmax(frequencies)] += ONE - frequencies.sum()
@@ -73,7 +76,8 @@ def check_payload(coded: Coded) -> bytes:
 
 
 def around(point: bytes, steps: int, widths: list[int]) -> Coded:
-    """Symbols whose intervals all hold `point`, continued by zeros: (frequencies before, of, after the symbol)."""
+    """Symbols whose intervals all hold `point`, continued by zeros: (frequencies before, of, after
+    the symbol)."""
     coded: Coded = []
     encoder = RangeEncoder()
     for step in range(steps):
@@ -187,7 +191,8 @@ def test_identity_and_probe(tiny_path: Path, tiny_bundle: Bundle) -> None:
 
 
 def test_packed_codecs(tiny_path: Path, tiny_bundle: Bundle) -> None:
-    """Of the reference decoder: the same tensors as from the codec file, and the hashes of derived symbols."""
+    """Of the reference decoder: the same tensors as from the codec file, and the hashes of derived
+    symbols."""
     packed = read_packed(tiny_path.with_suffix(".packed").read_bytes())
     assert packed.identity == tiny_bundle.identity
     (network,), (whole,) = packed.networks, read_codec(tiny_path.read_bytes()).networks
@@ -245,7 +250,10 @@ def test_crc16_of_the_usual_text() -> None:
     probable=st.booleans(),
 )
 def test_payloads(seed: int, parts: list[tuple[int, int, int]], probable: bool) -> None:
-    """Alphabets of 2 to 257 from equal to very unequal frequencies; the likeliest symbols, or any."""
+    """Alphabets of 2 to 257 from equal to very unequal frequencies.
+
+    The likeliest symbols, or any.
+    """
     generator = np.random.default_rng(seed)
     coded: Coded = []
     for alphabet, count, skew in parts:
@@ -268,7 +276,10 @@ def test_payloads(seed: int, parts: list[tuple[int, int, int]], probable: bool) 
 @example(point=b"\xff\xff\xff\xff\xff", steps=60, widths=[2])
 @example(point=b"", steps=100, widths=[1])
 def test_payloads_around_a_point(point: bytes, steps: int, widths: list[int]) -> None:
-    """Bounds such as 7FFFFFFF.. and 80000000.. stay open for many words: carries, and a payload of the point alone."""
+    """Bounds such as 7FFFFFFF..
+
+    and 80000000.. stay open for many words: carries, and a payload of the point alone.
+    """
     assert len(check_payload(around(point, steps, widths))) <= len(point)
 
 
@@ -285,7 +296,8 @@ def test_payloads_that_leave_a_point(point: bytes, steps: int, seed: int) -> Non
 
 
 def test_a_carry_runs_through_many_words() -> None:
-    """Bounds around 1/2 for some fifty words, then up: every word that was FFFFFFFF becomes 00000000."""
+    """Bounds around 1/2 for some fifty words, then up: every word that was FFFFFFFF becomes
+    00000000."""
     coded = around(b"\x80", 60, [2])
     lower, after = (check_payload([*coded, (index, np.array([ONE // 2, ONE // 2]))]) for index in (0, 1))
     assert {lower[:1], after[:1]} <= {b"\x7f", b"\x80"}

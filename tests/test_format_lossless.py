@@ -1,4 +1,5 @@
-"""docs/FORMAT.md, "Lossless payload", against compressnet, by way of a decoder written from that page alone."""
+"""docs/FORMAT.md, "Lossless payload", against compressnet, by way of a decoder written from that
+page alone."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ def test_identities(shipped: Codec) -> None:
 
 @pytest.mark.parametrize(("channels", "size"), [(1, None), (3, (3, 14)), (4, (2, 3))])
 def test_probe(channels: int, size: tuple[int, int] | None) -> None:
-    """The payload of the probe, as the page's encoder writes it, has the hash that the model carries."""
+    """The payload of the probe, as the page's encoder writes it, has the hash that the model
+    carries."""
     model = make_pixel_model(channels, size, seed=3)
     (read,) = read_codec(to_bytes(make_lossless_bundle(model))).pixels
     images = probe_images(read)

@@ -1,4 +1,5 @@
-"""What importing costs and brings: no torch, no ONNX, no Pillow, no command line, until they are used."""
+"""What importing costs and brings: no torch, no ONNX, no Pillow, no command line, until they are
+used."""
 
 from __future__ import annotations
 

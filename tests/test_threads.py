@@ -1,4 +1,5 @@
-"""Work on threads: in order, BLAS on one thread meanwhile and as before afterwards, and no pools within pools."""
+"""Work on threads: in order, BLAS on one thread meanwhile and as before afterwards, and no pools
+within pools."""
 
 from __future__ import annotations
 

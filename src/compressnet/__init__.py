@@ -5,7 +5,8 @@
     with compressnet.open("digits.cnet") as archive:
         image = archive[7]
 
-The names below are the public ones; they load on first use, so that importing costs next to nothing.
+The names below are the public ones; they load on first use, so that importing costs next to
+nothing.
 """
 
 from __future__ import annotations

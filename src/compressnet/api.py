@@ -48,20 +48,22 @@ def compress(
     threads: int | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """Write images into an archive. Equal ones are written once; those without a network are stored.
+    """Write images into an archive.
+
+    Equal ones are written once; those without a network are stored.
 
     images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single
     images (H,W).
     path: a path, which is replaced at the end and only if all went well; or a binary stream, such
     as a pipe.
-    codec: a name, a path or a loaded `Codec`; None stores all images as they are, or within bounds,
-    and colour under alpha 0 only with `exact_alpha` or `max_error`.
-    quality: 0 to 99, or 100 without loss; by default the codec's own. Above 70, an image that takes
-    no more bytes without loss is coded so, where the codec can.
+    codec: a name, a path or a loaded `Codec`; None stores all images as they are, or within
+    bounds, and colour under alpha 0 only with `exact_alpha` or `max_error`.
+    quality: 0 to 99, or 100 without loss; by default the codec's own. Above 70, an image that
+    takes no more bytes without loss is coded so, where the codec can.
     labels: integers or texts, one for each image. names: texts, likewise.
     max_error: the largest error of any channel of any pixel; 0 is quality 100, where no quality is
-    given and the codec has it. min_psnr: the lowest PSNR of any image, in dB. Images that miss them
-    are coded at a higher quality, or stored.
+    given and the codec has it. min_psnr: the lowest PSNR of any image, in dB. Images that miss
+    them are coded at a higher quality, or stored.
     exact_alpha: whether colour under alpha 0 is kept; a `max_error` implies it.
     store_unknown: whether images are stored also where the codec has a network for none of them;
     else that is an error.
@@ -93,7 +95,8 @@ def write(
     names: Sequence[str] | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """`compress` with a loaded codec, or none, and all that is to be said of writing in one record.
+    """`compress` with a loaded codec, or none, and all that is to be said of writing in one
+    record.
 
     `report` is told the images done so far. Raises InputError, CodecError.
     """
@@ -133,9 +136,10 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
 ) -> Archive:
     """Open an archive by path, or from bytes.
 
-    codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships with the package.
-    Raises FormatError for what is no archive, CorruptError for a damaged one, CodecNotFoundError where a codec is not
-    at hand, CodecError where the codec given is another one.
+    codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
+    with the package. Raises FormatError for what is no archive, CorruptError for a damaged one,
+    CodecNotFoundError where a codec is not at hand, CodecError where the codec given is another
+    one.
     """
     if isinstance(path, bytes):
         source, reopen = BytesSource(path, "<bytes>"), None

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 
 def first_that(low: int, high: int, holds: Callable[[int], bool]) -> int:
-    """The first of low..high for which a condition holds that holds from some point on; high where it never does."""
+    """The first of low..high for which a condition holds that holds from some point on.
+
+    High where it never does.
+    """
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle + 1, high)

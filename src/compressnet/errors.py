@@ -10,8 +10,8 @@
     ├── MissingExtraError             an optional dependency is not installed
     └── DefectError                   compressnet's check of its own work failed: a bug of ours
 
-The command line's exit codes follow the tree: InputError and what is left 1, FormatError 3, CodecError 4.
-Every message names the thing, the fault and the way out.
+The command line's exit codes follow the tree: InputError and what is left 1, FormatError 3,
+CodecError 4. Every message names the thing, the fault and the way out.
 """
 
 

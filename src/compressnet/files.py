@@ -14,7 +14,8 @@ from compressnet.errors import InputError
 
 @contextmanager
 def atomic_open(path: Path) -> Generator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends well, and vanishes where it does not.
+    """A binary file that takes the place of `path` when the block ends well, and vanishes where it
+    does not.
 
     A temporary file beside the target, flushed, fsynced, renamed.
     """
@@ -35,7 +36,10 @@ def atomic_open(path: Path) -> Generator[BinaryIO]:
 
 @contextmanager
 def open_target(path: Path) -> Generator[BinaryIO]:
-    """`atomic_open` for what a user asked for. Raises InputError, naming the file, where it cannot be written."""
+    """`atomic_open` for what a user asked for.
+
+    Raises InputError, naming the file, where it cannot be written.
+    """
     try:
         with atomic_open(path) as stream:
             yield stream

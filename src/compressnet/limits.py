@@ -12,7 +12,8 @@ CHANNELS_LIMIT = 4
 BLOCK_VALUES_LIMIT = 1 << 28
 """Values (pixels times channels) in a block."""
 LOSSLESS_IMAGE_VALUES_LIMIT = 1 << 16
-"""Of an image that is coded without loss: they take a step each, however few images go side by side."""
+"""Of an image that is coded without loss: they take a step each, however few images go side by
+side."""
 LOSSLESS_VALUES_LIMIT = 1 << 22
 """Of a lossless block, which takes a while to decode: about 20 seconds for so many."""
 CHUNK_BYTES_LIMIT = 1 << 30

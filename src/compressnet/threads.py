@@ -1,7 +1,8 @@
 """Work spread over threads, with NumPy's matrix products kept to one thread each.
 
-NumPy's BLAS library brings threads of its own; two of ours that both use them wait for one another. Its number of
-threads belongs to the process, so users are counted: the first one in sets it to 1, the last one out restores it.
+NumPy's BLAS library brings threads of its own; two of ours that both use them wait for one
+another. Its number of threads belongs to the process, so users are counted: the first one in sets
+it to 1, the last one out restores it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Bytes: varints, checksums, and the record of a single block. No other module packs or unpacks integers.
+"""Bytes: varints, checksums, and the record of a single block.
+
+No other module packs or unpacks integers.
 
 A single block (what `Codec.compress` gives) has no container, and is as short as it can safely be:
 
@@ -18,7 +20,8 @@ from compressnet.errors import CorruptError
 
 
 def pack_varint(value: int) -> bytes:
-    """An integer >= 0 in groups of 7 bits, lowest first, the high bit set on all but the last (LEB128)."""
+    """An integer >= 0 in groups of 7 bits, lowest first, the high bit set on all but the last
+    (LEB128)."""
     parts = bytearray()
     while value >= 0x80:
         parts.append(value & 0x7F | 0x80)

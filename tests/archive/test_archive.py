@@ -1,4 +1,5 @@
-"""An archive by index: as a NumPy array would answer, from one block at a time, in any thread or process."""
+"""An archive by index: as a NumPy array would answer, from one block at a time, in any thread or
+process."""
 
 from __future__ import annotations
 

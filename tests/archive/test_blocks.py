@@ -40,8 +40,8 @@ def test_a_stored_block_needs_no_codec() -> None:
 @pytest.mark.parametrize(
     ("method", "quality", "message"),
     [
-        (2, 100, "block 0 needs kind 0 and codec 0"),
-        (1, 60, "block 0 needs kind 0 and codec 0"),
+        (2, 100, "block 0 refers to codec 0, but the archive has none"),
+        (1, 60, "block 0 refers to codec 0, but the archive has none"),
         (0, 60, "block 0 is stored and has the quality 60"),
     ],
 )

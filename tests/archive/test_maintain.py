@@ -1,4 +1,5 @@
-"""concat, subset, append: the same pixels as before, blocks copied, nothing lost where something is wrong."""
+"""concat, subset, append: the same pixels as before, blocks copied, nothing lost where something
+is wrong."""
 
 from __future__ import annotations
 
@@ -144,7 +145,10 @@ def test_symbols_of_different_networks_do_not_mix(mnist: np.ndarray, tmp_path: P
 
 
 def mixed(path: Path, codec: Codec, seed: int, **options: object) -> list[np.ndarray]:
-    """An archive of images of three shapes in runs, some of them equal; gives what they decode to."""
+    """An archive of images of three shapes in runs, some of them equal.
+
+    Gives what they decode to.
+    """
     generator = np.random.default_rng(seed)
     shapes = [(8, 12), (5, 4, 3), (8, 12, 1)]
     arrays = [generator.integers(0, 256, (7, *shapes[(i + seed) % 3])).astype(np.uint8) for i in range(6)]

@@ -1,4 +1,5 @@
-"""The benchmark: rivals give back what they were given, BD-rates are right, the files are whole and say all."""
+"""The benchmark: rivals give back what they were given, BD-rates are right, the files are whole
+and say all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lossless figures: compressnet's own point is what stands on disk, pixels are compared, and the table says all."""
+"""Lossless figures: compressnet's own point is what stands on disk, pixels are compared, and the
+table says all."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ RIVAL_NAMES = ["jpegls", "bz2", "zstd"]
 
 @pytest.fixture(scope="module")
 def lossless_codec(shipped: Codec) -> Codec:
-    """The codec for MNIST's other qualities, with random pixel models for 28x28 grey images and for sprites."""
+    """The codec for MNIST's other qualities, with random pixel models for 28x28 grey images and
+    for sprites."""
     models = (make_pixel_model(1, (28, 28)), make_pixel_model(4))
     bundle = make_bundle(shipped.bundle.networks, models, name="both", default_quality=46, about="{}")
     return Codec(bundle, NumpyBackend(), 1, "both")

@@ -1,4 +1,5 @@
-"""Integer arrays as bytes: round trips of any values and shapes, damage, and claims that cannot be true."""
+"""Integer arrays as bytes: round trips of any values and shapes, damage, and claims that cannot be
+true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Packed codecs: nothing is lost, they are small, equal tensors count once, and damage is refused."""
+"""Packed codecs: nothing is lost, they are small, equal tensors count once, and damage is
+refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Frequencies: the rule of docs/FORMAT.md in plain integers, their sum, and that they follow the logistic mixture."""
+"""Frequencies: the rule of docs/FORMAT.md in plain integers, their sum, and that they follow the
+logistic mixture."""
 
 from __future__ import annotations
 

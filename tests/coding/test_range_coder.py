@@ -50,7 +50,8 @@ def test_alike_symbols_are_coded_as_any_others(seed: int, count: int, alphabet: 
 
 
 def test_literal_payloads() -> None:
-    """Two symbols of equal frequency: one bit each, the shortest bytes, zeros left out at the end."""
+    """Two symbols of equal frequency: one bit each, the shortest bytes, zeros left out at the
+    end."""
     halves = np.full((8, 2), ONE // 2 - 1, np.float64)
 
     def payload(*bits: int) -> bytes:

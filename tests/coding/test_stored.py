@@ -1,4 +1,5 @@
-"""Stored payloads: every packing, predictor and step against the page's decoder, and CorruptError for anything else."""
+"""Stored payloads: every packing, predictor and step against the page's decoder, and CorruptError
+for anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The command line as people and scripts use it: round trips, pipes, exit codes, one line for each error."""
+"""The command line as people and scripts use it: round trips, pipes, exit codes, one line for each
+error."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ LOSSLESS = make_lossless_bundle(GREY_MODEL, COLOUR_MODEL)
 
 
 def dots(count: int, first: int = 0) -> np.ndarray:
-    """Images (count,8,12) of the grey model's background with two other pixels at their end: what it codes well."""
+    """Images (count,8,12) of the grey model's background with two other pixels at their end: what
+    it codes well."""
     images = np.full((count, 8, 12), GREY_MODEL.planes[0].background, np.uint8)
     for i, image in enumerate(images, first):
         image[7, 10:] = (i % 250 + 1, 40 + i // 250)

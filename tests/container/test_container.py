@@ -1,4 +1,5 @@
-"""The archive's structure: literal bytes, chunks that are skipped or refused, labels, and damage of every sort."""
+"""The archive's structure: literal bytes, chunks that are skipped or refused, labels, and damage
+of every sort."""
 
 from __future__ import annotations
 
@@ -132,7 +133,8 @@ def test_arbitrary_bytes_after_the_signature(data: bytes) -> None:
 @settings(max_examples=300, deadline=None)
 @given(payload=st.binary(max_size=60))
 def test_arbitrary_indexes_with_good_checksums(payload: bytes) -> None:
-    """An index may say anything: what follows is an error of ours or a container that agrees with the file."""
+    """An index may say anything: what follows is an error of ours or a container that agrees with
+    the file."""
     data = archive()
     index = data.rindex(b"INDX")
     forged = data[:index] + pack_chunk(b"INDX", payload) + pack_chunk(b"TAIL", index.to_bytes(8, "big"))
@@ -149,7 +151,7 @@ def test_blocks_that_need_what_is_not_there_are_refused() -> None:
     writer = ContainerWriter(stream, [CODEC], [KIND])
     writer.add(Block(method=1, quality=60, kind=1, codec=0, images=1, payload=b""))
     writer.finish(None)
-    with pytest.raises(CorruptError, match="block 0 needs kind 1 and codec 0, the archive has fewer"):
+    with pytest.raises(CorruptError, match="block 0 refers to kind 1, but the archive has 1"):
         open_bytes(stream.getvalue()).read_block(0)
 
 

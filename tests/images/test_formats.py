@@ -53,7 +53,10 @@ def test_pictures_of_other_modes(tmp_path: Path, channels: int, ending: str) -> 
 
 @st.composite
 def named(draw: st.DrawFn, count: int) -> list[str] | None:
-    """Names of pictures, in folders too, all different as PNGs and in the order of a folder; or none."""
+    """Names of pictures, in folders too, all different as PNGs and in the order of a folder.
+
+    Or none.
+    """
     part = st.text("abcXYZ 012ä日_-", min_size=1, max_size=8).map(lambda text: f"x{text}x")
     path = st.lists(part, min_size=1, max_size=3).map("/".join)
     stems = draw(st.none() | st.lists(path, min_size=count, max_size=count, unique_by=lambda text: text.casefold()))

@@ -1,4 +1,5 @@
-"""The entropy models: step by step each gives what one full pass would, each distribution from earlier groups alone."""
+"""The entropy models: step by step each gives what one full pass would, each distribution from
+earlier groups alone."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def masked_pass(prior: MaskedPrior, symbols_ND: np.ndarray, quality: int) -> lis
 
 
 def context_pass(prior: ContextPrior, symbols_ND: np.ndarray, quality: int) -> list[np.ndarray]:
-    """Each group's outputs (N,5,g), each place on its own, from all symbols with the unknown ones set to 0."""
+    """Each group's outputs (N,5,g), each place on its own, from all symbols with the unknown ones
+    set to 0."""
     channels, rows, columns = prior.grid.tolist()
     grid = dequantize(prior, symbols_ND, quality).astype(np.int64).reshape(-1, channels, rows, columns)
     known = phase_masks(rows, columns)[0].astype(np.int64)

@@ -1,4 +1,5 @@
-"""Integer networks: every op against Python integers, and the proof that refuses what float32 would round."""
+"""Integer networks: every op against Python integers, and the proof that refuses what float32
+would round."""
 
 from __future__ import annotations
 

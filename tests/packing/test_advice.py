@@ -1,4 +1,5 @@
-"""Advice: its figures add up, its sentence says what they say, and what is not installed is named."""
+"""Advice: its figures add up, its sentence says what they say, and what is not installed is
+named."""
 
 from __future__ import annotations
 

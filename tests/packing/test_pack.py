@@ -1,4 +1,5 @@
-"""pack and advise: a collection in, one file out that opens alone, and a plain word on whether it was worth it."""
+"""pack and advise: a collection in, one file out that opens alone, and a plain word on whether it
+was worth it."""
 
 from __future__ import annotations
 
@@ -90,7 +91,10 @@ def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
 
 
 def test_a_collection_is_read_twice(tmp_path: Path) -> None:
-    """Once to gather what is trained on, once to write it; with a target, and checked and compared."""
+    """Once to gather what is trained on, once to write it.
+
+    With a target, and checked and compared.
+    """
     reads: list[int] = []
 
     def batches() -> Iterator[np.ndarray]:

@@ -35,7 +35,10 @@ class SymbolView:
         return len(self._archive)
 
     def __getitem__(self, index: Index) -> Symbols:
-        """Symbols int32 (D,) of one image, (n,D) of several. Raises IndexError, InputError, CorruptError."""
+        """Symbols int32 (D,) of one image, (n,D) of several.
+
+        Raises IndexError, InputError, CorruptError.
+        """
         if isinstance(index, (int, np.integer)):
             return self._archive.read_symbols(self._archive.positions([int(index)]))[0]
         return self._archive.read_symbols(self._archive.positions(index))
@@ -44,9 +47,10 @@ class SymbolView:
 class Archive:
     """A collection of images in a file; `compressnet.open` makes one.
 
-    `archive[i]` is an image uint8 (H,W) or (H,W,C). Slices, lists and arrays of integers, and boolean arrays give one
-    array (n,H,W[,C]) where all chosen images have one shape, else a list of images. Reading an image touches the index
-    and one block. May be used by several threads and, also after a fork or pickled, by several processes.
+    `archive[i]` is an image uint8 (H,W) or (H,W,C). Slices, lists and arrays of integers, and
+    boolean arrays give one array (n,H,W[,C]) where all chosen images have one shape, else a list
+    of images. Reading an image touches the index and one block. May be used by several threads
+    and, also after a fork or pickled, by several processes.
     """
 
     def __init__(
@@ -55,7 +59,9 @@ class Archive:
         resolve: Callable[[CodecEntry], Codec],
         reopen: Callable[[], Archive] | None = None,
     ) -> None:
-        """resolve: gives the codec of a CODC entry; reopen: what pickling stores, None for what has no path.
+        """resolve: gives the codec of a CODC entry.
+
+        reopen: what pickling stores, None for what has no path.
 
         Raises CodecError where a codec is not at hand.
         """
@@ -114,7 +120,10 @@ class Archive:
 
     @property
     def symbols(self) -> SymbolView:
-        """The images' symbols, int32 (N,D), indexed as the archive is; the decoder does not run for them."""
+        """The images' symbols, int32 (N,D), indexed as the archive is.
+
+        The decoder does not run for them.
+        """
         return SymbolView(self)
 
     def __repr__(self) -> str:
@@ -153,7 +162,10 @@ class Archive:
         return self._read(self.positions(index))
 
     def array(self) -> Images:
-        """All images as one array (N,H,W[,C]). Raises InputError where they have several shapes."""
+        """All images as one array (N,H,W[,C]).
+
+        Raises InputError where they have several shapes.
+        """
         images = self[:]
         if isinstance(images, list):
             raise InputError(f"{self.name}: images of several shapes, but one is needed here; take those of one shape")
@@ -168,7 +180,8 @@ class Archive:
             yield from images
 
     def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Images]:
-        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of consecutive ones of one shape.
+        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of consecutive ones of
+        one shape.
 
         Arrays hold up to about `images` of them.
         """
@@ -274,7 +287,9 @@ class Archive:
         return found_N
 
     def check(self, report: Callable[[int], None] = lambda _: None) -> None:
-        """Compare every checksum and decode every block; `report` is told how many images in blocks are done.
+        """Compare every checksum and decode every block.
+
+        `report` is told how many images in blocks are done.
 
         Raises CorruptError for the first damage found.
         """

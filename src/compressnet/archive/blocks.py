@@ -66,7 +66,10 @@ class BlockReader:
         self._lock = threading.Lock()
 
     def for_each(self, places: NDArray[np.int64], take: Callable[[Piece], object]) -> None:
-        """Have `take` called with all images at some places, on all threads. Raises CorruptError."""
+        """Have `take` called with all images at some places, on all threads.
+
+        Raises CorruptError.
+        """
         blocks_of = self._container.blocks_of(places)
         order = np.argsort(blocks_of, kind="stable")
         numbers, starts = np.unique(blocks_of[order], return_index=True)
@@ -82,7 +85,10 @@ class BlockReader:
         spread(read, lockstep_parts(counts, threads), threads)
 
     def pieces(self, places: NDArray[np.int64]) -> list[Piece]:
-        """The images at some places, one piece for each way in which they were coded. Raises CorruptError."""
+        """The images at some places, one piece for each way in which they were coded.
+
+        Raises CorruptError.
+        """
         pieces: list[Piece] = []
         self.for_each(places, pieces.append)
         return pieces
@@ -129,7 +135,10 @@ class BlockReader:
         return found
 
     def _coding(self, number: int, block: Block) -> Coding:
-        """How a block was coded, the same object for blocks that were coded alike. Raises CorruptError."""
+        """How a block was coded, the same object for blocks that were coded alike.
+
+        Raises CorruptError.
+        """
         key = (block.method, block.quality, block.kind, block.codec)
         with self._lock:
             known = self._codings.get(key)
@@ -140,7 +149,10 @@ class BlockReader:
         return known
 
     def _coder(self, what: str, block: Block) -> Coder:
-        """The coder that a block needs; `what` names it. Raises CorruptError, CodecRefusedError."""
+        """The coder that a block needs.
+
+        `what` names it. Raises CorruptError, CodecRefusedError.
+        """
         entry = self._container.kinds[block.kind]
         kind: Kind = (entry.height, entry.width, entry.channels)
         if block.method in WITHOUT_CODEC:
@@ -163,7 +175,10 @@ class BlockReader:
         return coders.find(kind, block.quality)
 
     def _read(self, coder: Coder, blocks: dict[int, Block]) -> dict[int, Values]:
-        """The values of blocks that were coded alike. Raises CorruptError naming the first bad one."""
+        """The values of blocks that were coded alike.
+
+        Raises CorruptError naming the first bad one.
+        """
         first = f"{self._container.name}: block {next(iter(blocks))}"
         counts = [block.images for block in blocks.values()]
         count = sum(counts) * math.prod(coder.kind)

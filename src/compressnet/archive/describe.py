@@ -17,7 +17,10 @@ from compressnet.container.sources import FileSource
 
 
 def describe(name: str) -> dict[str, Any]:
-    """A JSON document about an archive by path, or a codec by path or name. Raises CodecNotFoundError, FormatError."""
+    """A JSON document about an archive by path, or a codec by path or name.
+
+    Raises CodecNotFoundError, FormatError.
+    """
     path = Path(name)
     if path.is_file() and path.suffix != ".codec":
         with path.open("rb") as stream:

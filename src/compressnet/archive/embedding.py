@@ -36,7 +36,10 @@ class CodecEntries:
         self._of_identity = {entry.identity: entry for entry in known}
 
     def entry(self, method: int) -> CodecEntry:
-        """The entry of the part of a method, which the codec has. Raises CodecRefusedError, InputError."""
+        """The entry of the part of a method, which the codec has.
+
+        Raises CodecRefusedError, InputError.
+        """
         bundle = self._codec.bundle
         identity = next(part.identity for part in bundle.parts if part.method == method)
         if identity not in self._of_identity:
@@ -52,7 +55,8 @@ class CodecEntries:
 def resolve_codec(
     entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName, threads: int | None
 ) -> Codec:
-    """The part of a codec that an archive's entry names: of the one given, else the embedded one, else a shipped one.
+    """The part of a codec that an archive's entry names: of the one given, else the embedded one,
+    else a shipped one.
 
     name: the archive's, for errors. Raises CodecError, CodecNotFoundError, CorruptError.
     """

@@ -1,7 +1,9 @@
-"""Archives from archives: `concat`, `subset`, `append`. Blocks are copied as they are; no image is coded again.
+"""Archives from archives: `concat`, `subset`, `append`.
 
-Where a subset takes a part of a block, that part's symbols are entropy-coded anew, or its pixels stored: they stay the
-same.
+Blocks are copied as they are; no image is coded again.
+
+Where a subset takes a part of a block, that part's symbols are entropy-coded anew, or its pixels
+stored: they stay the same.
 """
 
 from __future__ import annotations
@@ -40,10 +42,13 @@ Report = Callable[[int], None]
 
 
 def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lambda _: None) -> Written:
-    """Write the images of several archives, one after the other, into a new one; `report` is told the images done.
+    """Write the images of several archives, one after the other, into a new one.
 
-    Images of an archive without names are named by their numbers where others have names. Raises InputError where only
-    some archives have labels, or these differ in type; CodecError where the archives were made with different codecs.
+    `report` is told the images done.
+
+    Images of an archive without names are named by their numbers where others have names. Raises
+    InputError where only some archives have labels, or these differ in type; CodecError where the
+    archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
         parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
@@ -76,12 +81,13 @@ def append(
 ) -> Written:
     """Add images to the end of an archive, which is replaced when all went well.
 
-    images, labels, names: as for `compressnet.compress`; labels are needed where the archive has some, and only there;
-    images without names are named by their numbers where others have names.
-    codec: the one that the archive was made with, where it does not ship with the package; what an archive embeds
-    cannot encode, but for lossless codecs. quality: by default that of the archive's last block that is not stored.
-    What is written tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no network
-    for are stored, but an error where the archive has one shape and none of them fits. Raises InputError, CodecError.
+    images, labels, names: as for `compressnet.compress`; labels are needed where the archive has
+    some, and only there; images without names are named by their numbers where others have names.
+    codec: the one that the archive was made with, where it does not ship with the package; what an
+    archive embeds cannot encode, but for lossless codecs. quality: by default that of the
+    archive's last block that is not stored. What is written tells of the new images, but for
+    `images` and `archive_bytes`. Images that the codec has no network for are stored, but an error
+    where the archive has one shape and none of them fits. Raises InputError, CodecError.
     """
     with Container(FileSource(Path(path))) as old:
         loaded = _encoding_codec(codec, old, threads)
@@ -158,7 +164,10 @@ def _require_same_codec(parts: Sequence[Container]) -> None:
 
 
 def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
-    """All labels one after the other. Raises InputError where some are missing or they differ in type."""
+    """All labels one after the other.
+
+    Raises InputError where some are missing or they differ in type.
+    """
     present = [labels for _, labels in parts if labels is not None]
     if not present:
         return None
@@ -171,7 +180,10 @@ def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
 
 
 def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | None:
-    """All names one after the other, of parts of so many images; images without any are named by their numbers."""
+    """All names one after the other, of parts of so many images.
+
+    Images without any are named by their numbers.
+    """
     if all(names is None for names, _ in parts):
         return None
     joined: list[str] = []
@@ -181,7 +193,9 @@ def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | 
 
 
 def _last_quality(container: Container, codec: Codec) -> int:
-    """The quality of the last block that has symbols; else of the last that is not stored, or the codec's own.
+    """The quality of the last block that has symbols.
+
+    Else of the last that is not stored, or the codec's own.
 
     An image coded without loss in an archive of another quality was smaller that way.
     """

@@ -1,4 +1,5 @@
-"""Some images of an open archive in blocks of another: copied whole, or made anew from the same symbols or pixels."""
+"""Some images of an open archive in blocks of another: copied whole, or made anew from the same
+symbols or pixels."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ def copy_images(
 ) -> NDArray[np.uint32]:
     """Append the images at positions; gives their places (n,) in the new archive.
 
-    Each place is written once. Blocks that are taken whole are copied; parts of blocks that were coded alike are put
-    together.
+    Each place is written once. Blocks that are taken whole are copied; parts of blocks that were
+    coded alike are put together.
     """
     container = archive.container
     places = container.places_of(chosen)

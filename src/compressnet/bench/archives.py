@@ -20,7 +20,10 @@ from compressnet.images.metrics import compare
 
 
 def measure_archive(images_NHWC: Images, codec: Codec, quality: int, effort: int) -> tuple[Point, Images]:
-    """What images (N,H,W,C) take in an archive on disk, and how long that takes; with what is read back, (N,H,W,C)."""
+    """What images (N,H,W,C) take in an archive on disk, and how long that takes.
+
+    With what is read back, (N,H,W,C).
+    """
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
         path = Path(folder) / "bench.cnet"
         start = time.perf_counter()

@@ -1,4 +1,5 @@
-"""Evaluate a codec on images: four ways through it, which have to agree, and every byte counted on disk."""
+"""Evaluate a codec on images: four ways through it, which have to agree, and every byte counted on
+disk."""
 
 from __future__ import annotations
 
@@ -68,7 +69,9 @@ class Evaluation:
 
     @property
     def identical(self) -> bool:
-        """Whether all ways gave the same pixels, to the bit; without loss, whether these are the originals'.
+        """Whether all ways gave the same pixels, to the bit.
+
+        Without loss, whether these are the originals'.
 
         Images that the archive holds without loss have to be as they were in it.
         """
@@ -117,10 +120,13 @@ def evaluate(
     backend: Literal["onnx", "numpy"] = "onnx",
     report: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
-    """Code images (N,H,W) or (N,H,W,C) in four ways; `report` is told what comes next. Raises InputError.
+    """Code images (N,H,W) or (N,H,W,C) in four ways.
 
-    `autoencoder`, `encoder+decoder`: the library's models; `onnx`: the exported files, run by ONNX Runtime alone;
-    `archive`: a file written to a temporary folder and read back; at quality 100, which has no symbols, the only way.
+    `report` is told what comes next. Raises InputError.
+
+    `autoencoder`, `encoder+decoder`: the library's models; `onnx`: the exported files, run by ONNX
+    Runtime alone; `archive`: a file written to a temporary folder and read back; at quality 100,
+    which has no symbols, the only way.
     """
     quality = codec.default_quality if quality is None else quality
     rows: list[Row] = []

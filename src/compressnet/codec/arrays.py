@@ -1,9 +1,10 @@
 """Integer arrays to bytes and back: what makes codecs small where archives embed them.
 
-An array becomes residuals: itself, or differences along its first and last axes. Residuals have levels
-(`compressnet.codec.levels`), which are coded first; a level gives the scale of a logistic distribution
-(`compressnet.coding.mixture`), by which the range coder codes the residual, and how many of its low bits are stored as they
-are. All residuals of one scale are coded together, so reading takes few calls. docs/FORMAT.md, "Packed codec".
+An array becomes residuals: itself, or differences along its first and last axes. Residuals have
+levels (`compressnet.codec.levels`), which are coded first; a level gives the scale of a logistic
+distribution (`compressnet.coding.mixture`), by which the range coder codes the residual, and how
+many of its low bits are stored as they are. All residuals of one scale are coded together, so
+reading takes few calls. docs/FORMAT.md, "Packed codec".
 
     bytes     scales of the four sequences, payload's length, payload, low bits
     payload   predictors, levels of rows, of columns, of places; residuals, scale by scale
@@ -42,7 +43,8 @@ from compressnet.wire import Reader, pack_varint
 
 AXES_LIMIT = 4
 FIRST_ORDERS, LAST_ORDERS = 3, 2
-"""A predictor is the order of differences along the first axis, plus three times the one along the last."""
+"""A predictor is the order of differences along the first axis, plus three times the one along the
+last."""
 SEQUENCES = 4
 FREE_ELEMENTS = 1 << 20
 ELEMENTS_PER_BYTE = 2048
@@ -81,7 +83,10 @@ def pack_arrays(arrays: Sequence[NDArray[np.integer]]) -> bytes:
 
 
 def unpack_arrays(data: bytes, layouts: Sequence[Layout], what: str) -> list[NDArray[Any]]:
-    """The arrays of these layouts. Raises CorruptError for bytes that `pack_arrays` did not make of such ones."""
+    """The arrays of these layouts.
+
+    Raises CorruptError for bytes that `pack_arrays` did not make of such ones.
+    """
     if any(not 1 <= len(layout.shape) <= AXES_LIMIT for layout in layouts):
         raise CorruptError(f"{what} has an array without axes, or with more than {AXES_LIMIT}")
     elements = sum(math.prod(layout.shape) for layout in layouts)

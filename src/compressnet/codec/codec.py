@@ -1,4 +1,5 @@
-"""A codec ready to run: encoder, entropy model and decoder as one, for every kind of image that it codes.
+"""A codec ready to run: encoder, entropy model and decoder as one, for every kind of image that it
+codes.
 
 images uint8 (N,H,W[,C]) -> encoder -> symbols int32 (N,D) -> entropy coder -> payload bytes
 images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <- payload bytes
@@ -60,14 +61,20 @@ class Codec:
 
     @property
     def qualities(self) -> tuple[int, int]:
-        """Lowest and highest quality, both included; without loss apart, except where there is nothing else."""
+        """Lowest and highest quality, both included.
+
+        Without loss apart, except where there is nothing else.
+        """
         return self.bundle.parts[0].qualities
 
     def __repr__(self) -> str:
         return f"<Codec {self.name} {self.identity[:12]} kinds={self.kinds} backend={self.backend.name}>"
 
     def only(self, identity: bytes) -> Codec | None:
-        """The codec of the part of an identity alone, as it is loaded; None where no part has it."""
+        """The codec of the part of an identity alone, as it is loaded.
+
+        None where no part has it.
+        """
         bundle = self.bundle.only(identity)
         if bundle is None or bundle is self.bundle:
             return None if bundle is None else self
@@ -81,7 +88,10 @@ class Codec:
         return self._coders.get(method)
 
     def why_not(self, kind: Kind, quality: int) -> str | None:
-        """Why it does not code images of a kind at a quality, and the way out; None where it does."""
+        """Why it does not code images of a kind at a quality, and the way out.
+
+        None where it does.
+        """
         method = _method_at(quality)
         if method in self._coders:
             return self._coders[method].why_not(kind, quality)
@@ -111,7 +121,8 @@ class Codec:
     def decoder(self, symbols: Symbols, quality: int | None = None, kind: Kind | None = None) -> Images:
         """Symbols (N,D) to images uint8: (N,H,W) where they have one channel, else (N,H,W,C).
 
-        kind: (H,W,C), needed where images of several kinds have as many symbols. Raises InputError.
+        kind: (H,W,C), needed where images of several kinds have as many symbols. Raises
+        InputError.
         """
         quality = self._quality_with_symbols(quality)
         lossy = self._coders.get(LOSSY)
@@ -133,7 +144,10 @@ class Codec:
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def autoencoder(self, images: Images, quality: int | None = None) -> Images:
-        """Images through encoder and decoder, in the shape in which they came. Raises InputError."""
+        """Images through encoder and decoder, in the shape in which they came.
+
+        Raises InputError.
+        """
         return self.decoder(self.encoder(images, quality), quality, kind_of(images)).reshape(images.shape)
 
     def _quality_with_symbols(self, quality: int | None) -> int:

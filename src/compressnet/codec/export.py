@@ -1,4 +1,6 @@
-"""The three models as ONNX files: encoder, decoder, and both in one; any ONNX runtime runs them without compressnet.
+"""The three models as ONNX files: encoder, decoder, and both in one.
+
+Any ONNX runtime runs them without compressnet.
 
 Pixels are uint8 (N,H,W) for one channel, else (N,H,W,C); symbols int32 (N,D). N is free.
 """
@@ -55,7 +57,10 @@ def _to_pixels(builder: GraphBuilder, network: Network, values: str, output: str
 
 
 def make_models(bundle: Bundle, quality: int, network: Network) -> Models:
-    """The three models of a network at a quality. Raises CodecError where the codec has no encoder."""
+    """The three models of a network at a quality.
+
+    Raises CodecError where the codec has no encoder.
+    """
     if network.encoder is None:
         raise CodecError(f"the codec {bundle.name} has no encoder: it is the decoding part, as archives embed it")
     metadata = {
@@ -108,7 +113,8 @@ def network_at(bundle: Bundle, quality: int, kind: Kind | None = None) -> Networ
 def export(bundle: Bundle, folder: Path, quality: int) -> list[Path]:
     """Write encoder.onnx, decoder.onnx and autoencoder.onnx into a folder; returns their paths.
 
-    Raises InputError where the folder cannot be written, CodecError where the codec has no encoder.
+    Raises InputError where the folder cannot be written, CodecError where the codec has no
+    encoder.
     """
     models = make_models(bundle, quality, network_at(bundle, quality))
     try:

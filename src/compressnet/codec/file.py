@@ -43,7 +43,8 @@ def _canonical(data: bytes) -> bytes:
 def from_bytes(data: bytes, source: str) -> Bundle:
     """Parse and prove a codec file; `source` names it in errors.
 
-    Raises FormatError for bytes that are no codec, CorruptError for a codec that is damaged or would not run exactly.
+    Raises FormatError for bytes that are no codec, CorruptError for a codec that is damaged or
+    would not run exactly.
     """
     try:
         tensors: Tensors = safetensors.numpy.load(data)

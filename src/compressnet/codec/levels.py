@@ -1,8 +1,10 @@
-"""How far the residuals of an integer array spread, place by place: what `compressnet.codec.arrays` codes them by.
+"""How far the residuals of an integer array spread, place by place: what
+`compressnet.codec.arrays` codes them by.
 
-An element's level is the sum of one for its row, one for its column and one for its place in a convolution's kernel.
-Levels are quarters of an octave: level 20 is a logistic distribution of scale 1. Wide residuals are split, into high
-bits that the distribution describes and low bits that are as good as random.
+An element's level is the sum of one for its row, one for its column and one for its place in a
+convolution's kernel. Levels are quarters of an octave: level 20 is a logistic distribution of
+scale 1. Wide residuals are split, into high bits that the distribution describes and low bits that
+are as good as random.
 
 Axes: n elements, R rows, C columns, K places in a kernel; L levels, A alphabet.
 """
@@ -52,7 +54,10 @@ class Sides:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """How many levels of rows, columns and places are stored; a single column or place has none."""
+        """How many levels of rows, columns and places are stored.
+
+        A single column or place has none.
+        """
         return self.rows, self.columns if self.columns > 1 else 0, self.places if self.places > 1 else 0
 
     def indices(self) -> tuple[Integers, Integers, Integers]:
@@ -97,7 +102,8 @@ def low_bits_of(levels_n: NDArray[np.integer], levels: int) -> Integers:
 
 
 def split(residuals_n: Integers, bits_n: Integers) -> tuple[Integers, Integers]:
-    """High parts, within +-128 where the level is right, and low parts of the given number of bits."""
+    """High parts, within +-128 where the level is right, and low parts of the given number of
+    bits."""
     centred = residuals_n + ((1 << bits_n) >> 1)
     high = centred >> bits_n
     return high, centred - (high << bits_n)
@@ -109,11 +115,15 @@ def joined(high_n: Integers, low_n: Integers, bits_n: Integers) -> Integers:
 
 
 Bits = Callable[[Integers, Integers], NDArray[np.float64]]
-"""From the levels without their split octaves, (n,), and high parts (n,), within +-128, to bits (n,)."""
+"""From the levels without their split octaves, (n,), and high parts (n,), within +-128, to bits
+(n,)."""
 
 
 def fit(residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits) -> Levels:
-    """The levels that code an array's residuals in about the fewest bits. A matter of the writer alone."""
+    """The levels that code an array's residuals in about the fewest bits.
+
+    A matter of the writer alone.
+    """
     candidates = [_fit(residuals_n, sides, levels, bits_of, by_column) for by_column in (False, True)]
     return min(candidates, key=lambda pair: pair[0])[1]
 
@@ -148,7 +158,8 @@ def _offsets(octaves: NDArray[np.float64]) -> Integers:
 
 
 def _raised(found: Levels, residuals_n: Integers, sides: Sides, levels: int) -> Levels:
-    """Levels of rows raised until every high part is within +-128, or the highest level is reached."""
+    """Levels of rows raised until every high part is within +-128, or the highest level is
+    reached."""
     if levels == BYTE_LEVELS:
         return found
     needed_bits = np.maximum(np.frexp(np.abs(residuals_n) / HIGH_LIMIT)[1], 0)

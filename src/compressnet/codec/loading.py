@@ -38,8 +38,8 @@ def load(codec: PathLike = DEFAULT_CODEC, backend: BackendName = "onnx", threads
     """A codec by the name of a shipped one (`mnist`) or by path.
 
     backend: `onnx` (fast) or `numpy` (the definition); they give the same symbols and pixels.
-    threads: how many to use, by default all processors.
-    Raises CodecNotFoundError, FormatError or CorruptError for a bad file, CodecRefusedError where the codec's probe
-    is not reproduced exactly on this machine.
+    threads: how many to use, by default all processors. Raises CodecNotFoundError, FormatError or
+    CorruptError for a bad file, CodecRefusedError where the codec's probe is not reproduced
+    exactly on this machine.
     """
     return make_codec(read_bundle(codec), backend, threads, str(find_codec(codec)))

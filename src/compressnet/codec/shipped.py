@@ -19,7 +19,8 @@ _VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
 
 
 def shipped_codecs() -> dict[str, Path]:
-    """Codecs that come with the package: `mnist-1` and so on, and each name alone for its newest version."""
+    """Codecs that come with the package: `mnist-1` and so on, and each name alone for its newest
+    version."""
     folder = Path(str(importlib.resources.files("compressnet") / "shipped" / "codecs"))
     versions = {path.stem: path for path in sorted(folder.glob("*.codec"))}
     newest: dict[str, tuple[int, Path]] = {}
@@ -49,7 +50,10 @@ def _read_bundle(path: Path, modified_ns: int) -> Bundle:
 
 
 def read_bundle(codec: PathLike) -> Bundle:
-    """The codec of a shipped codec's name or of a path, as data. Raises CodecNotFoundError, FormatError."""
+    """The codec of a shipped codec's name or of a path, as data.
+
+    Raises CodecNotFoundError, FormatError.
+    """
     path = find_codec(codec)
     try:
         status = path.stat()

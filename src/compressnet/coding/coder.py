@@ -51,8 +51,8 @@ class Coder(ABC):
     def values_of(self, images_NHWC: Images, effort: int = 1) -> Values:
         """The values (N,...) that stand for images.
 
-        effort: 1 to 9, how long to search for cheaper values; a method without a search ignores it.
-        Raises CodecError where the codec cannot encode.
+        effort: 1 to 9, how long to search for cheaper values; a method without a search ignores
+        it. Raises CodecError where the codec cannot encode.
         """
 
     @abstractmethod

@@ -79,7 +79,10 @@ def values_of(coder: Coder, images_NHWC: Images, effort: int, threads: int) -> V
 
 
 def write_values(coder: Coder, values: Values, block_images: int, threads: int, *, bits: bool = False) -> Payloads:
-    """Values to blocks of up to `block_images` images, on several threads; bits: whether to count them."""
+    """Values to blocks of up to `block_images` images, on several threads.
+
+    bits: whether to count them.
+    """
     counts = block_counts(len(values), block_images)
     bits_N = np.zeros(len(values)) if bits else None
 

@@ -1,4 +1,5 @@
-"""The entropy model's integers to frequencies: a mixture of two logistics, discretised in integers.
+"""The entropy model's integers to frequencies: a mixture of two logistics, discretised in
+integers.
 
 Each symbol k in [-b, b] gets a frequency F(k) >= 256 with sum 2^24 (A = 2b + 1, `>>` floors):
 
@@ -6,7 +7,8 @@ Each symbol k in [-b, b] gets a frequency F(k) >= 256 with sum 2^24 (A = 2b + 1,
     G(k)   = weight * C(z_1(k)) + (256 - weight) * C(z_2(k)),   C(z) = (cdf[z + 1536] * (65536 - A)) >> 16
     F(k)   = G(k) - G(k - 1) + 256,   with G(-b - 1) = 0 and G(b) = 256 * (65536 - A)
 
-Means are in 1/32 of a symbol. The three tables are part of a codec, so no machine ever computes an exponential.
+Means are in 1/32 of a symbol. The three tables are part of a codec, so no machine ever computes an
+exponential.
 
 Axes: n symbols, A alphabet.
 """
@@ -78,8 +80,8 @@ class Tables:
 def make_tables() -> Tables:
     """The standard tables, which new codecs are trained for.
 
-    The same integers on every machine: no value lies within 0.0003 of where its rounding turns, and floats err by less
-    than a millionth of that.
+    The same integers on every machine: no value lies within 0.0003 of where its rounding turns,
+    and floats err by less than a millionth of that.
     """
     steps = np.arange(-CDF_LIMIT, CDF_LIMIT + 1) / CDF_STEPS
     cdf = np.minimum(np.floor(CDF_ONE / (1 + np.exp(-steps)) + 0.5), CDF_ONE - 1)
@@ -94,7 +96,8 @@ def make_tables() -> Tables:
 
 
 def frequency_weights(tables: Tables, mixture: Mixture, bound: int) -> NDArray[np.float64]:
-    """Frequencies minus 1 of the symbols -bound..bound, as the coder takes them: float64 (n, 2 * bound + 1)."""
+    """Frequencies minus 1 of the symbols -bound..bound, as the coder takes them: float64 (n, 2 *
+    bound + 1)."""
     alphabet = 2 * bound + 1
     scaled_cdf = (tables.cdf.astype(np.int64) * (CDF_ONE - alphabet) >> 16).astype(np.int32)
     edges_A = np.arange(-bound, bound, dtype=np.int32) * MEAN_STEPS + MEAN_STEPS // 2
@@ -126,7 +129,8 @@ def _component(
     mean_n: NDArray[np.int32],
     scale_n: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    """One logistic's distribution function at edges between symbols, (A,n) or (A,1): int32 (A,n)."""
+    """One logistic's distribution function at edges between symbols, (A,n) or (A,1): int32
+    (A,n)."""
     reciprocal_n = tables.reciprocal[scale_n]
     z = edges * reciprocal_n
     z -= mean_n * reciprocal_n - (CDF_LIMIT << RECIPROCAL_BITS)

@@ -126,19 +126,28 @@ class Coders(ABC):
 
     @abstractmethod
     def why_not(self, kind: Kind, quality: int) -> str | None:
-        """Why it has no coder for images of a kind at a quality, and the way out; None where it has one."""
+        """Why it has no coder for images of a kind at a quality, and the way out.
+
+        None where it has one.
+        """
 
     @abstractmethod
     def find(self, kind: Kind, quality: int) -> Coder:
-        """The coder, where `why_not` gives None; the same object each time. Raises CodecRefusedError."""
+        """The coder, where `why_not` gives None.
+
+        The same object each time. Raises CodecRefusedError.
+        """
 
     @abstractmethod
     def single_kind(self, kind: Kind) -> tuple[int, bytes]:
-        """What a single block says of a kind: its number, and the bytes that its payload begins with."""
+        """What a single block says of a kind: its number, and the bytes that its payload begins
+        with."""
 
     @abstractmethod
     def coder_of_single(self, number: int, quality: int, images: int, reader: Reader) -> Coder:
-        """The coder of a single block of `images` images; takes off the payload what tells their size.
+        """The coder of a single block of `images` images.
+
+        Takes off the payload what tells their size.
 
         Raises CorruptError, CodecRefusedError.
         """

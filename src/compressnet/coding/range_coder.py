@@ -1,10 +1,14 @@
-"""Symbols to payload bytes and back: range coding with integer frequencies. The only importer of constriction.
+"""Symbols to payload bytes and back: range coding with integer frequencies.
 
-The coder is constriction's (Bamler, arXiv:2201.01741): 32-bit words, 64-bit state, 24-bit frequencies;
-docs/FORMAT.md states it in integers alone. `Categorical(perfect=False)` scales floats to frequencies, but given
-F - 1 as float64, with sum F = 2^24, its scale is exactly 1 and it uses F itself.
+The only importer of constriction.
 
-A payload is the shortest byte string inside the coder's last interval; zeros are read past its end.
+The coder is constriction's (Bamler, arXiv:2201.01741): 32-bit words, 64-bit state, 24-bit
+frequencies; docs/FORMAT.md states it in integers alone. `Categorical(perfect=False)` scales floats
+to frequencies, but given F - 1 as float64, with sum F = 2^24, its scale is exactly 1 and it uses F
+itself.
+
+A payload is the shortest byte string inside the coder's last interval; zeros are read past its
+end.
 """
 
 from __future__ import annotations
@@ -28,11 +32,17 @@ class PayloadEncoder:
         self._model = stream.model.Categorical(perfect=False)
 
     def encode(self, indices: NDArray[np.int32], weights: NDArray[np.float64]) -> None:
-        """Append indices (n,) into alphabets of A symbols; weights (n,A) are the frequencies minus 1."""
+        """Append indices (n,) into alphabets of A symbols.
+
+        Weights (n,A) are the frequencies minus 1.
+        """
         self._coder.encode(np.ascontiguousarray(indices), self._model, weights)
 
     def encode_alike(self, indices: NDArray[np.int32], weights_A: NDArray[np.float64]) -> None:
-        """Append indices (n,) that all have the same frequencies; weights_A (A,) are these minus 1."""
+        """Append indices (n,) that all have the same frequencies.
+
+        Weights_A (A,) are these minus 1.
+        """
         if len(indices):
             model = stream.model.Categorical(weights_A, perfect=False)
             self._coder.encode(np.ascontiguousarray(indices), model)
@@ -77,7 +87,9 @@ class PayloadDecoder:
             raise CorruptError("the payload does not fit the codec's frequencies") from error
 
     def decode_alike(self, count: int, weights_A: NDArray[np.float64]) -> NDArray[np.int32]:
-        """The next `count` indices, all with the same frequencies; weights_A (A,) are these minus 1.
+        """The next `count` indices, all with the same frequencies.
+
+        Weights_A (A,) are these minus 1.
 
         Raises CorruptError where the payload cannot come from these frequencies.
         """

@@ -6,7 +6,8 @@ arrangement     1 byte: the predictor (0 none, 1 left, 2 up, 3 the median of JPE
                 red and blue, + 8 where channels are interleaved
 values          the rest: what the predictor left of every k, packed
 
-images uint8 (N,H,W,C) -> levels k -> residuals -> green out of red and blue -> (C,N,H,W) or (N,H,W,C) -> packed
+images uint8 (N,H,W,C) -> levels k -> residuals -> green out of red and blue -> (C,N,H,W) or
+(N,H,W,C) -> packed
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -64,7 +65,10 @@ def in_steps(images: Images, step: int) -> Images:
 
 
 def pack_stored(images_NHWC: Images, step: int) -> bytes:
-    """A stored block's payload, the smallest of all arrangements and packings; never more than 3 bytes beyond raw."""
+    """A stored block's payload, the smallest of all arrangements and packings.
+
+    Never more than 3 bytes beyond raw.
+    """
     levels = _levels(images_NHWC, step)
     raw = _lay_out(levels, Arrangement(predictor=NONE, green_taken=False, interleaved=False))
     best = bytes([RAW, step, NONE]) + raw
@@ -87,7 +91,10 @@ def pack_stored(images_NHWC: Images, step: int) -> bytes:
 
 
 def unpack_stored(data: bytes, images: int, kind: Kind, what: str = "the payload") -> tuple[Images, int]:
-    """Images uint8 (N,H,W,C) of a stored block, and the step they were stored in. Raises CorruptError."""
+    """Images uint8 (N,H,W,C) of a stored block, and the step they were stored in.
+
+    Raises CorruptError.
+    """
     reader = Reader(data, what)
     packing, step, code = reader.uint(1), reader.uint(1), reader.uint(1)
     if packing > LZMA2 or step % 2 == 0 or code > MEDIAN + GREEN_TAKEN + INTERLEAVED:
@@ -182,7 +189,10 @@ def _levels(images: Images, step: int) -> Images:
 
 
 def _residuals(levels_NHWC: Images, predictor: int, count: int) -> Images:
-    """Each level less what its neighbours predict, modulo the number of levels; outside of an image lie zeros."""
+    """Each level less what its neighbours predict, modulo the number of levels.
+
+    Outside of an image lie zeros.
+    """
     if predictor == NONE:
         return levels_NHWC
     padded = np.pad(levels_NHWC.astype(np.int16), ((0, 0), (1, 0), (1, 0), (0, 0)))
@@ -204,7 +214,8 @@ def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
     padded = np.zeros((height + 1, width + 1, images * channels), np.int16)
     padded[1:, 1:] = residuals_NHWC.transpose(1, 2, 0, 3).reshape(height, width, -1)
     flat = padded.reshape(-1, images * channels)
-    # Along an antidiagonal no level depends on another, and its places are `width` apart in the padded array.
+    # Along an antidiagonal no level depends on another, and its places are `width` apart in the
+    # padded array.
     for diagonal in range(height + width - 1):
         top, bottom = max(0, diagonal - width + 1), min(height, diagonal + 1)
         start = (top + 1) * (width + 1) + diagonal - top + 1
@@ -216,7 +227,8 @@ def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
 
 
 def _median(left: NDArray[np.int16], up: NDArray[np.int16], corner: NDArray[np.int16]) -> NDArray[np.int16]:
-    """The median edge detector of JPEG-LS (LOCO-I): of left, up, and left + up - corner the middle one."""
+    """The median edge detector of JPEG-LS (LOCO-I): of left, up, and left + up - corner the middle
+    one."""
     return np.clip(left + up - corner, np.minimum(left, up), np.maximum(left, up))
 
 
@@ -249,7 +261,10 @@ def _read_layout(values: Images, arrangement: Arrangement, images: int, kind: tu
 
 
 def _lzma(values: bytes, arrangement: Arrangement, channels: int) -> bytes:
-    """LZMA2, told where pixels of several bytes begin; its reader needs to know the dictionary alone."""
+    """LZMA2, told where pixels of several bytes begin.
+
+    Its reader needs to know the dictionary alone.
+    """
     aligned = arrangement.interleaved and channels & (channels - 1) == 0 and channels > 1
     bits = channels.bit_length() - 1 if aligned else 0
     dictionary_bytes = min(DICTIONARY_BYTES, max(4096, 1 << len(values).bit_length()))

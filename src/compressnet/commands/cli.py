@@ -1,4 +1,7 @@
-"""The command line: arguments in, one library call, figures out. No logic that the library lacks."""
+"""The command line: arguments in, one library call, figures out.
+
+No logic that the library lacks.
+"""
 
 from __future__ import annotations
 

@@ -156,7 +156,10 @@ def refine(
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Improve a codec's encoder for images like yours; what decodes, and the identity, stay the same."""
+    """Improve a codec's encoder for images like yours.
+
+    What decodes, and the identity, stay the same.
+    """
     from compressnet.codec.shipped import read_bundle
     from compressnet.training import import_training
 
@@ -220,7 +223,8 @@ def _prepare(
 
 
 def _run(output: Path, quiet: bool, start: Callable[..., Bundle], held_out: Sequence[NDArray[np.uint8]] | None) -> None:
-    """Train, with a table of what general codecs take beside it where there are held-out images (N,H,W,C)."""
+    """Train, with a table of what general codecs take beside it where there are held-out images
+    (N,H,W,C)."""
     from compressnet.training import import_training
 
     curves = None if quiet or held_out is None else RivalCurves(held_out)

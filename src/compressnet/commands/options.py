@@ -1,7 +1,7 @@
 """What the commands share: consoles, options, exit codes, errors as one line, progress.
 
-Exit codes: 0 fine, 1 failed, 2 usage, 3 corrupt archive or codec, 4 wrong or missing codec, 130 interrupted.
-Figures go to stdout, progress and errors to stderr.
+Exit codes: 0 fine, 1 failed, 2 usage, 3 corrupt archive or codec, 4 wrong or missing codec, 130
+interrupted. Figures go to stdout, progress and errors to stderr.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ def require_target_free(path: Path, *, force: bool) -> None:
 
 
 def open_input(source: str) -> Collection:
-    """The collection of INPUT, - being standard input (IDX or .npy). Raises InputError, MissingExtraError."""
+    """The collection of INPUT, - being standard input (IDX or .npy).
+
+    Raises InputError, MissingExtraError.
+    """
     from compressnet.images import collection_from_bytes, open_collection
 
     return (
@@ -129,7 +132,10 @@ def parse_target(
 
 
 def reach(target: Target, codec: Codec, images: Any, effort: int, block_images: int, *, quiet: bool) -> int:
-    """The quality for a target; says so on stderr where it is missed by more than the tolerance."""
+    """The quality for a target.
+
+    Says so on stderr where it is missed by more than the tolerance.
+    """
     from compressnet.packing.targets import find_quality
 
     with status_line(quiet=quiet) as report:

@@ -32,7 +32,8 @@ class Block:
 
     @property
     def method_name(self) -> str:
-        """`stored`, `lossy`, `lossless`, or the number of a method that this version does not know."""
+        """`stored`, `lossy`, `lossless`, or the number of a method that this version does not
+        know."""
         return METHODS.get(self.method, f"number {self.method}")
 
 

@@ -12,7 +12,10 @@ CHUNK_HEAD_BYTES, CHUNK_OVERHEAD_BYTES = 8, 12
 
 
 def pack_chunk(chunk_type: bytes, payload: bytes) -> bytes:
-    """Type (4 letters), length (4 bytes), payload, CRC-32 over all of these (4 bytes); big-endian."""
+    """Type (4 letters), length (4 bytes), payload, CRC-32 over all of these (4 bytes).
+
+    Big-endian.
+    """
     assert len(chunk_type) == 4
     body = chunk_type + len(payload).to_bytes(4, "big") + payload
     return body + zlib.crc32(body).to_bytes(4, "big")
@@ -38,5 +41,8 @@ def unpack_chunk(data: bytes, what: str) -> tuple[bytes, bytes]:
 
 
 def is_critical(chunk_type: bytes) -> bool:
-    """A chunk whose first letter is a capital has to be understood; others may be skipped (PNG's rule)."""
+    """A chunk whose first letter is a capital has to be understood.
+
+    Others may be skipped (PNG's rule).
+    """
     return chunk_type[:1].isupper()

@@ -1,4 +1,5 @@
-"""What an archive holds of each image besides its pixels: labels and names, in the order of the collection."""
+"""What an archive holds of each image besides its pixels: labels and names, in the order of the
+collection."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ def as_labels(values: Any) -> Labels:
 
 
 def as_names(values: Sequence[str]) -> list[str]:
-    """Names, one for each image, as an archive keeps them. Raises InputError for what is no line of text."""
+    """Names, one for each image, as an archive keeps them.
+
+    Raises InputError for what is no line of text.
+    """
     names = list(values)
     for i, name in enumerate(names):
         if not isinstance(name, str) or "\n" in name or not _is_utf8(name):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -1,9 +1,11 @@
-"""The archive file without any codec: chunks, index, labels, names. docs/FORMAT.md is its specification.
+"""The archive file without any codec: chunks, index, labels, names.
+
+Docs/FORMAT.md is its specification.
 
     signature  HEAD  CODC*  KIND+  BLOK (BLOK | CODC | KIND)*  [labl]  [name]  INDX  TAIL
 
-`Container` opens from the end: TAIL gives the index, the index gives every block. `container_writer` writes what it
-reads.
+`Container` opens from the end: TAIL gives the index, the index gives every block. What it reads,
+`compressnet.container.writer` writes.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
 class Container:
     """An archive's structure, read and checked: codecs, kinds and where each block lies.
 
-    Raises FormatError for bytes that are no archive, CorruptError for a damaged one, each naming the source, which is
-    closed then.
+    Raises FormatError for bytes that are no archive, CorruptError for a damaged one, each naming
+    the source, which is closed then.
     """
 
     def __init__(self, source: Source) -> None:
@@ -102,7 +104,8 @@ class Container:
             raise CorruptError(f"{what} lists {len(self._between)} chunks between blocks, beyond the limit")
         self.images, self.images_in_blocks = index.images, int(index.counts_E.sum())
         self.positions_N = index.positions_N
-        """Of each image of the collection its place among those in the blocks; None where these are the same."""
+        """Of each image of the collection its place among those in the blocks; None where these
+        are the same."""
 
     def _read_front(self) -> None:
         position = len(SIGNATURE)
@@ -154,9 +157,7 @@ class Container:
             head = self.source.read_at(int(self.blocks.offsets[number]) + CHUNK_HEAD_BYTES, BLOCK_HEAD_BYTES)
             kind = block_kind(head, f"{self.name}: block {number}")
             if kind >= len(self.kinds):
-                raise CorruptError(
-                    f"{self.name}: block {number} refers to kind {kind}, but the archive has {len(self.kinds)}"
-                )
+                raise CorruptError(_missing(f"{self.name}: block {number}", "kind", kind, len(self.kinds)))
             self._kind_of_block[number] = kind
         return self._kind_of_block[numbers]
 
@@ -169,11 +170,10 @@ class Container:
         block = unpack_block(payload, what)
         if end - entry.offset != entry.chunk_bytes or block.images != entry.images:
             raise CorruptError(f"{what} is not what the index says")
-        if block.kind >= len(self.kinds) or block.codec >= max(len(self.codecs), block.method == STORED):
-            raise CorruptError(
-                f"{what} refers to kind {block.kind} and codec {block.codec}, "
-                f"but the archive has {len(self.kinds)} kinds and {len(self.codecs)} codecs"
-            )
+        if block.kind >= len(self.kinds):
+            raise CorruptError(_missing(what, "kind", block.kind, len(self.kinds)))
+        if block.codec >= max(len(self.codecs), block.method == STORED):
+            raise CorruptError(_missing(what, "codec", block.codec, len(self.codecs)))
         return block
 
     def read_labels(self) -> Labels | None:
@@ -208,7 +208,10 @@ class Container:
         return found
 
     def walk(self) -> Iterator[tuple[bytes, int, int]]:
-        """Type, offset and payload bytes of every chunk, each one's checksum compared. Raises CorruptError."""
+        """Type, offset and payload bytes of every chunk, each one's checksum compared.
+
+        Raises CorruptError.
+        """
         position = len(SIGNATURE)
         while position < self.source.total_bytes:
             chunk_type, payload, end = self._any_chunk(position)
@@ -226,3 +229,8 @@ class Container:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _missing(what: str, name: str, number: int, count: int) -> str:
+    """That a block needs what the archive does not have."""
+    return f"{what} refers to {name} {number}, but the archive has {count or 'none'}"

@@ -45,7 +45,10 @@ class KindEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockEntry:
-    """Where a block lies: of its chunk, the offset and the length in bytes; of its images, the first and how many."""
+    """Where a block lies: of its chunk, the offset and the length in bytes.
+
+    Of its images, the first and how many.
+    """
 
     offset: int
     chunk_bytes: int

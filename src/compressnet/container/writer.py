@@ -1,6 +1,7 @@
 """Writes an archive's chunks from front to end, without seeking: to a file or a pipe.
 
-A codec or a kind may follow blocks that do not need it, so neither has to be known before the first image.
+A codec or a kind may follow blocks that do not need it, so neither has to be known before the
+first image.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from compressnet.limits import CODECS_LIMIT, KINDS_LIMIT, LISTED_IMAGES_LIMIT
 
 
 class ContainerWriter:
-    """Writes an archive from front to end; `finish` writes the index. Without it the file is no archive."""
+    """Writes an archive from front to end.
+
+    `finish` writes the index. Without it the file is no archive.
+    """
 
     def __init__(self, stream: BinaryIO, codecs: Sequence[CodecEntry] = (), kinds: Sequence[KindEntry] = ()) -> None:
         self._stream, self.bytes_written, self.images = stream, 0, 0
@@ -51,7 +55,10 @@ class ContainerWriter:
         return entry.identity in self._codecs
 
     def codec_number(self, entry: CodecEntry) -> int:
-        """The number of a codec, which is written where it has none yet. Raises InputError for too many."""
+        """The number of a codec, which is written where it has none yet.
+
+        Raises InputError for too many.
+        """
         if entry.identity not in self._codecs:
             if len(self._codecs) >= CODECS_LIMIT:
                 raise InputError(f"more than {CODECS_LIMIT} codecs in one archive; write several archives")
@@ -60,7 +67,10 @@ class ContainerWriter:
         return self._codecs[entry.identity]
 
     def kind_number(self, entry: KindEntry) -> int:
-        """The number of a kind, which is written where it has none yet. Raises InputError for too many."""
+        """The number of a kind, which is written where it has none yet.
+
+        Raises InputError for too many.
+        """
         if entry not in self._kinds:
             if len(self._kinds) >= KINDS_LIMIT:
                 raise InputError(f"images of more than {KINDS_LIMIT} sizes in one archive; write several archives")
@@ -83,8 +93,9 @@ class ContainerWriter:
     ) -> None:
         """Write labels, names, index and tail.
 
-        positions_N: of each image of the collection its place among those in the blocks, where these are not the
-        same. Raises InputError for labels or names of another number than images.
+        positions_N: of each image of the collection its place among those in the blocks, where
+        these are not the same. Raises InputError for labels or names of another number than
+        images.
         """
         if positions_N is not None and np.array_equal(positions_N, np.arange(self.images, dtype=np.uint32)):
             positions_N = None

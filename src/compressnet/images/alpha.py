@@ -1,7 +1,8 @@
-"""Colour that nobody sees: that of pixels whose alpha is 0, in images of 2 (grey, alpha) or 4 (RGB, alpha) channels.
+"""Colour that nobody sees: that of pixels whose alpha is 0, in images of 2 (grey, alpha) or 4
+(RGB, alpha) channels.
 
-It is not coded. The encoder fills it in from around, so that no edge costs bits where none is seen; what is decoded
-there means nothing.
+It is not coded. The encoder fills it in from around, so that no edge costs bits where none is
+seen; what is decoded there means nothing.
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -20,7 +21,8 @@ def has_alpha(channels: int) -> bool:
 
 
 def hidden_colour(images: Images) -> NDArray[np.bool_]:
-    """Which pixels have colour under alpha 0: (...,C) to (...,), or one False where there is no alpha."""
+    """Which pixels have colour under alpha 0: (...,C) to (...,), or one False where there is no
+    alpha."""
     if not has_alpha(images.shape[-1]):
         return np.zeros((1,) * (images.ndim - 1), np.bool_)
     return (images[..., -1] == 0) & images[..., :-1].any(axis=-1)
@@ -34,7 +36,8 @@ def clear_hidden(images_NHWC: Images) -> Images:
 
 
 def with_hidden_of(images_NHWC: Images, originals_NHWC: Images) -> Images:
-    """The images with the originals' colour where the originals' alpha is 0: only what is seen is left to compare."""
+    """The images with the originals' colour where the originals' alpha is 0: only what is seen is
+    left to compare."""
     if not has_alpha(images_NHWC.shape[-1]):
         return images_NHWC
     taken = np.where(originals_NHWC[..., -1:] > 0, images_NHWC, originals_NHWC)
@@ -45,8 +48,8 @@ def with_hidden_of(images_NHWC: Images, originals_NHWC: Images) -> Images:
 def fill_hidden(images_NHWC: Images) -> Images:
     """The images with colour where alpha is 0 that continues what is around, ring by ring.
 
-    A pixel of the next ring takes the mean of its known neighbours, of up to 8, rounded half up. Integers throughout:
-    the same on every machine.
+    A pixel of the next ring takes the mean of its known neighbours, of up to 8, rounded half up.
+    Integers throughout: the same on every machine.
     """
     if not has_alpha(images_NHWC.shape[-1]):
         return images_NHWC
@@ -59,7 +62,10 @@ def fill_hidden(images_NHWC: Images) -> Images:
 
 
 def _continued(colour_NHWC: Images, known_NHW: NDArray[np.bool_]) -> Images:
-    """Colour, 0 where it is not known, continued over all of each image; each image has some that is known."""
+    """Colour, 0 where it is not known, continued over all of each image.
+
+    Each image has some that is known.
+    """
     channels = colour_NHWC.shape[3]
     # the number of known neighbours goes along as one more channel
     values = np.concatenate([colour_NHWC, known_NHW[..., None]], axis=3).astype(np.uint16)

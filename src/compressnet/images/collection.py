@@ -25,14 +25,20 @@ class Collection:
     name: str
     count: int
     batches: Callable[[], Iterator[Images]]
-    """Arrays uint8 (n,H,W) or (n,H,W,C), in order. The shape of the images may change from array to array."""
+    """Arrays uint8 (n,H,W) or (n,H,W,C), in order.
+
+    The shape of the images may change from array to array.
+    """
     names: Sequence[str] | None = None
     """A relative path with `/` for each image."""
     labels: NDArray[Any] | None = None
     """int64 or texts, one for each image."""
 
     def load(self, limit: int | None = None) -> Images:
-        """All images, or the first `limit`, as one array (N,H,W[,C]). Raises InputError where sizes differ."""
+        """All images, or the first `limit`, as one array (N,H,W[,C]).
+
+        Raises InputError where sizes differ.
+        """
         wanted = self.count if limit is None else min(limit, self.count)
         parts: list[Images] = []
         taken = 0
@@ -45,7 +51,10 @@ class Collection:
         return np.concatenate(parts)
 
     def sample(self, count: int) -> Images:
-        """Up to `count` images, evenly spread over the collection, as one array. Raises InputError as `load` does."""
+        """Up to `count` images, evenly spread over the collection, as one array.
+
+        Raises InputError as `load` does.
+        """
         positions = evenly_spread(self.count, count)
         parts: list[Images] = []
         start = 0
@@ -56,7 +65,8 @@ class Collection:
         return np.concatenate(parts)
 
     def sample_sets(self, count: int, run: int = 1) -> list[Images]:
-        """Up to about `count` images, evenly spread over the collection: an array (N,H,W[,C]) for each shape.
+        """Up to about `count` images, evenly spread over the collection: an array (N,H,W[,C]) for
+        each shape.
 
         run: how many neighbours are taken together. Raises InputError.
         """
@@ -75,7 +85,10 @@ class Collection:
 
 
 def one_shape(batches: Iterable[Images], what: str, way_out: str) -> Iterator[Images]:
-    """The same arrays. Raises InputError at the first one whose images have another shape than those before."""
+    """The same arrays.
+
+    Raises InputError at the first one whose images have another shape than those before.
+    """
     first: tuple[int, ...] | None = None
     for batch in batches:
         shape = batch.shape[1:]
@@ -97,7 +110,9 @@ def evenly_spread(total: int, count: int) -> NDArray[np.int64]:
 
 
 def survey(collection: Collection, report: Callable[[int], None] = lambda _: None) -> dict[tuple[int, ...], int]:
-    """How many images there are of each shape (H,W[,C]), in order of first appearance; reads all of them.
+    """How many images there are of each shape (H,W[,C]), in order of first appearance.
+
+    Reads all of them.
 
     report: takes the number of images read so far. Raises InputError.
     """
@@ -114,7 +129,8 @@ def batch_images(image_bytes: int) -> int:
 
 
 def in_batches(images: Iterable[Images]) -> Iterator[Images]:
-    """Single images (H,W) or (H,W,C) as arrays (n,H,W[,C]): neighbours of one shape go together."""
+    """Single images (H,W) or (H,W,C) as arrays (n,H,W[,C]): neighbours of one shape go
+    together."""
     group: list[Images] = []
     for image in images:
         if group and (image.shape != group[0].shape or len(group) >= batch_images(image.nbytes)):

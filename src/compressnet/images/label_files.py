@@ -18,7 +18,8 @@ from compressnet.images.untrusted import gunzipped, input_errors
 
 
 def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
-    """Labels from an IDX or .npy file, one per line of a text file, or by the images' `names` from a .csv file.
+    """Labels from an IDX or .npy file, one per line of a text file, or by the images' `names` from
+    a .csv file.
 
     They are integers where all are, else texts. Raises InputError.
     """

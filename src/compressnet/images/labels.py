@@ -1,4 +1,5 @@
-"""Labels: integers or texts, one for each image, from files of their own or from where the images lie."""
+"""Labels: integers or texts, one for each image, from files of their own or from where the images
+lie."""
 
 from __future__ import annotations
 
@@ -18,10 +19,12 @@ LABELS_FILE = "labels.csv"
 
 
 def labels_by_name(data: bytes, names: Sequence[str], source: str) -> NDArray[Any]:
-    """Labels from a CSV file of two columns, an image's name and its label; integers where all are, else texts.
+    """Labels from a CSV file of two columns, an image's name and its label.
 
-    Lines that name none of these images are passed over, a header among them. Raises InputError where an image has
-    no label or two.
+    Integers where all are, else texts.
+
+    Lines that name none of these images are passed over, a header among them. Raises InputError
+    where an image has no label or two.
     """
     wanted = set(names)
     found: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """MSE, PSNR and SSIM of uint8 images, as the project reports them.
 
-Colour that nobody sees does not count: where images have alpha (2 or 4 channels), the colour of pixels whose original
-alpha is 0 is taken as equal. Means are still over all values.
+Colour that nobody sees does not count: where images have alpha (2 or 4 channels), the colour of
+pixels whose original alpha is 0 is taken as equal. Means are still over all values.
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -27,7 +27,10 @@ _BATCH_IMAGES = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """Figures of a set of decoded images against their originals; None where one is infinite or undefined."""
+    """Figures of a set of decoded images against their originals.
+
+    None where one is infinite or undefined.
+    """
 
     mse: float
     """Mean squared error, pixels in [0,1]."""
@@ -63,7 +66,8 @@ def _hidden(images: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
 
 
 def mse_per_image(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean squared error of each image (N,H,W) or (N,H,W,C), pixels in [0,1], hidden colour left out: (N,)."""
+    """Mean squared error of each image (N,H,W) or (N,H,W,C), pixels in [0,1], hidden colour left
+    out: (N,)."""
     parts: list[NDArray[np.float64]] = []
     for i in range(0, len(images), _BATCH_IMAGES):
         batch = images[i : i + _BATCH_IMAGES]
@@ -121,11 +125,14 @@ def _blur_matrix(side: int) -> NDArray[np.float64]:
 
 
 def ssim(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
-    """Mean structural similarity over images, channels and the valid area; None for sides under 11 pixels.
+    """Mean structural similarity over images, channels and the valid area.
 
-    Wang et al., "Image quality assessment: from error visibility to structural similarity" (2004), as
-    scikit-image's structural_similarity computes it with gaussian_weights=True, use_sample_covariance=False,
-    sigma=1.5, data_range=255: Gaussian window of 11x11, K1 0.01, K2 0.03. Hidden colour is 0 in both.
+    None for sides under 11 pixels.
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity" (2004),
+    as scikit-image's structural_similarity computes it with gaussian_weights=True,
+    use_sample_covariance=False, sigma=1.5, data_range=255: Gaussian window of 11x11, K1 0.01, K2
+    0.03. Hidden colour is 0 in both.
     """
     height, width = images.shape[1:3]
     if min(height, width) < SSIM_WINDOW_PX:

@@ -1,4 +1,5 @@
-"""Names of images: relative paths with `/`, read from anywhere, written only where they are safe."""
+"""Names of images: relative paths with `/`, read from anywhere, written only where they are
+safe."""
 
 from __future__ import annotations
 
@@ -24,15 +25,18 @@ def is_picture(path: str) -> bool:
 def tidy_path(raw: str) -> str:
     r"""A path as it stands in a file, relative and with `/`; it is used as a name only.
 
-    Backslashes become `/`; a root or drive, `.` and empty parts go; bytes that are no UTF-8 and control characters
-    become `_`, as names are lines of text.
+    Backslashes become `/`; a root or drive, `.` and empty parts go; bytes that are no UTF-8 and
+    control characters become `_`, as names are lines of text.
     """
     path = re.sub(r"^[A-Za-z]:(?=/)", "", raw.replace("\\", "/"))
     return _CONTROL.sub("_", "/".join(part for part in path.split("/") if part not in ("", ".")))
 
 
 def picture_name(raw: str, where: str) -> str | None:
-    """The tidy name of a member that is a picture; None for any other. Raises InputError for a path with `..`."""
+    """The tidy name of a member that is a picture.
+
+    None for any other. Raises InputError for a path with `..`.
+    """
     path = tidy_path(raw)
     if ".." in path.split("/"):
         if path.lower().endswith(PICTURE_SUFFIXES):
@@ -47,11 +51,13 @@ def order_of_path(path: str) -> list[str]:
 
 
 def written_names(names: Sequence[str] | None, count: int, target: str) -> list[str]:
-    """The names of PNG files for images of these names, in order and all different; `00000.png` and so on for none.
+    """The names of PNG files for images of these names, in order and all different.
 
-    A picture's ending becomes `.png`. What is taken already, in upper or lower case or as a folder, gets `-1`, `-2`
-    and so on. Characters that some system reserves become `_`. Raises InputError for a name that leads out of the
-    target, or that is too long for a file.
+    `00000.png` and so on for none.
+
+    A picture's ending becomes `.png`. What is taken already, in upper or lower case or as a
+    folder, gets `-1`, `-2` and so on. Characters that some system reserves become `_`. Raises
+    InputError for a name that leads out of the target, or that is too long for a file.
     """
     if names is None:
         digits = max(5, len(str(count - 1)))
@@ -78,7 +84,10 @@ def written_names(names: Sequence[str] | None, count: int, target: str) -> list[
 
 
 def _safe_stem(name: str, target: str) -> str:
-    """A name without its picture's ending, of characters that every system takes. Raises InputError."""
+    """A name without its picture's ending, of characters that every system takes.
+
+    Raises InputError.
+    """
     path = name.replace("\\", "/")
     if path.startswith("/") or ".." in path.split("/"):
         raise InputError(f"{target}: the name {name!r} leads out of the target; write .npz, which takes any name")

@@ -1,4 +1,5 @@
-"""From a path, or bytes of a pipe, to a collection: what is there is told by its first bytes, not by its name."""
+"""From a path, or bytes of a pipe, to a collection: what is there is told by its first bytes, not
+by its name."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def sample(name: str) -> Path:
 def open_collection(source: str | os.PathLike[str]) -> Collection:
     """The images at a path; `mnist` is the 10,000 test images of MNIST that ship with the package.
 
-    Raises InputError, naming the file, for what cannot be read or holds no images of 8 bits, MissingExtraError.
+    Raises InputError, naming the file, for what cannot be read or holds no images of 8 bits,
+    MissingExtraError.
     """
     if str(source) == "mnist":
         path = sample("mnist-t10k-images-idx3-ubyte.gz")
@@ -62,7 +64,10 @@ def open_collection(source: str | os.PathLike[str]) -> Collection:
 
 
 def _open_folder(folder: Path) -> Collection:
-    """Pictures, or Parquet files in the order of their names. Raises InputError, MissingExtraError."""
+    """Pictures, or Parquet files in the order of their names.
+
+    Raises InputError, MissingExtraError.
+    """
     paths = files_below(folder)
     tables = sorted(path for path in paths if path.lower().endswith(PARQUET_SUFFIX) and not path.startswith("."))
     if not tables:
@@ -73,7 +78,10 @@ def _open_folder(folder: Path) -> Collection:
 
 
 def collection_from_bytes(data: bytes, name: str) -> Collection:
-    """An IDX or .npy file in memory, gzipped or not, as it comes from a pipe. Raises InputError."""
+    """An IDX or .npy file in memory, gzipped or not, as it comes from a pipe.
+
+    Raises InputError.
+    """
     plain = gunzipped(data, name)
     if plain.startswith(NPY_MAGIC):
         return npy_collection(name, lambda: io.BytesIO(plain))

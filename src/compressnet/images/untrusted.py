@@ -1,4 +1,5 @@
-"""Reading bytes that nobody vouches for: one error that names the file, and bounds on what is taken into memory."""
+"""Reading bytes that nobody vouches for: one error that names the file, and bounds on what is
+taken into memory."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from compressnet.errors import InputError
 GZIP_MAGIC = b"\x1f\x8b"
 
 FILE_BYTES_LIMIT = 1 << 27
-"""A picture, or a file of labels, as it lies in a folder or packed file; twice the pixels of the largest image."""
+"""A picture, or a file of labels, as it lies in a folder or packed file; twice the pixels of the
+largest image."""
 
 # The standard library's parsers document few of the errors that damaged files bring out of them.
 _UNREADABLE = (
@@ -56,7 +58,10 @@ def input_errors(name: str) -> Generator[None]:
 
 
 def read_bounded(stream: Readable, name: str) -> bytes:
-    """All that is left of a stream. Raises InputError where that is more than a picture may take."""
+    """All that is left of a stream.
+
+    Raises InputError where that is more than a picture may take.
+    """
     data = stream.read(FILE_BYTES_LIMIT + 1)
     require_bounded(len(data), name)
     return data

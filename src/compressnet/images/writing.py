@@ -33,15 +33,18 @@ def write_collection(
     labels: NDArray[Any] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write `count` images, arrays (n,H,W[,C]), in the format of the target's ending, whole or not at all.
+    """Write `count` images, arrays (n,H,W[,C]), in the format of the target's ending, whole or not
+    at all.
 
-    `.npy`; `.npz`, with arrays `labels` and `names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape.
-    Images of any shapes go into PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as
-    Hugging Face's data sets; any other name is a folder, into which the files go also where it is there.
-    PNGs have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside them.
+    `.npy`; `.npz`, with arrays `labels` and `names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take
+    images of one shape. Images of any shapes go into PNG files: `.zip`; `.tar`, a WebDataset where
+    labels are integers; `.parquet`, as Hugging Face's data sets; any other name is a folder, into
+    which the files go also where it is there. PNGs have the images' names with the ending `.png`
+    (`names.written_names`), and `labels.csv` beside them.
 
-    Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot take these images
-    or names, or where there are not `count` images, names and labels; MissingExtraError.
+    Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot
+    take these images or names, or where there are not `count` images, names and labels;
+    MissingExtraError.
     """
     require_free(target, overwrite=overwrite)
     require_writable_ending(target)

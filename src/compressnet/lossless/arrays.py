@@ -1,4 +1,5 @@
-"""A pixel model as arrays by name, and a JSON entry for what is no array: what codec files and packed codecs hold.
+"""A pixel model as arrays by name, and a JSON entry for what is no array: what codec files and
+packed codecs hold.
 
     entry     {"channels": C, "size": [H,W] or [], "planes": [{"background": B, "layers": L}, ...]}
     arrays    "P.ARRAY" and "P.LAYER.ARRAY" of plane P, LAYER one of layers.0, layers.1, .., flag, high, low1, low2
@@ -64,20 +65,29 @@ def arrays_of(model: PixelModel) -> Tensors:
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
-    """The dtype of an array of `arrays_of` by its name. Raises KeyError where none is called so."""
+    """The dtype of an array of `arrays_of` by its name.
+
+    Raises KeyError where none is called so.
+    """
     _, *layer, array = name.split(".")
     return np.dtype(LAYER_DTYPES[array] if layer else PLANE_DTYPES[array])
 
 
 def model_of(i: int, entry: Any, tensors: Tensors) -> PixelModel:
-    """Model i of a codec from its entry and the codec's tensors, proved. Raises CorruptError, KeyError and others."""
+    """Model i of a codec from its entry and the codec's tensors, proved.
+
+    Raises CorruptError, KeyError and others.
+    """
     start, probe = f"{PIXELS}.{i}.", f"{PIXELS}.{i}.{PROBE}"
     arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start) and name != probe}
     return model_from(entry, arrays, tensors[probe])
 
 
 def model_from(entry: Any, arrays: Tensors, probe: NDArray[np.uint8]) -> PixelModel:
-    """A pixel model from its entry and its arrays, proved. Raises CorruptError, KeyError, TypeError, ValueError."""
+    """A pixel model from its entry and its arrays, proved.
+
+    Raises CorruptError, KeyError, TypeError, ValueError.
+    """
     channels, size = entry["channels"], entry["size"]
     if type(channels) is not int or not all(type(side) is int for side in size) or len(size) not in (0, 2):
         raise CorruptError(f"a pixel model is for {channels!r} channels and the size {size!r}")

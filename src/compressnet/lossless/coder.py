@@ -5,7 +5,8 @@ products; each block has a range coder of its own. Writing and reading are one p
 in where values come from: `code` either appends the symbols that are known, or gives those that it
 reads.
 
-Axes: N images (of one or several blocks), n some of them, H rows, W columns, C planes, A alphabet, I inputs, E columns.
+Axes: N images (of one or several blocks), n some of them, H rows, W columns, C planes, A alphabet,
+I inputs, E columns.
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ from compressnet.lossless.plane_pass import Code, Frequencies, Indices, Plane, P
 from compressnet.lossless.planes import from_planes, to_planes
 
 PROBE_SIDE_PX = 12
-"""The sides of the probe's images, at most: each pixel is a step, and it is run before a codec is trusted."""
+"""The sides of the probe's images, at most: each pixel is a step, and it is run before a codec is
+trusted."""
 PROBE_IMAGES = 3
 
 
 class LosslessNetwork:
-    """The pixel model for images of some number of channels; may be used by several threads at once."""
+    """The pixel model for images of some number of channels.
+
+    May be used by several threads at once.
+    """
 
     def __init__(self, model: PixelModel) -> None:
         self.model = model
@@ -42,7 +47,8 @@ class LosslessNetwork:
         self._is_checked = False
 
     def write_blocks(self, images_NHWC: Images, counts: Sequence[int]) -> tuple[list[bytes], NDArray[np.float64]]:
-        """The payloads of blocks of `counts` images each, which follow one another in images (N,H,W,C).
+        """The payloads of blocks of `counts` images each, which follow one another in images
+        (N,H,W,C).
 
         Also gives the ideal code length of each image, in bits: (N,).
         """
@@ -157,7 +163,10 @@ class LosslessCoder(Coder):
 
 
 def probe_images(height: int, width: int, channels: int) -> Images:
-    """Images (3,H,W,C) by a rule: runs of the values of a congruential generator; docs/FORMAT.md, "Probe"."""
+    """Images (3,H,W,C) by a rule: runs of the values of a congruential generator.
+
+    Docs/FORMAT.md, "Probe".
+    """
     values = np.zeros(PROBE_IMAGES * height * width * channels, np.uint8)
     state = 1
     value = 0

@@ -1,15 +1,17 @@
 """A pixel model, in integers: how likely each value of a pixel is, given what was coded before it.
 
-An image is a stack of planes (`compressnet.lossless.planes`), coded one after the other, each row by row. Of a pixel the model
-sees a causal neighbourhood of its plane, what lies around it in the planes before, its position where all images have
-one size, and how often each value came up in the plane so far. Three decisions code it: is it the plane's background;
-if not, its high four bits; then its low four bits, given the high ones.
+An image is a stack of planes (`compressnet.lossless.planes`), coded one after the other, each row
+by row. Of a pixel the model sees a causal neighbourhood of its plane, what lies around it in the
+planes before, its position where all images have one size, and how often each value came up in the
+plane so far. Three decisions code it: is it the plane's background; if not, its high four bits;
+then its low four bits, given the high ones.
 
     codes -> tables -> first -> hidden layers -> flag, high
                                      hidden, high, neighbours relative to high, counts -> low1 -> low2
 
-Values enter through learned tables (a code 256 stands for what lies outside of the image), so that 253 may mean
-something else than 254. A pixel whose whole neighbourhood is background takes its flag from a table, without a network.
+Values enter through learned tables (a code 256 stands for what lies outside of the image), so that
+253 may mean something else than 254. A pixel whose whole neighbourhood is background takes its
+flag from a table, without a network.
 
 Axes: O outputs, I inputs, E table columns, R ranges of a template.
 """
@@ -26,7 +28,8 @@ from compressnet.limits import LOSSLESS_IMAGE_VALUES_LIMIT
 from compressnet.networks.dense import DenseLayer
 
 Ranges = NDArray[np.int8]
-"""(R,3): a template, row by row: rows below the pixel, and the first and the last column to the right of it."""
+"""(R,3): a template, row by row: rows below the pixel, and the first and the last column to the
+right of it."""
 
 OUTSIDE = 256
 """The code of a neighbour that is outside of the image."""
@@ -34,7 +37,8 @@ CODES = 257
 HALF_BITS = 4
 HALF = 1 << HALF_BITS
 RELATIVE: tuple[tuple[int, int, int], ...] = ((-2, -2, 2), (-1, -2, 2), (0, -2, -1))
-"""The template of the neighbours whose values `low1` sees, less the middle of the high value's 16 values."""
+"""The template of the neighbours whose values `low1` sees, less the middle of the high value's 16
+values."""
 RELATIVE_LIMIT = 31
 COUNT_LIMIT = 3
 TABLE_LIMIT = 127
@@ -60,7 +64,8 @@ class PlaneModel:
     near: Ranges
     """What goes through `near_table`; causal."""
     far: Ranges
-    """What goes through `far_table`; causal. A pixel is quiet where all of it, and of `across`, is background."""
+    """What goes through `far_table`; causal. A pixel is quiet where all of it, and of `across`, is
+    background."""
     across: Ranges
     """What is seen of each plane before."""
     near_table: NDArray[np.int8]
@@ -84,7 +89,8 @@ class PlaneModel:
     high: DenseLayer
     """16 logits of value >> 4."""
     low1: DenseLayer
-    """Sees the last hidden layer, 12 relative neighbours, and 16 counts or none; a bias for each high value."""
+    """Sees the last hidden layer, 12 relative neighbours, and 16 counts or none; a bias for each
+    high value."""
     low2: DenseLayer
     """16 logits of value & 15."""
     quiet: NDArray[np.int32]

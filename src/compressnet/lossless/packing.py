@@ -1,4 +1,7 @@
-"""Pixel models in a packed codec: all arrays, a hash of each model's probe. docs/FORMAT.md, "Packed codec"."""
+"""Pixel models in a packed codec: all arrays, a hash of each model's probe.
+
+Docs/FORMAT.md, "Packed codec".
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ class ModelsPlan(PackedPlan):
     """What the entries of packed pixel models say of their arrays."""
 
     def __init__(self, entries: list[Any], what: str) -> None:
-        """Raises CorruptError, or KeyError, TypeError and their like for entries of another form."""
+        """Raises CorruptError, or KeyError, TypeError and their like for entries of another
+        form."""
         layouts: dict[str, Layout] = {}
         for i, entry in enumerate(entries):
             for name, shape in sorted(entry["arrays"].items()):

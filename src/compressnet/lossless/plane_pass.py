@@ -49,7 +49,10 @@ class _Dense:
         self._low, self._high = low, high
 
     def __call__(self, x_In: Float32, more_On: Float32 | None = None, rows_n: Indices | None = None) -> Float32:
-        """Values (O,n) of inputs (I,n). more_On: added to the sums; rows_n: which row of the bias, else the first."""
+        """Values (O,n) of inputs (I,n).
+
+        more_On: added to the sums; rows_n: which row of the bias, else the first.
+        """
         sums = self._weight @ x_In
         sums += self._bias_AO[0][:, None] if rows_n is None else self._bias_AO[rows_n].T
         if more_On is not None:
@@ -75,7 +78,8 @@ class Plane:
 
 
 class _Rows:
-    """What the pixels of a row and of those above mean, by a table: (W', E, N) for each row, padded at both sides."""
+    """What the pixels of a row and of those above mean, by a table: (W', E, N) for each row,
+    padded at both sides."""
 
     def __init__(self, table_KE: Float32, ranges: Ranges, background: int, depth: int, width: int, images: int) -> None:
         self._table, self._ranges, self._columns = table_KE, ranges.tolist(), table_KE.shape[1]
@@ -135,7 +139,10 @@ class PlanePass:
         self._inputs = self._near.inputs + self._far.inputs + sum(across_inputs) + seen
 
     def _awake_from_before(self, before: list[Plane]) -> NDArray[np.bool_]:
-        """Where the planes before say that a pixel is not quiet; with room below and at the sides: (H', W', N)."""
+        """Where the planes before say that a pixel is not quiet.
+
+        With room below and at the sides: (H', W', N).
+        """
         height, width = self._height, self._width
         awake = np.zeros((height + REACH_LIMIT, width + 2 * REACH_LIMIT, self._images), np.bool_)
         inner = awake[:height, REACH_LIMIT:-REACH_LIMIT]
@@ -180,11 +187,15 @@ class PlanePass:
             values_N[...] = model.background
 
     def _position(self, y: int, x: int) -> tuple[int, int]:
-        """Where the tables of positions have a pixel: at the only place where the model knows none."""
+        """Where the tables of positions have a pixel: at the only place where the model knows
+        none."""
         return min(y, len(self._plane.row) - 1), min(x, len(self._plane.column) - 1)
 
     def _hidden_of(self, y: int, x: int, others: Indices, awake: Indices, hidden: Float32) -> Float32:
-        """The last hidden layer of pixels that are not background; `hidden` has it for those that are not quiet."""
+        """The last hidden layer of pixels that are not background.
+
+        `hidden` has it for those that are not quiet.
+        """
         places = np.searchsorted(awake, others)
         places[places == len(awake)] = 0
         found = awake[places] == others if len(awake) else np.zeros(len(others), np.bool_)

@@ -1,8 +1,9 @@
-"""Images as planes, one for each channel, decorrelated so that nothing is lost: what lossless coding works on.
+"""Images as planes, one for each channel, decorrelated so that nothing is lost: what lossless
+coding works on.
 
-The colours of red, green and blue become green, red less green, blue less green, modulo 256 and with 128 for a
-difference of 0: but for that offset the reversible transform of WebP's lossless format (RFC 9649, section 4.3). Alpha
-comes first, as colour depends on whether it is seen.
+The colours of red, green and blue become green, red less green, blue less green, modulo 256 and
+with 128 for a difference of 0: but for that offset the reversible transform of WebP's lossless
+format (RFC 9649, section 4.3). Alpha comes first, as colour depends on whether it is seen.
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -15,7 +16,8 @@ from compressnet.images.kinds import Images
 
 DIFFERENCE_ZERO = 128
 _ORDERS = {1: (0,), 2: (1, 0), 3: (1, 0, 2), 4: (3, 1, 0, 2)}
-"""By the number of channels: which channel each plane is of; the last two of colour are differences to the first."""
+"""By the number of channels: which channel each plane is of; the last two of colour are
+differences to the first."""
 
 
 def to_planes(images_NHWC: Images) -> Images:

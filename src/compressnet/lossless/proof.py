@@ -31,7 +31,10 @@ from compressnet.networks.proof import SHIFT_LIMIT
 
 
 def prove_pixels(model: PixelModel) -> None:
-    """Check a pixel model's shapes and prove that float32 computes it exactly. Raises CorruptError."""
+    """Check a pixel model's shapes and prove that float32 computes it exactly.
+
+    Raises CorruptError.
+    """
     if not 1 <= model.channels <= 4 or len(model.planes) != model.channels:
         raise CorruptError(f"a pixel model for {model.channels} channels has {len(model.planes)} planes")
     if model.size is not None and not all(1 <= side <= SIDE_LIMIT_PX for side in model.size):
@@ -103,7 +106,10 @@ def _prove_layer(
     more_O: NDArray[np.int64] | None = None,
     outputs: int | None = None,
 ) -> None:
-    """A layer that sees integers of up to largest_I, and has more_O added to its sums. Raises CorruptError."""
+    """A layer that sees integers of up to largest_I, and has more_O added to its sums.
+
+    Raises CorruptError.
+    """
     units = len(layer.shift) if layer.shift.ndim == 1 else 0
     if not 1 <= units <= WIDTH_LIMIT or units != (outputs or units):
         raise CorruptError(f"a pixel model's layer has {units} outputs")

@@ -88,7 +88,10 @@ def part_of(tensor_name: str) -> str:
 
 
 def to_parts(networks: tuple[Network, ...]) -> tuple[list[dict[str, Any]], Tensors]:
-    """The networks' entries in the JSON document, and all their tensors by name; `network_from` reads them."""
+    """The networks' entries in the JSON document, and all their tensors by name.
+
+    `network_from` reads them.
+    """
     entries: list[dict[str, Any]] = []
     tensors: Tensors = {}
     for i, network in enumerate(networks):
@@ -151,7 +154,10 @@ def whole_number(value: Any) -> int:
 
 
 def tensor_dtype(name: str) -> np.dtype[Any]:
-    """The dtype of a tensor by its name without the network's number. Raises KeyError where no tensor is called so."""
+    """The dtype of a tensor by its name without the network's number.
+
+    Raises KeyError where no tensor is called so.
+    """
     array = name.rpartition(".")[2]
     if name.startswith("prior.") and name.count(".") > 1:
         return np.dtype(_LAYER_DTYPES.get(array, "int32"))
@@ -159,7 +165,10 @@ def tensor_dtype(name: str) -> np.dtype[Any]:
 
 
 def _tensor(i: int, name: str, tensors: Tensors) -> NDArray[Any]:
-    """A network's tensor by its name without the number. Raises KeyError, CorruptError for another dtype."""
+    """A network's tensor by its name without the number.
+
+    Raises KeyError, CorruptError for another dtype.
+    """
     array = tensors[f"{i}.{name}"]
     if array.dtype != _DTYPES[name]:
         raise CorruptError(f"tensor {i}.{name} has dtype {array.dtype}, not {_DTYPES[name]}")
@@ -273,7 +282,10 @@ def _prior(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Prior:
 
 
 def _layer_array(i: int, layer: str, name: str, tensors: Tensors) -> NDArray[Any]:
-    """An array of a layer of the entropy model. Raises KeyError, CorruptError for another dtype."""
+    """An array of a layer of the entropy model.
+
+    Raises KeyError, CorruptError for another dtype.
+    """
     array = tensors[f"{i}.prior.{layer}.{name}"]
     if array.dtype != _LAYER_DTYPES.get(name, "int32"):
         raise CorruptError(f"tensor {i}.prior.{layer}.{name} has dtype {array.dtype}")

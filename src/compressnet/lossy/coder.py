@@ -57,7 +57,10 @@ class CodecNetwork:
         return self._encoder is not None
 
     def encode(self, images_NHWC: Images, quality: int) -> Symbols:
-        """Images (N,H,W,C) to symbols (N,D); hidden colour is not coded, the encoder sees it filled in."""
+        """Images (N,H,W,C) to symbols (N,D).
+
+        Hidden colour is not coded, the encoder sees it filled in.
+        """
         return self._encode_as_is(fill_hidden(images_NHWC), quality)
 
     def _encode_as_is(self, images_NHWC: Images, quality: int) -> Symbols:
@@ -71,7 +74,8 @@ class CodecNetwork:
         return np.ascontiguousarray(pixels_NCHW.transpose(0, 2, 3, 1).astype(np.uint8))
 
     def search(self, images_NHWC: Images, quality: int, effort: int) -> Symbols:
-        """Images (N,H,W,C) to symbols (N,D) that are at least as good as `encode`'s, by rate + lambda * distortion."""
+        """Images (N,H,W,C) to symbols (N,D) that are at least as good as `encode`'s, by rate +
+        lambda * distortion."""
         symbols = self.encode(images_NHWC, quality)
         lambdas = self.network.lambdas
         if lambdas is None:
@@ -92,7 +96,8 @@ class CodecNetwork:
         return search.search(gradient, costs, x_NCHW, symbols, bound_D, weight, effort)
 
     def costs(self, images_NHWC: Images, symbols_ND: Symbols, quality: int, weight: float) -> NDArray[np.float64]:
-        """Bits + weight * squared error (pixels in [0,1]) of each image, (N,), from integer frequencies and pixels."""
+        """Bits + weight * squared error (pixels in [0,1]) of each image, (N,), from integer
+        frequencies and pixels."""
         errors = with_hidden_of(self.decode(symbols_ND, quality), images_NHWC).astype(np.int64) - images_NHWC
         squared_N = np.square(errors).reshape(len(errors), -1).sum(axis=1) / 255**2
         return self.bits_per_image(symbols_ND, quality) + weight * squared_N
@@ -106,7 +111,8 @@ class CodecNetwork:
             raise InputError(f"symbols lie outside of their alphabets at quality {quality}")
 
     def mixtures(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, Mixture, int]]:
-        """For each group that is coded: its symbols' indices (N,g), their distributions (N*g), and its bound."""
+        """For each group that is coded: its symbols' indices (N,g), their distributions (N*g), and
+        its bound."""
         state = self._evaluator.start(len(symbols_ND), quality)
         for group in range(self._evaluator.active_groups(quality)):
             bound, columns = state.bound(group), self._evaluator.groups[group]
@@ -149,7 +155,10 @@ class CodecNetwork:
         return [encoder.finish() for encoder in encoders]
 
     def read_payloads(self, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> Symbols:
-        """Payloads of several blocks to the symbols of all their images (N,D). Raises CorruptError."""
+        """Payloads of several blocks to the symbols of all their images (N,D).
+
+        Raises CorruptError.
+        """
         decoders = [PayloadDecoder(payload) for payload in payloads]
         total = sum(counts)
         symbols_ND = np.zeros((total, self.symbols), np.int32)
@@ -188,7 +197,8 @@ class CodecNetwork:
         return digest.digest()
 
     def check_probe(self) -> None:
-        """Raises CodecRefusedError where this machine's arithmetic does not reproduce the codec's probe."""
+        """Raises CodecRefusedError where this machine's arithmetic does not reproduce the codec's
+        probe."""
         probe = self.network.probe
         for i, quality in enumerate(self.network.qualities):
             symbols = probe.symbols[i].astype(np.int32)
@@ -233,7 +243,10 @@ class LossyCoder(Coder):
         return self.runner.write_payloads(symbols_ND, counts, self.quality, bits_N)
 
     def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> NDArray[np.int16]:
-        """Symbols int16 (N,D), which take half the memory where they are kept. Raises CorruptError."""
+        """Symbols int16 (N,D), which take half the memory where they are kept.
+
+        Raises CorruptError.
+        """
         return self.runner.read_payloads(payloads, counts, self.quality).astype(np.int16)
 
     def images_of(self, values: Values) -> Images:

@@ -1,12 +1,12 @@
 """The masked MLP: an entropy model over groups of symbols, in integers, evaluated group by group.
 
-A group's distributions follow from the dequantized symbols of the groups before it through two hidden layers whose
-units belong to groups too:
+A group's distributions follow from the dequantized symbols of the groups before it through two
+hidden layers whose units belong to groups too:
 
     hidden1[g] = f(symbols[<g])      hidden2[g] = f(hidden1[<=g])      outputs[g] = hidden2[<=g]
 
-So every unit is computed once, when its group comes up, and decoding costs about one pass of the network.
-(MADE, Germain et al., arXiv:1502.03509, with the units ordered.)
+So every unit is computed once, when its group comes up, and decoding costs about one pass of the
+network. (MADE, Germain et al., arXiv:1502.03509, with the units ordered.)
 
 Axes: N images, D symbols, U hidden units, G groups, O outputs.
 """
@@ -42,7 +42,10 @@ class MaskedPrior(Prior):
         return MaskedEvaluator(self)
 
     def prove_layers(self) -> None:
-        """Check the layers' shapes and prove that float32 computes them exactly. Raises CorruptError."""
+        """Check the layers' shapes and prove that float32 computes them exactly.
+
+        Raises CorruptError.
+        """
         if self.group_units.shape != self.group_symbols.shape or self.group_units.min() < 1:
             raise CorruptError("the entropy model has an empty group")
         inputs = (self.dequantized_limit, HIDDEN_HIGH, HIDDEN_HIGH)

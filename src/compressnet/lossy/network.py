@@ -26,7 +26,8 @@ class Network:
     prior: Prior
     probe: Probe
     lambdas: NDArray[np.float32] | None
-    """(100,): bits per unit of summed squared error, pixels in [0,1], at each quality; None without an encoder."""
+    """(100,): bits per unit of summed squared error, pixels in [0,1], at each quality; None
+    without an encoder."""
 
     def symbol_bounds(self, quality: int) -> NDArray[np.int64]:
         """How far each symbol may go at a quality: (D,)."""

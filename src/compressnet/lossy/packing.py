@@ -58,7 +58,8 @@ class NetworksPlan(PackedPlan):
     """What the entries of packed networks say of their arrays."""
 
     def __init__(self, entries: list[Any], what: str) -> None:
-        """Raises CorruptError, or KeyError, TypeError and their like for entries of another form."""
+        """Raises CorruptError, or KeyError, TypeError and their like for entries of another
+        form."""
         self._trees = [dict(sorted(_shapes(entry))) for entry in entries]
         layouts, self._owners = _layouts(self._trees, what)
         self._names, self.layouts = list(layouts), list(layouts.values())
@@ -81,7 +82,10 @@ class NetworksPlan(PackedPlan):
 
 
 def _with_derived_probe(network: Network, codec_name: str) -> Network:
-    """The decoding part of a network with a probe that needs no images. Raises CodecRefusedError."""
+    """The decoding part of a network with a probe that needs no images.
+
+    Raises CodecRefusedError.
+    """
     decoding = replace(network, encoder=None, lambdas=None)
     runner = CodecNetwork(decoding, NumpyBackend())
     try:
@@ -102,7 +106,8 @@ def _with_derived_probe(network: Network, codec_name: str) -> Network:
 
 
 def _named(tensors: Tensors, i: int) -> Tensors:
-    """A network's tensors, by name without its number, as they are packed: without standard tables."""
+    """A network's tensors, by name without its number, as they are packed: without standard
+    tables."""
     start = f"{i}."
     found = {name[len(start) :]: array for name, array in sorted(tensors.items()) if name.startswith(start)}
     found = {name: array for name, array in found.items() if name.partition(".")[0] in PACKED_PARTS}
@@ -113,7 +118,8 @@ def _named(tensors: Tensors, i: int) -> Tensors:
 
 
 def _shape_or_owner(name: str, array: NDArray[Any], earlier: list[Tensors]) -> list[int] | int:
-    """What the structure says of a tensor: its shape, or the first network that has the same one."""
+    """What the structure says of a tensor: its shape, or the first network that has the same
+    one."""
     for owner, tensors in enumerate(earlier):
         if name in tensors and np.array_equal(tensors[name], array):
             return owner
@@ -121,7 +127,10 @@ def _shape_or_owner(name: str, array: NDArray[Any], earlier: list[Tensors]) -> l
 
 
 def _with_shapes(entry: dict[str, Any], shapes: dict[str, list[int] | int]) -> dict[str, Any]:
-    """A network's entry in the structure: the codec file's, with the shapes of all tensors; `_shapes` reads it."""
+    """A network's entry in the structure: the codec file's, with the shapes of all tensors.
+
+    `_shapes` reads it.
+    """
     trees: dict[str, Any] = {part: {} for part in PACKED_PARTS}
     for name, shape in shapes.items():
         part, *path, array = name.split(".")
@@ -152,7 +161,9 @@ def _flat(prefix: str, tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _layouts(trees: list[dict[str, Any]], what: str) -> tuple[dict[str, Layout], dict[str, str]]:
-    """What is stored, by name with the network's number; and for every tensor the name under which it is stored.
+    """What is stored, by name with the network's number.
+
+    And for every tensor the name under which it is stored.
 
     Raises CorruptError, KeyError.
     """
@@ -171,7 +182,8 @@ def _layouts(trees: list[dict[str, Any]], what: str) -> tuple[dict[str, Layout],
 
 
 def _stored(name: str, known: Tensors) -> NDArray[Any]:
-    """What is stored of a tensor: two tables of the entropy model less what can be told of them, modulo 2^16."""
+    """What is stored of a tensor: two tables of the entropy model less what can be told of them,
+    modulo 2^16."""
     if name == INVERSE_GAIN:
         return known[name] - _expected_inverse(known[GAIN])
     if name == SCALE_OFFSET:
@@ -180,7 +192,8 @@ def _stored(name: str, known: Tensors) -> NDArray[Any]:
 
 
 def _restored(own: Tensors, shared: Tensors, what: str) -> Tensors:
-    """A network's tensors: the ones of its own, of which `_stored` took something away, and shared ones."""
+    """A network's tensors: the ones of its own, of which `_stored` took something away, and shared
+    ones."""
     known = shared | own
     for name, reason, expected in (
         (INVERSE_GAIN, GAIN, _expected_inverse),

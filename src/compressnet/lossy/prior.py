@@ -1,7 +1,9 @@
-"""What every entropy model has: groups of symbols, gains, and mixtures of logistics from its outputs.
+"""What every entropy model has: groups of symbols, gains, and mixtures of logistics from its
+outputs.
 
-Symbols are coded in groups, each group's distributions following from the dequantized symbols of the groups before
-it. How is up to the model: a masked MLP (`compressnet.lossy.masked`) or a convolution (`compressnet.lossy.context`).
+Symbols are coded in groups, each group's distributions following from the dequantized symbols of
+the groups before it. How is up to the model: a masked MLP (`compressnet.lossy.masked`) or a
+convolution (`compressnet.lossy.context`).
 
 Axes: N images, D symbols, G groups, O outputs, S segments, Q qualities.
 """
@@ -53,7 +55,10 @@ class Prior(ABC):
 
     @abstractmethod
     def prove_layers(self) -> None:
-        """Check the layers' shapes and prove that float32 computes them exactly. Raises CorruptError."""
+        """Check the layers' shapes and prove that float32 computes them exactly.
+
+        Raises CorruptError.
+        """
 
     def symbol_bounds(self, quality: int) -> NDArray[np.int64]:
         """How far each symbol may go at a quality: (D,)."""
@@ -62,7 +67,10 @@ class Prior(ABC):
         return bound_D
 
     def prove(self, symbols: int) -> None:
-        """Check shapes and prove that float32 computes the entropy model exactly. Raises CorruptError."""
+        """Check shapes and prove that float32 computes the entropy model exactly.
+
+        Raises CorruptError.
+        """
         if sorted(self.order.tolist()) != list(range(symbols)) or int(self.group_symbols.sum()) != symbols:
             raise CorruptError("the entropy model's order is not a permutation of the symbols")
         if self.group_symbols.min() < 1:
@@ -104,7 +112,8 @@ class PriorEvaluator(ABC):
         """A pass over some images, all at one quality."""
 
     def to_mixture(self, values_NO: Float32, group: int, quality: int) -> Mixture:
-        """A group's outputs, (N, 5 * its symbols), kind by kind, to distributions in units of symbols."""
+        """A group's outputs, (N, 5 * its symbols), kind by kind, to distributions in units of
+        symbols."""
         prior, segments = self.prior, self.segments[group]
         gain_g = prior.inverse_gain[quality][segments].astype(np.int32)
         offset_g = prior.scale_offset[quality][segments].astype(np.int32) + SCALE_CENTRE
@@ -118,7 +127,8 @@ class PriorEvaluator(ABC):
 
 
 class PriorPass(ABC):
-    """One pass over all groups: `mixture(g)` then `reveal(g, ...)`, or `skip(g)`, for each in turn."""
+    """One pass over all groups: `mixture(g)` then `reveal(g, ...)`, or `skip(g)`, for each in
+    turn."""
 
     def __init__(self, evaluator: PriorEvaluator, quality: int) -> None:
         self._prior, self._quality = evaluator.prior, quality

@@ -1,7 +1,7 @@
 """What a backend has to reproduce before it is trusted: the probe of a network.
 
-A codec with an encoder has images for it. The decoding part that archives embed need not: there the symbols follow
-from the alphabets by a rule, and only hashes are kept.
+A codec with an encoder has images for it. The decoding part that archives embed need not: there
+the symbols follow from the alphabets by a rule, and only hashes are kept.
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ DERIVED_IMAGES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Symbols at the lowest and the highest quality, with what they become; a backend has to reproduce it."""
+    """Symbols at the lowest and the highest quality, with what they become.
+
+    A backend has to reproduce it.
+    """
 
     images: NDArray[np.uint8] | None
-    """(P,H,W,C): what the encoder makes these symbols of. None without an encoder: symbols are `derived_symbols`."""
+    """(P,H,W,C): what the encoder makes these symbols of.
+
+    None without an encoder: symbols are `derived_symbols`.
+    """
     symbols: NDArray[np.int16]
     """(2,P,D)."""
     frequencies: NDArray[np.uint8]
@@ -31,7 +37,8 @@ class Probe:
 
 
 def derived_symbols(prior: Prior, qualities: tuple[int, int]) -> NDArray[np.int16]:
-    """Symbols (2,8,D) for a probe without images: scattered within the alphabets, from all 0 to the whole of them.
+    """Symbols (2,8,D) for a probe without images: scattered within the alphabets, from all 0 to
+    the whole of them.
 
     docs/FORMAT.md, "Probe". qualities: lowest and highest.
     """

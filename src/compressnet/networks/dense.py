@@ -20,7 +20,8 @@ class DenseLayer:
     """A matrix product and what follows it."""
 
     weight: NDArray[np.int8]
-    """(O,I); in a masked MLP flat: for each group the matrix (its outputs, what it sees), row by row."""
+    """(O,I); in a masked MLP flat: for each group the matrix (its outputs, what it sees), row by
+    row."""
     bias: NDArray[np.int32]
     """(1,O) or (12,O), see `compressnet.networks.numpy.bias_at`."""
     shift: NDArray[np.int8]

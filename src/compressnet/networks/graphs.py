@@ -1,8 +1,8 @@
 """Integer programs as ONNX graphs: what the ONNX Runtime backend runs and what `export` writes.
 
-Every register is a float32 tensor that holds integers, exact as in `compressnet.networks.program`: ordinary Conv and Gemm
-nodes whose weights are scaled by a power of two beforehand, then Add 1/2, Floor and Clip. Opset 13 and ops that
-common runtimes know.
+Every register is a float32 tensor that holds integers, exact as in `compressnet.networks.program`:
+ordinary Conv and Gemm nodes whose weights are scaled by a power of two beforehand, then Add 1/2,
+Floor and Clip. Opset 13 and ops that common runtimes know.
 """
 
 from __future__ import annotations
@@ -58,14 +58,18 @@ class GraphBuilder:
         return self.constant(np.array(values, np.int64))
 
     def program(self, program: Program, source: str) -> str:
-        """Append a whole program that reads the float tensor `source`; returns the name of its output."""
+        """Append a whole program that reads the float tensor `source`.
+
+        Returns the name of its output.
+        """
         registers = {"x": source}
         for node in program.nodes:
             registers[node.output] = self._node(node, [registers[name] for name in node.inputs])
         return registers["y"]
 
     def _requantize(self, values: str, node: Node, *, whole: bool = False) -> str:
-        """clamp(floor(act(values) + 1/2), low, high) of sums that are scaled by 2^-shift already."""
+        """clamp(floor(act(values) + 1/2), low, high) of sums that are scaled by 2^-shift
+        already."""
         if node.activation == "leaky":
             values = self.add("LeakyRelu", [values], alpha=2.0**-LEAKY_SHIFT)
         if node.activation == "leaky" or not whole:
@@ -73,7 +77,8 @@ class GraphBuilder:
         return self.add("Clip", [values, self.floats(node.low), self.floats(node.high)])
 
     def _scaled(self, node: Node) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weight and bias times 2^-shift: powers of two move exponents alone, so sums keep their digits."""
+        """Weight and bias times 2^-shift: powers of two move exponents alone, so sums keep their
+        digits."""
         scale_O = np.exp2(-node.arrays["shift"].astype(np.float64))
         weight = node.arrays["weight"].astype(np.float64)
         return (
@@ -121,7 +126,8 @@ class GraphBuilder:
                 return self.add("Pad", [x, pads], mode="edge")
 
     def _unshuffle(self, node: Node, x: str) -> str:
-        """Pixel unshuffle as a convolution with ones and zeros: ONNX's SpaceToDepth orders channels otherwise."""
+        """Pixel unshuffle as a convolution with ones and zeros: ONNX's SpaceToDepth orders
+        channels otherwise."""
         factor, channels = node.attributes["factor"], node.attributes["channels"]
         weight = np.zeros((channels * factor**2, channels, factor, factor), np.float32)
         for i in range(channels * factor**2):

@@ -9,7 +9,8 @@ from compressnet.networks.program import ANCHOR_STEP, LEAKY_SHIFT, Activation, F
 
 
 def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
-    """The bias (O,) at a quality: linear between the anchors, rounded by floor(x + 1/2) in integers."""
+    """The bias (O,) at a quality: linear between the anchors, rounded by floor(x + 1/2) in
+    integers."""
     if len(bias_AO) == 1:
         return bias_AO[0].astype(np.int64)
     anchor, step = divmod(quality, ANCHOR_STEP)
@@ -22,7 +23,10 @@ def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
 
 
 def requantize(sums: Float32, shift: NDArray[np.integer], activation: Activation, low: float, high: float) -> Float32:
-    """clamp(floor(act(sums) * 2^-shift + 1/2), low, high), in place where it can; shift broadcasts."""
+    """clamp(floor(act(sums) * 2^-shift + 1/2), low, high), in place where it can.
+
+    Shift broadcasts.
+    """
     if activation == "leaky":
         np.maximum(sums, sums * np.float32(2.0**-LEAKY_SHIFT), out=sums)
     sums *= np.exp2(-shift.astype(np.float32))

@@ -1,14 +1,17 @@
-"""Integer networks, computed exactly with float32 arithmetic: the definition of every symbol and pixel.
+"""Integer networks, computed exactly with float32 arithmetic: the definition of every symbol and
+pixel.
 
-A `Program` is a straight line of `Node`s over named registers that hold integers. The matrix products
-(`conv`, `dense`) accumulate integer products; every partial sum of theirs stays below 2^24, where float32 is
-exact whatever the order of the additions, so any BLAS gives the same integers. What follows a sum is
+A `Program` is a straight line of `Node`s over named registers that hold integers. The matrix
+products (`conv`, `dense`) accumulate integer products; every partial sum of theirs stays below
+2^24, where float32 is exact whatever the order of the additions, so any BLAS gives the same
+integers. What follows a sum is
 
     out = clamp(floor(act(sum) * 2^-shift + 1/2), low, high)
 
-with `act` the identity or a leaky ReLU of slope 1/8: multiplications by powers of two, a floor and a clamp,
-each of them exact. `prove` derives the range of every register and refuses a program that could leave the
-exact range; no program runs unproved. docs/FORMAT.md states the same in integers alone.
+with `act` the identity or a leaky ReLU of slope 1/8: multiplications by powers of two, a floor and
+a clamp, each of them exact. `prove` derives the range of every register and refuses a program that
+could leave the exact range; no program runs unproved. docs/FORMAT.md states the same in integers
+alone.
 
 Axes: N images, C channels, H rows, W columns, D symbols, O outputs, I inputs, Q qualities.
 """
@@ -35,7 +38,10 @@ LEAKY_SHIFT = 3
 QUALITIES = 100
 """Lossy qualities are 0 to 99."""
 ANCHOR_STEP = 9
-"""Biases that depend on the quality are stored at the qualities 0, 9, .. 99 and are linear in between."""
+"""Biases that depend on the quality are stored at the qualities 0, 9, ..
+
+99 and are linear in between.
+"""
 ANCHORS = (QUALITIES - 1) // ANCHOR_STEP + 1
 
 

@@ -14,14 +14,15 @@ EXACT_BELOW = 1 << 24
 CLAMP_LIMIT = 1 << 23
 """Largest |low| and |high|: below it adding 1/2 is exact as well."""
 SHIFT_LIMIT = 20
-"""Largest |shift|: with it floor(x * 2^-shift + 1/2) has no rounding of its own (docs/FORMAT.md)."""
+"""Largest |shift|: with it floor(x * 2^-shift + 1/2) has no rounding of its own
+(docs/FORMAT.md)."""
 
 
 def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
     """The range of the output, after proving that float32 computes the program exactly.
 
-    Raises CorruptError where a sum could reach 2^24, a shift is out of bounds, shapes do not fit, or a register is
-    written twice or read before it is written.
+    Raises CorruptError where a sum could reach 2^24, a shift is out of bounds, shapes do not fit,
+    or a register is written twice or read before it is written.
     """
     ranges: dict[str, Range] = {"x": program.input_range}
     shapes: dict[str, tuple[int, ...]] = {"x": program.input_shape}

@@ -1,7 +1,7 @@
 """From a target (PSNR, bytes an image or mean squared error) to the quality that reaches it.
 
-Bytes and PSNR rise with quality: bisection on some of the images comes close, and steps from there on all of them
-settle it.
+Bytes and PSNR rise with quality: bisection on some of the images comes close, and steps from there
+on all of them settle it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class OutOfReachError(InputError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is wanted: `psnr` in dB, `bytes` an image on disk, or `mse` at most, with pixels in [0,1]."""
+    """What is wanted: `psnr` in dB, `bytes` an image on disk, or `mse` at most, with pixels in
+    [0,1]."""
 
     measure: Measure
     value: float
@@ -84,7 +85,8 @@ class Reached:
 
 
 def sample_sizes(effort: int) -> tuple[int, int]:
-    """How many images the bisection takes, and how many the steps after it: enough, and quick, at an effort."""
+    """How many images the bisection takes, and how many the steps after it: enough, and quick, at
+    an effort."""
     return (1024, 16384) if effort == 1 else (128, 1024)
 
 
@@ -99,7 +101,8 @@ def find_quality(
 ) -> Reached:
     """The quality at which images come nearest to a target, or with `mse` stay just below it.
 
-    images: (N,H,W) or (N,H,W,C), or several such arrays; those that the codec has no network for count as stored.
+    images: (N,H,W) or (N,H,W,C), or several such arrays; those that the codec has no network for
+    count as stored.
     bisected: how many of them the bisection takes; by default what suits the effort.
     Raises InputError where the codec's qualities do not reach the target.
     """

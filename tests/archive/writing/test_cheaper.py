@@ -1,4 +1,5 @@
-"""A writer takes the better coder: images that take no more bytes without loss have none, above quality 70."""
+"""A writer takes the better coder: images that take no more bytes without loss have none, above
+quality 70."""
 
 from __future__ import annotations
 

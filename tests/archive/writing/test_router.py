@@ -1,4 +1,5 @@
-"""Archives of any images: every one in its place, equal ones once, bounds met by all channels of all pixels."""
+"""Archives of any images: every one in its place, equal ones once, bounds met by all channels of
+all pixels."""
 
 from __future__ import annotations
 

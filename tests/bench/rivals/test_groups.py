@@ -1,4 +1,5 @@
-"""Samples of a collection: each shape is there, their bytes are scaled, and their size fits the time."""
+"""Samples of a collection: each shape is there, their bytes are scaled, and their size fits the
+time."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def test_bytes_are_those_of_the_collection_and_nothing_is_lost() -> None:
 
 @pytest.mark.parametrize(("budget_s", "share"), [(0, None), (1, None), (4, 3), (5, 4), (1000, 0)])
 def test_a_sample_is_as_large_as_time_allows(budget_s: float, share: int | None) -> None:
-    """Measuring the few takes a second: what is left is enough for so many times as much, or for all (0)."""
+    """Measuring the few takes a second: what is left is enough for so many times as much, or for
+    all (0)."""
     clock = Clock()
     few = sampled(GROUPS, 2048)
     chosen = sample_in_time(GROUPS, 1 << 20, few, clock.tick, 1, start_budget(budget_s, clock))

@@ -1,4 +1,5 @@
-"""Rivals at a given PSNR: they have it, they are the smaller of lossy and lossless, and samples are scaled."""
+"""Rivals at a given PSNR: they have it, they are the smaller of lossy and lossless, and samples
+are scaled."""
 
 from __future__ import annotations
 

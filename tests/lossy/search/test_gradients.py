@@ -1,4 +1,5 @@
-"""The gradient graph against the codec: the same loss at whole symbols, and a slope that predicts changes."""
+"""The gradient graph against the codec: the same loss at whole symbols, and a slope that predicts
+changes."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def test_loss_is_the_cost_of_whole_symbols(shipped: Codec, mnist: np.ndarray, qu
 
 
 def test_gradient_leads_back_from_changed_symbols(shipped: Codec, mnist: np.ndarray) -> None:
-    """The encoder's symbols are close to the best, so from others the loss falls on the way back to them."""
+    """The encoder's symbols are close to the best, so from others the loss falls on the way back
+    to them."""
     images = mnist[:64]
     generator = np.random.default_rng(0)
     for quality in (40, 95):

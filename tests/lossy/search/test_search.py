@@ -1,4 +1,5 @@
-"""Effort above 1: never worse for any image, better on the whole, and decoded exactly like all else."""
+"""Effort above 1: never worse for any image, better on the whole, and decoded exactly like all
+else."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ class _Bin:
 
 
 class Bins:
-    """Arrays (N,...) that wait, by way: images that a coder is to code, or values that it is to write."""
+    """Arrays (N,...) that wait, by way: images that a coder is to code, or values that it is to
+    write."""
 
     def __init__(self) -> None:
         self._bins: dict[Way, _Bin] = {}

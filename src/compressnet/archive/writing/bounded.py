@@ -32,6 +32,7 @@ def next_coder(codec: Codec, coder: Coder, first_quality: int) -> Coder | None:
 
 
 def cost_less_than_stored(coder: Coder, values: Values, images_NHWC: Images, bounds: Bounds) -> NDArray[np.bool_]:
-    """Which images take less than their pixels would, unpacked in the coarsest step that is allowed."""
+    """Which images take less than their pixels would, unpacked in the coarsest step that is
+    allowed."""
     levels = 255 / bounds.steps(images_NHWC) + 1
     return coder.bits(values) < np.log2(levels) * math.prod(coder.kind)

@@ -38,7 +38,8 @@ class Bounds:
     """What every image of an archive has to meet.
 
     max_error: the largest error of any channel of any pixel. min_psnr: in dB, of each image.
-    exact_alpha: colour under alpha 0 counts, and is kept; a `max_error` implies it. Raises InputError.
+    exact_alpha: colour under alpha 0 counts, and is kept; a `max_error` implies it. Raises
+    InputError.
     """
 
     max_error: int | None = None
@@ -62,7 +63,10 @@ class Bounds:
         return self.exact_alpha or self.max_error is not None
 
     def errors(self, images_NHWC: Images, decoded_NHWC: Images) -> Errors:
-        """How far decoded images are from their originals; hidden colour left out unless it is kept."""
+        """How far decoded images are from their originals.
+
+        Hidden colour left out unless it is kept.
+        """
         image_bytes = max(1, images_NHWC[0].nbytes) if len(images_NHWC) else 1
         together = max(1, TOGETHER_BYTES // image_bytes)
         largest_N = np.zeros(len(images_NHWC), np.int64)
@@ -88,7 +92,10 @@ class Bounds:
         return met_N
 
     def steps(self, images_NHWC: Images) -> NDArray[np.int64]:
-        """The coarsest step in which each image may be stored, (N,); 1 where there are no bounds."""
+        """The coarsest step in which each image may be stored, (N,).
+
+        1 where there are no bounds.
+        """
         coarsest = LARGEST_STEP if self.max_error is None else min(2 * self.max_error + 1, LARGEST_STEP)
         steps_N = np.ones(len(images_NHWC), np.int64)
         if self.min_psnr is None:

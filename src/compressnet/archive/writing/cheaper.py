@@ -33,8 +33,9 @@ def alternative(codec: Codec | None, coder: Coder) -> Coder | None:
 def cheaper(bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: int) -> NDArray[np.bool_]:
     """Which images the other coder takes into no more bits than they have now, (N,).
 
-    fixed_bytes: what the archive takes besides, once any image goes there; 0 where it takes nothing.
-    None go there where that, and what the index takes for their order, is more than they save.
+    fixed_bytes: what the archive takes besides, once any image goes there; 0 where it takes
+    nothing. None go there where that, and what the index takes for their order, is more than they
+    save.
     """
     other_N = other.bits(images_NHWC)
     cheaper_N = other_N <= bits_N

@@ -13,7 +13,10 @@ DIGEST_BYTES = 16
 
 
 class DistinctImages:
-    """Numbers images as they first come. Keeps about 150 bytes of each that differs from all before."""
+    """Numbers images as they first come.
+
+    Keeps about 150 bytes of each that differs from all before.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[int, ...], dict[bytes, int]] = {}

@@ -43,18 +43,21 @@ class Written:
     raised: int = 0
     """Images at a higher quality than was asked for, to meet the bounds."""
     lossless: int = 0
-    """Images that take no more bytes without loss than at the quality asked for, and so have none."""
+    """Images that take no more bytes without loss than at the quality asked for, and so have
+    none."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Why images were stored, and how many for each reason."""
     worst: list[WorstImage] = field(default_factory=list)
-    """Where there are bounds, the images with the lowest PSNR, the worst first; none that came back perfect."""
+    """Where there are bounds, the images with the lowest PSNR, the worst first; none that came
+    back perfect."""
 
     def as_json(self) -> dict[str, Any]:
         """The document that `compress --json` prints."""
         return asdict(self)
 
     def remarks(self, names: Sequence[str] | None = None) -> list[str]:
-        """What a user should know beside the bytes: what was stored and why, and the worst images."""
+        """What a user should know beside the bytes: what was stored and why, and the worst
+        images."""
         lines: list[str] = []
         if self.duplicates:
             lines.append(f"{self.duplicates} images equal an earlier one and take no bytes")

@@ -22,7 +22,10 @@ BLOCK_BYTES = 40
 
 
 class BlockPlacer:
-    """Writes blocks; a codec's part and a kind are written before the first block that needs them."""
+    """Writes blocks.
+
+    A codec's part and a kind are written before the first block that needs them.
+    """
 
     def __init__(self, writer: ContainerWriter, entries: CodecEntries | None) -> None:
         """entries: what the archive says of its codec; None where all images are stored."""
@@ -39,7 +42,8 @@ class BlockPlacer:
         return self._places_N[numbers]
 
     def fixed_bytes(self, coder: Coder) -> int:
-        """What the archive takes for a coder besides its images: a block, and the codec's part once.
+        """What the archive takes for a coder besides its images: a block, and the codec's part
+        once.
 
         0 for storing, which every archive can.
         """

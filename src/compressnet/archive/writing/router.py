@@ -43,7 +43,8 @@ WRITE_IMAGES = 4096
 GROUP_BYTES = 1 << 25
 """Of images that are encoded together, where these are large."""
 WAITING_BYTES = 1 << 29
-"""Images and values that wait for their groups to fill, at most; then the largest group is written."""
+"""Images and values that wait for their groups to fill, at most; then the largest group is
+written."""
 
 
 def write_archive(
@@ -56,7 +57,9 @@ def write_archive(
     names: Sequence[str] | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """Write an archive of arrays (n,H,W[,C]), each of one shape; `report` is told the images done so far.
+    """Write an archive of arrays (n,H,W[,C]), each of one shape.
+
+    `report` is told the images done so far.
 
     codec: None to store all images; settings: with a quality where there is a codec.
     Raises InputError where the codec codes none of the images, for none at all, or where labels or
@@ -113,7 +116,10 @@ class Router:
         return self._distinct.images
 
     def add(self, array: Images) -> None:
-        """Take an array (n,H,W) or (n,H,W,C) of images. Raises InputError for what cannot be written."""
+        """Take an array (n,H,W) or (n,H,W,C) of images.
+
+        Raises InputError for what cannot be written.
+        """
         kind = kind_of(array)
         if not all(0 < side <= SIDE_LIMIT_PX for side in kind[:2]) or not 0 < kind[2] <= CHANNELS_LIMIT:
             raise InputError(
@@ -146,7 +152,10 @@ class Router:
         self._write_full_groups()
 
     def _coder_for(self, kind: Kind) -> tuple[Coder | None, str]:
-        """The coder of the quality asked for; or none, and why images are stored. Raises InputError."""
+        """The coder of the quality asked for.
+
+        Or none, and why images are stored. Raises InputError.
+        """
         if self._codec is None:
             return None, "no codec"
         assert self._settings.quality is not None
@@ -219,7 +228,8 @@ class Router:
         return self._images.array_bytes + self._values.array_bytes
 
     def _may_write(self, way: Way) -> bool:
-        """False for images to store while none fits the codec: that may be a mistake, to be told at once."""
+        """False for images to store while none fits the codec: that may be a mistake, to be told
+        at once."""
         return way.coder.method != STORED or self._some_fit or self._settings.store_unknown
 
     def _group_images(self, way: Way) -> int:
@@ -281,7 +291,10 @@ class Router:
         self._report(self._distinct.images - self._images.images - self._values.images)
 
     def _try(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
-        """Code images; what meets the bounds stays so, others go to the next quality, or are stored."""
+        """Code images.
+
+        What meets the bounds stays so, others go to the next quality, or are stored.
+        """
         coder = way.coder
         values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
         errors = self._bounds.errors(images_NHWC, coder.images_of(values))

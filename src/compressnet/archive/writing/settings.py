@@ -17,7 +17,10 @@ class Settings:
     """How images are to be written. Raises InputError for what is impossible."""
 
     quality: int | None = None
-    """0 to 99, or 100 without loss. None: the codec's own; or 100 where the bounds leave no error."""
+    """0 to 99, or 100 without loss.
+
+    None: the codec's own; or 100 where the bounds leave no error.
+    """
     effort: int = 1
     """1 to 9: how long to search for cheaper symbols."""
     block_images: int = BLOCK_IMAGES

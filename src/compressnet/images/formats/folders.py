@@ -18,7 +18,9 @@ from compressnet.images.untrusted import input_errors, read_bounded
 
 
 def folder_collection(folder: Path, paths: list[str]) -> Collection:
-    """The pictures in a folder and below, sorted by their relative paths; `paths` are all its files.
+    """The pictures in a folder and below, sorted by their relative paths.
+
+    `paths` are all its files.
 
     Raises InputError.
     """
@@ -41,7 +43,10 @@ def folder_collection(folder: Path, paths: list[str]) -> Collection:
 
 
 def files_below(folder: Path) -> list[str]:
-    """All files in a folder and below, as relative paths with `/`. Links to files count, links to folders do not."""
+    """All files in a folder and below, as relative paths with `/`.
+
+    Links to files count, links to folders do not.
+    """
     found: list[str] = []
     with input_errors(str(folder)):
         for where, _, files in os.walk(folder, onerror=_raise):
@@ -57,7 +62,8 @@ def _raise(error: OSError) -> None:
 def write_folder(target: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write files of relative names into a new folder, which appears at the end with all of them.
 
-    Where the folder is there and not empty, the files go into it at the end; what else is in it stays. Raises OSError.
+    Where the folder is there and not empty, the files go into it at the end; what else is in it
+    stays. Raises OSError.
     """
     parent = target.absolute().parent
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=parent))

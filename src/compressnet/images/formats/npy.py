@@ -57,7 +57,10 @@ def mapped_collection(path: Path) -> Collection:
 
 
 def npy_collection(name: str, open_stream: Callable[[], BinaryIO]) -> Collection:
-    """The images of a .npy file that is no plain file: gzipped, in memory, in a ZIP. Raises InputError."""
+    """The images of a .npy file that is no plain file: gzipped, in memory, in a ZIP.
+
+    Raises InputError.
+    """
     with input_errors(name), open_stream() as stream:
         header = _read_header(stream, name)
     require_images(name, header.shape, header.dtype)
@@ -142,7 +145,10 @@ def first_shape(batches: Iterable[Images], what: str) -> tuple[tuple[int, ...], 
 
 
 def write_npy(stream: BinaryIO, batches: Iterable[Images], count: int, name: str = "standard output") -> None:
-    """Images of one shape (n,H,W[,C]) as a .npy file, array by array. Raises InputError for several shapes."""
+    """Images of one shape (n,H,W[,C]) as a .npy file, array by array.
+
+    Raises InputError for several shapes.
+    """
     shape, same = first_shape(batches, name)
     header: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
     np.lib.format.write_array_header_1_0(stream, header)

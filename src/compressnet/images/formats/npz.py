@@ -1,4 +1,5 @@
-"""NumPy's .npz: images, labels and names as .npy files in a ZIP, streamed out of it and into it."""
+"""NumPy's .npz: images, labels and names as .npy files in a ZIP, streamed out of it and into
+it."""
 
 from __future__ import annotations
 
@@ -19,14 +20,17 @@ from compressnet.images.names import tidy_path
 from compressnet.images.untrusted import as_binary, input_errors
 
 MEDMNIST_SPLITS = ("train", "val", "test")
-"""MedMNIST's files hold `train_images`, `train_labels` and so on; they are read one after the other."""
+"""MedMNIST's files hold `train_images`, `train_labels` and so on; they are read one after the
+other."""
 
 
 def npz_collection(path: Path) -> Collection:
-    """The images of an .npz: `images`, MedMNIST's three arrays, or the only array; with `labels` and `names`.
+    """The images of an .npz: `images`, MedMNIST's three arrays, or the only array.
 
-    Labels that are not one integer or text for each image are left out, as MedMNIST's of several columns.
-    Raises InputError.
+    With `labels` and `names`.
+
+    Labels that are not one integer or text for each image are left out, as MedMNIST's of several
+    columns. Raises InputError.
     """
     with input_errors(str(path)), zipfile.ZipFile(path) as archive:
         keys = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
@@ -61,7 +65,10 @@ def _image_arrays(keys: Sequence[str], path: Path) -> list[tuple[str, str]]:
 
 
 def _member_opener(path: Path, key: str) -> Callable[[], BinaryIO]:
-    """What opens an array of an .npz as a stream of its .npy file; closing the stream closes the file."""
+    """What opens an array of an .npz as a stream of its .npy file.
+
+    Closing the stream closes the file.
+    """
 
     def open_member() -> BinaryIO:
         with zipfile.ZipFile(path) as archive:  # the stream keeps the file open after this
@@ -91,7 +98,10 @@ def write_npz(
     names: Sequence[str] | None,
     labels: NDArray[Any] | None,
 ) -> None:
-    """An .npz with `images` and, where they are given, `labels` and `names`. Raises InputError for several shapes."""
+    """An .npz with `images` and, where they are given, `labels` and `names`.
+
+    Raises InputError for several shapes.
+    """
     with zipfile.ZipFile(stream, "w") as archive:
         with archive.open(_member("images"), "w", force_zip64=True) as member:
             write_npy(as_binary(member), batches, count, name)

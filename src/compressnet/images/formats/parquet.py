@@ -1,7 +1,8 @@
 """Parquet files with a column of pictures, as Hugging Face's data sets have them; needs pyarrow.
 
-The column is a struct of `bytes` and `path`, or plain bytes by the name `image` or `img`. A column `label` of
-integers or texts gives the labels. Reading goes by batches of rows, writing by row groups.
+The column is a struct of `bytes` and `path`, or plain bytes by the name `image` or `img`. A column
+`label` of integers or texts gives the labels. Reading goes by batches of rows, writing by row
+groups.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _GROUP_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageColumn:
-    """Where the pictures are: a column, or with `has_struct` its fields `bytes` and, with `has_path`, `path`."""
+    """Where the pictures are: a column, or with `has_struct` its fields `bytes` and, with
+    `has_path`, `path`."""
 
     name: str
     has_struct: bool
@@ -44,7 +46,10 @@ class ImageColumn:
 
 
 def import_pyarrow() -> tuple[ModuleType, ModuleType]:
-    """The modules `pyarrow` and `pyarrow.parquet`. Raises MissingExtraError where pyarrow is not installed."""
+    """The modules `pyarrow` and `pyarrow.parquet`.
+
+    Raises MissingExtraError where pyarrow is not installed.
+    """
     try:
         import pyarrow
         import pyarrow.parquet
@@ -55,7 +60,9 @@ def import_pyarrow() -> tuple[ModuleType, ModuleType]:
 
 
 def parquet_collection(source: str, paths: Sequence[Path]) -> Collection:
-    """The pictures in Parquet files, one file after the other; names and labels where all files have them.
+    """The pictures in Parquet files, one file after the other.
+
+    Names and labels where all files have them.
 
     Raises InputError, MissingExtraError.
     """
@@ -113,7 +120,10 @@ def _opened(path: Path) -> Any:
 
 
 def _read_column(path: Path, column: str, field: str | None = None) -> Iterator[list[Any]]:
-    """The values of a column, or of a field of its structs, some rows at a time. Raises InputError."""
+    """The values of a column, or of a field of its structs, some rows at a time.
+
+    Raises InputError.
+    """
     wanted = column if field is None else f"{column}.{field}"
     with input_errors(str(path)), _opened(path) as file:
         for batch in file.iter_batches(batch_size=_READ_ROWS, columns=[wanted], use_threads=False):
@@ -167,7 +177,8 @@ def _read_pictures(path: Path, column: ImageColumn) -> Iterator[tuple[str, bytes
 def write_parquet(
     stream: BinaryIO, batches: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None
 ) -> None:
-    """PNGs in a column `image` of bytes and path, and `label`, as Hugging Face's data sets read them.
+    """PNGs in a column `image` of bytes and path, and `label`, as Hugging Face's data sets read
+    them.
 
     Raises MissingExtraError.
     """

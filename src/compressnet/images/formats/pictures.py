@@ -26,9 +26,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 def decode_picture(data: bytes, name: str) -> Images:
     """The pixels of a picture's file, (H,W) grey, or (H,W,C) with grey and alpha, RGB or RGBA.
 
-    Palettes and other colour spaces become RGB, or RGBA where something is transparent; one bit becomes grey. Of a GIF
-    it is the first frame, of a TIFF the first page. The orientation in a JPEG's EXIF is not applied: pixels stay as
-    they are stored. Raises InputError, also for more than 8 bits, an animation, or a size beyond the limit.
+    Palettes and other colour spaces become RGB, or RGBA where something is transparent; one bit
+    becomes grey. Of a GIF it is the first frame, of a TIFF the first page. The orientation in a
+    JPEG's EXIF is not applied: pixels stay as they are stored. Raises InputError, also for more
+    than 8 bits, an animation, or a size beyond the limit.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -88,7 +89,10 @@ def picture_collection(
     labels: NDArray[Any] | None,
     read_files: Callable[[], Iterable[tuple[str, bytes]]],
 ) -> Collection:
-    """A collection of picture files; `read_files` gives what errors call each of them, and its bytes, in order."""
+    """A collection of picture files.
+
+    `read_files` gives what errors call each of them, and its bytes, in order.
+    """
 
     def pictures() -> Iterator[Images]:
         found = 0
@@ -105,7 +109,8 @@ def picture_collection(
 def pictures_and_labels(
     batches: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None
 ) -> Iterator[tuple[str, bytes]]:
-    """The files of a written collection, name and bytes: a PNG for each image, then `labels.csv` where there are any.
+    """The files of a written collection, name and bytes: a PNG for each image, then `labels.csv`
+    where there are any.
 
     names: one for each image, as `names.written_names` gives them.
     """

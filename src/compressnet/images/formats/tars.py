@@ -1,4 +1,7 @@
-"""Tar files of pictures, packed with gzip, xz, bzip2 or not at all; WebDataset's shards among them."""
+"""Tar files of pictures, packed with gzip, xz, bzip2 or not at all.
+
+WebDataset's shards among them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ _HEADER_BYTES = tarfile.BLOCKSIZE
 
 
 def open_unpacked(path: Path) -> BinaryIO:
-    """A file's bytes, unpacked where it is gzip, bzip2 or xz by its first bytes. Raises OSError."""
+    """A file's bytes, unpacked where it is gzip, bzip2 or xz by its first bytes.
+
+    Raises OSError.
+    """
     with path.open("rb") as stream:
         magic = stream.read(6)
     openers: tuple[tuple[bytes, Callable[[Path], object]], ...] = (
@@ -49,7 +55,9 @@ def is_tar(header: bytes) -> bool:
 
 
 def tar_collection(path: Path) -> Collection:
-    """The pictures in a tar file, in the order of its members; labels from `labels.csv` or WebDataset's `KEY.cls`.
+    """The pictures in a tar file, in the order of its members.
+
+    Labels from `labels.csv` or WebDataset's `KEY.cls`.
 
     Raises InputError.
     """
@@ -80,7 +88,8 @@ def tar_collection(path: Path) -> Collection:
 def _members(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
     """Name, bytes and reader of each file, in one pass and in little memory. Raises InputError.
 
-    A tar file that lacks its end, or has a damaged header in the middle, is refused: tarfile takes either for the end.
+    A tar file that lacks its end, or has a damaged header in the middle, is refused: tarfile takes
+    either for the end.
     """
     with input_errors(str(path)), open_unpacked(path) as stream:
         source = _Watched(stream, str(path))
@@ -108,7 +117,8 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> byte
 
 
 class _Watched:
-    """A stream of which tarfile may read a picture's bytes at once but no more, and whose last read is known."""
+    """A stream of which tarfile may read a picture's bytes at once but no more, and whose last
+    read is known."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
@@ -127,10 +137,12 @@ class _Watched:
 
 
 def write_tar(stream: BinaryIO, batches: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None) -> None:
-    """PNGs of these names as a tar file, without times and owners, so that equal images give equal bytes.
+    """PNGs of these names as a tar file, without times and owners, so that equal images give equal
+    bytes.
 
-    Integer labels make it a WebDataset: `KEY.cls` follows `KEY.png`. Where labels are texts, or a name has a dot
-    before its ending, which WebDataset would cut off, `labels.csv` stands at the end instead.
+    Integer labels make it a WebDataset: `KEY.cls` follows `KEY.png`. Where labels are texts, or a
+    name has a dot before its ending, which WebDataset would cut off, `labels.csv` stands at the
+    end instead.
     """
     keys = [name.removesuffix(".png") for name in names]
     webdataset = labels is not None and labels.dtype.kind in "iu" and all(sample_key(key) == key for key in keys)

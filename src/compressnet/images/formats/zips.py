@@ -20,7 +20,10 @@ _ENCRYPTED = 1
 
 
 def zip_collection(path: Path) -> Collection:
-    """The pictures in a ZIP file, in the order of its members; an .npz where it holds arrays. Raises InputError."""
+    """The pictures in a ZIP file, in the order of its members.
+
+    An .npz where it holds arrays. Raises InputError.
+    """
     with input_errors(str(path)), zipfile.ZipFile(path) as archive:
         names = [name for name, _ in _picture_members(archive, path)]
         members = archive.infolist()
@@ -48,7 +51,10 @@ def _picture_members(archive: zipfile.ZipFile, path: Path) -> Iterator[tuple[str
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
-    """Raises InputError; no more is unpacked than the member declares, nor than a picture may take."""
+    """Raises InputError.
+
+    No more is unpacked than the member declares, nor than a picture may take.
+    """
     if member.flag_bits & _ENCRYPTED:
         raise InputError(f"{where}: encrypted; unpack it with its password first")
     require_bounded(member.file_size, where)
@@ -57,7 +63,10 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) 
 
 
 def write_zip(stream: BinaryIO, files: Iterable[tuple[str, bytes]]) -> None:
-    """Files of relative names as a ZIP, stored: PNGs do not deflate. No times, so equal images give equal bytes."""
+    """Files of relative names as a ZIP, stored: PNGs do not deflate.
+
+    No times, so equal images give equal bytes.
+    """
     with zipfile.ZipFile(stream, "w") as archive:
         for name, data in files:
             info = zipfile.ZipInfo(name)

@@ -1,4 +1,5 @@
-"""The gradient of rate + lambda * distortion with respect to symbols, as an ONNX graph: what effort above 1 runs.
+"""The gradient of rate + lambda * distortion with respect to symbols, as an ONNX graph: what
+effort above 1 runs.
 
     k (N,D) real -> dequantize -> y_hat -> decoder -> x_hat -> squared error      (integers as in the codec)
                                   y_hat -> entropy model -> mixture of logistics -> bits
@@ -20,7 +21,8 @@ from compressnet.networks.proof import register_shapes
 
 
 def gradient_model(network: Network, quality: int) -> bytes:
-    """The ONNX file: `k` float (N,D), `x` float pixels (N,C,H,W), `lam` float (1,) -> `loss` (N,), `gradient` (N,D).
+    """The ONNX file: `k` float (N,D), `x` float pixels (N,C,H,W), `lam` float (1,) -> `loss` (N,),
+    `gradient` (N,D).
 
     loss: bits + lam * squared error, pixels in [0,1], of each image.
     """
@@ -68,7 +70,8 @@ def _visible(tape: Tape, channels: int) -> str:
 
 
 def latents_model(network: Network, quality: int) -> bytes:
-    """The ONNX file: `x` float pixels (N,C,H,W) -> `y` float (N,D), the encoder's symbols before they are rounded."""
+    """The ONNX file: `x` float pixels (N,C,H,W) -> `y` float (N,D), the encoder's symbols before
+    they are rounded."""
     assert network.encoder is not None
     builder = Tape(quality)
     nodes = network.encoder.nodes

@@ -33,7 +33,10 @@ Float64 = NDArray[np.float64]
 
 
 def rate_gradient(tape: Tape, prior: Prior, y_hat: str, k: str) -> tuple[str, str, str]:
-    """Bits (N,D) of k; their gradient with respect to k directly, and to y_hat through the network."""
+    """Bits (N,D) of k.
+
+    Their gradient with respect to k directly, and to y_hat through the network.
+    """
     if isinstance(prior, MaskedPrior):
         network = _MaskedTape(tape, prior)
     else:
@@ -106,7 +109,8 @@ def _full_matrix(layer: DenseLayer, parts: list[NDArray[np.int8]], columns: int)
 
 
 def _natural_rows(prior: MaskedPrior, natural: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Rows of the output layer such that outputs come kind by kind, symbols in natural order: (5*D,)."""
+    """Rows of the output layer such that outputs come kind by kind, symbols in natural order:
+    (5*D,)."""
     rows = np.zeros((OUTPUTS, len(natural)), np.int64)
     start = first = 0
     for size in prior.group_symbols.tolist():
@@ -118,8 +122,8 @@ def _natural_rows(prior: MaskedPrior, natural: NDArray[np.integer]) -> NDArray[n
 class _ContextTape:
     """A convolutional entropy model: outputs (N,5*D), kind by kind.
 
-    All positions at once: what a phase must not see is zero before its convolution, and what it computes at other
-    phases' positions is taken out after it.
+    All positions at once: what a phase must not see is zero before its convolution, and what it
+    computes at other phases' positions is taken out after it.
     """
 
     def __init__(self, tape: Tape, prior: ContextPrior) -> None:

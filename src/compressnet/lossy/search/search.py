@@ -1,9 +1,11 @@
-"""Effort above 1: a search for symbols with a lower rate + lambda * distortion than one pass of the encoder gives.
+"""Effort above 1: a search for symbols with a lower rate + lambda * distortion than one pass of
+the encoder gives.
 
-First stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving Inference for Neural Image Compression",
-arXiv:2006.04240): latents move along the gradient while each is rounded up or down at random, less and less so. Then
-single symbols move by 1, greedily. All is judged in integers, by the frequencies and pixels that decoding will give: an
-image keeps the encoder's symbols where the search found none that are cheaper.
+First stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving Inference for Neural Image
+Compression", arXiv:2006.04240): latents move along the gradient while each is rounded up or down
+at random, less and less so. Then single symbols move by 1, greedily. All is judged in integers, by
+the frequencies and pixels that decoding will give: an image keeps the encoder's symbols where the
+search found none that are cheaper.
 
 Axes: N images, D symbols, H rows, W columns, C channels.
 """
@@ -26,7 +28,8 @@ ROUNDS = {2: 6, 3: 12, 4: 14, 5: 18, 6: 24, 7: 32, 8: 42, 9: 54}
 """Changes of one symbol that are tried after them."""
 ROUNDS_PER_GRADIENT = 4
 STEP_SYMBOLS = (0.02, 0.035)
-"""How far a latent moves in a step, about, in units of symbols: where alphabets are small, and where they are large."""
+"""How far a latent moves in a step, about, in units of symbols: where alphabets are small, and
+where they are large."""
 SMALL_BOUND, LARGE_BOUND = 5, 13
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.8, 0.2
 ANNEALING = 3.0
@@ -59,7 +62,8 @@ def search(
     weight: float,
     effort: int,
 ) -> Integers:
-    """Symbols (N,D), within +-bound, that cost no more than the given ones for any image, most of them less."""
+    """Symbols (N,D), within +-bound, that cost no more than the given ones for any image, most of
+    them less."""
     cost_N = costs(symbols_ND)
     if STEPS[effort]:
         found_ND = anneal(gradient, x_NCHW, bound_D, weight, STEPS[effort]).astype(np.int32)
@@ -84,7 +88,8 @@ def _refine(
     weight: float,
     rounds: int,
 ) -> Integers:
-    """Greedy: in each round one symbol of each image moves by 1 along its gradient, where that is cheaper.
+    """Greedy: in each round one symbol of each image moves by 1 along its gradient, where that is
+    cheaper.
 
     The steepest one that has not been tried comes first.
     """
@@ -127,9 +132,11 @@ def anneal(gradient: Gradient, x_NCHW: Float32, bound_D: NDArray[np.integer], we
 
 
 def _round_at_random(part: Float32, temperature: float, generator: np.random.Generator) -> tuple[Float32, Float32]:
-    """How far between rounding down (0) and up (1) each latent goes, and the derivative by its fractional part.
+    """How far between rounding down (0) and up (1) each latent goes, and the derivative by its
+    fractional part.
 
-    A Gumbel-softmax of two, whose noise is logistic; atanh keeps a latent that is nearly whole where it is.
+    A Gumbel-softmax of two, whose noise is logistic; atanh keeps a latent that is nearly whole
+    where it is.
     """
     part = np.clip(part, _MARGIN, 1 - _MARGIN)
     uniform = np.clip(generator.random(part.shape, np.float32), 1e-7, 1 - 1e-7)

@@ -1,7 +1,7 @@
 """ONNX graphs with a way back: a program's nodes, and the gradient of what they compute.
 
-The forward pass is that of the codec. The backward pass takes rounding for the identity (straight-through, Bengio et
-al., arXiv:1308.3432) and has no gradient where a value was clamped.
+The forward pass is that of the codec. The backward pass takes rounding for the identity
+(straight-through, Bengio et al., arXiv:1308.3432) and has no gradient where a value was clamped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class Tape(GraphBuilder):
         return super()._requantize(values, node, whole=whole)
 
     def masked(self, gradient: str, sums: str, low: float, high: float, *, leaky: bool) -> str:
-        """The gradient before activation and clamp, from the one after; `sums` is what was activated."""
+        """The gradient before activation and clamp, from the one after.
+
+        `sums` is what was activated.
+        """
         low = low * 2**LEAKY_SHIFT if leaky and low < 0 else low
         clipped = self.add("Clip", [sums, self.floats(low - 0.5), self.floats(high + 0.5)])
         inside = self.add("Equal", [clipped, sums])
