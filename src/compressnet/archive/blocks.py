@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY, METHODS, Coder, Values
+from compressnet.coding.coder import LOSSLESS_QUALITY, METHODS, WITHOUT_CODEC, Coder, Values
 from compressnet.coding.lockstep import LockstepPart, lockstep_parts
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.block import Block
@@ -27,8 +27,8 @@ from compressnet.threads import spread
 
 CACHE_BYTES = 64 << 20
 """Values that an open archive keeps."""
-WITHOUT_CODEC = {StoredCoder.method: StoredCoder}
-"""Methods that need no codec: what makes a coder for a kind."""
+CODERS = {StoredCoder.method: StoredCoder}
+"""What makes a coder for a kind, for each method of WITHOUT_CODEC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class BlockReader:
         if block.method in WITHOUT_CODEC:
             if block.quality != LOSSLESS_QUALITY:
                 raise CorruptError(f"{what} is {block.method_name} and has the quality {block.quality}")
-            return WITHOUT_CODEC[block.method](kind)
+            return CODERS[block.method](kind)
         codec = self._codecs[block.codec]
         coders = codec.coders(block.method)
         if coders is None and block.method in METHODS:

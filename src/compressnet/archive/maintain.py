@@ -27,7 +27,7 @@ from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
 from compressnet.codec.codec import Codec
 from compressnet.codec.loading import load
 from compressnet.codec.shipped import shipped_name
-from compressnet.coding.coder import LOSSLESS_QUALITY, STORED
+from compressnet.coding.coder import LOSSLESS_QUALITY, WITHOUT_CODEC
 from compressnet.container.columns import Labels, as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
@@ -153,7 +153,7 @@ def _require_same_codec(parts: Sequence[Container]) -> None:
     known: dict[int, tuple[CodecEntry, str]] = {}
     for part in parts:
         blocks = (part.read_block(number) for number in range(len(part.blocks)))
-        used = {block.method: part.codecs[block.codec] for block in blocks if block.method != STORED}
+        used = {block.method: part.codecs[block.codec] for block in blocks if block.method not in WITHOUT_CODEC}
         for method, entry in used.items():
             first, name = known.setdefault(method, (entry, part.name))
             if first.identity != entry.identity:
@@ -200,7 +200,7 @@ def _last_quality(container: Container, codec: Codec) -> int:
     An image coded without loss in an archive of another quality was smaller that way.
     """
     blocks = [container.read_block(number) for number in range(len(container.blocks))]
-    coded = [block.quality for block in blocks if block.method != STORED]
+    coded = [block.quality for block in blocks if block.method not in WITHOUT_CODEC]
     lossy = [quality for quality in coded if quality != LOSSLESS_QUALITY]
     return (lossy or coded or [codec.default_quality])[-1]
 

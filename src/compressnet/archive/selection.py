@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
 from compressnet.archive.blocks import Coding, Values
-from compressnet.coding.coder import STORED
+from compressnet.coding.coder import WITHOUT_CODEC
 from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
@@ -27,7 +27,7 @@ Codecs = dict[bytes, CodecEntry]
 def add_renumbered(writer: ContainerWriter, block: Block, container: Container, codecs: Codecs) -> None:
     """Append a block of another archive, its codec and its kind numbered as the new one does."""
     codec = 0
-    if block.method != STORED:
+    if block.method not in WITHOUT_CODEC:
         codec = writer.codec_number(codecs[container.codecs[block.codec].identity])
     writer.add(replace(block, codec=codec, kind=writer.kind_number(container.kinds[block.kind])))
 

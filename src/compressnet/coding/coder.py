@@ -21,6 +21,8 @@ from compressnet.limits import BLOCK_VALUES_LIMIT
 
 STORED, LOSSY, LOSSLESS = 0, 1, 2
 METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless"}
+WITHOUT_CODEC = frozenset({STORED})
+"""Methods whose blocks need no codec."""
 LOSSLESS_QUALITY = 100
 """The quality of every block that is not lossy."""
 

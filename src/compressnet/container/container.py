@@ -16,7 +16,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.coding.coder import STORED
+from compressnet.coding.coder import WITHOUT_CODEC
 from compressnet.container.block import Block, block_kind, unpack_block
 from compressnet.container.chunks import (
     CHUNK_HEAD_BYTES,
@@ -172,7 +172,7 @@ class Container:
             raise CorruptError(f"{what} is not what the index says")
         if block.kind >= len(self.kinds):
             raise CorruptError(_missing(what, "kind", block.kind, len(self.kinds)))
-        if block.codec >= max(len(self.codecs), block.method == STORED):
+        if block.codec >= max(len(self.codecs), block.method in WITHOUT_CODEC):
             raise CorruptError(_missing(what, "codec", block.codec, len(self.codecs)))
         return block
 

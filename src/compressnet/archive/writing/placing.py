@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compressnet.archive.embedding import CodecEntries
 from compressnet.archive.writing.bins import Way
-from compressnet.coding.coder import STORED, Coder
+from compressnet.coding.coder import WITHOUT_CODEC, Coder
 from compressnet.coding.lockstep import Payloads
 from compressnet.container.block import Block
 from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
@@ -45,9 +45,9 @@ class BlockPlacer:
         """What the archive takes for a coder besides its images: a block, and the codec's part
         once.
 
-        0 for storing, which every archive can.
+        0 for a method that needs no codec.
         """
-        if coder.method == STORED:
+        if coder.method in WITHOUT_CODEC:
             return 0
         assert self._entries is not None
         entry = self._entries.entry(coder.method)
@@ -59,7 +59,7 @@ class BlockPlacer:
         if not len(numbers):
             return
         coder, codec = way.coder, 0
-        if coder.method != STORED:
+        if coder.method not in WITHOUT_CODEC:
             assert self._entries is not None
             codec = self._writer.codec_number(self._entries.entry(coder.method))
         height, width, channels = coder.kind
