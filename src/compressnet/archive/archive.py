@@ -180,10 +180,9 @@ class Archive:
             yield from images
 
     def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Images]:
-        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of consecutive ones of
-        one shape.
+        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of one shape each.
 
-        Arrays hold up to about `images` of them.
+        An array holds consecutive images, up to about `images` of them.
         """
         positions = self.positions(slice(None) if chosen is None else chosen)
         start = 0
@@ -196,7 +195,7 @@ class Archive:
             start = stop
 
     def _stops(self, positions: NDArray[np.int64], images: int) -> Iterator[int]:
-        """Where to end each batch: behind whole blocks, where images come as blocks do."""
+        """Where to end each batch: at the end of a block, if images come in the blocks' order."""
         number = 0
         ends = (self._container.blocks.firsts + self._container.blocks.counts).tolist()
         as_blocks_come = self._container.positions_N is None and np.all(np.diff(positions) == 1)
@@ -289,7 +288,7 @@ class Archive:
     def check(self, report: Callable[[int], None] = lambda _: None) -> None:
         """Compare every checksum and decode every block.
 
-        `report` is told how many images in blocks are done.
+        `report` is told how many images of the blocks are done.
 
         Raises CorruptError for the first damage found.
         """

@@ -39,7 +39,7 @@ class Bundle:
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """Those of the lossy part; none where there is no such part."""
+        """The networks of the lossy part; none where there is no such part."""
         return next((part.networks for part in self.parts if isinstance(part, LossyPart)), ())
 
     @property

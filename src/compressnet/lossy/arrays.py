@@ -27,7 +27,7 @@ from compressnet.networks.program import OPS, QUALITIES, Node, Op, Program
 from compressnet.networks.proof import prove
 
 DEQUANTIZED = "dequantized"
-"""The decoder's register that the prior reads as well."""
+"""The decoder's register that the entropy model reads as well."""
 _LAYERS = ("hidden1", "hidden2", "output")
 _LAYER_ARRAYS = ("weight", "bias", "shift")
 _PRIOR_ARRAYS = ("inverse_gain", "scale_offset", "bound")
