@@ -1,11 +1,11 @@
-"""Images a second of whole processes, `compressnet compress` and `decompress`, on MNIST's 10,000
-test images.
+"""How many images a second `compressnet compress` and `decompress` do, as whole processes.
 
     python benchmarks/throughput.py [--threads N] [--runs R]
 
-Wall-clock seconds from the start of each process to its end, so imports, codec and files are in
-them; the median of some runs. In the same run, in this process: Pillow decoding the same images
-from PNG bytes in memory.
+The images are MNIST's 10,000 test images. Times are wall-clock seconds from the start of each
+process to its end, so they include imports, the codec and files; the median of some runs counts.
+The same run also measures, in this process, how Pillow decodes the same images from PNG bytes in
+memory.
 """
 
 from __future__ import annotations

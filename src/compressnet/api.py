@@ -16,8 +16,8 @@ from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import chosen_quality, resolve_codec
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.outcome import Written
-from compressnet.archive.writing.router import write_archive
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
+from compressnet.archive.writing.write import write_archive
 from compressnet.codec.codec import Codec
 from compressnet.codec.loading import BackendName, load
 from compressnet.codec.shipped import DEFAULT_CODEC, PathLike
@@ -50,7 +50,7 @@ def compress(
 ) -> Written:
     """Write images into an archive.
 
-    Equal ones are written once; those without a network are stored.
+    Equal images are written once; those that the codec has no network for are stored.
 
     images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single
     images (H,W).
@@ -65,11 +65,11 @@ def compress(
     given and the codec has it. min_psnr: the lowest PSNR of any image, in dB. Images that miss
     them are coded at a higher quality, or stored.
     exact_alpha: whether colour under alpha 0 is kept; a `max_error` implies it.
-    store_unknown: whether images are stored also where the codec has a network for none of them;
-    else that is an error.
+    store_unknown: whether images are stored even if the codec has a network for none of them;
+    otherwise that is an error.
     embed_codec: whether the archive carries what decoding needs; by default if the codec did not
     come with the package.
-    Raises InputError, CodecError; then no archive is there, or still the old one.
+    Raises InputError, CodecError; `path` then holds no archive, or still the old one.
     """
     settings = Settings(
         quality=quality,
@@ -95,10 +95,9 @@ def write(
     names: Sequence[str] | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """`compress` with a loaded codec, or none, and all that is to be said of writing in one
-    record.
+    """`compress` with a loaded codec, or none, and with all settings of writing in one record.
 
-    `report` is told the images done so far. Raises InputError, CodecError.
+    `report` is told how many images are done so far. Raises InputError, CodecError.
     """
     if codec is not None:
         quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
@@ -137,9 +136,9 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     """Open an archive by path, or from bytes.
 
     codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
-    with the package. Raises FormatError for what is no archive, CorruptError for a damaged one,
-    CodecNotFoundError where a codec is not at hand, CodecError where the codec given is another
-    one.
+    with the package. Raises FormatError for bytes that are no archive, CorruptError for a damaged
+    archive, CodecNotFoundError where a codec is not at hand, CodecError where the given codec is
+    not the one that the archive needs.
     """
     if isinstance(path, bytes):
         source, reopen = BytesSource(path, "<bytes>"), None

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 def first_that(low: int, high: int, holds: Callable[[int], bool]) -> int:
-    """The first of low..high for which a condition holds that holds from some point on.
+    """The first of low..high for which a condition holds; `high` if it never does.
 
-    High where it never does.
+    Once the condition holds for a number, it has to hold for all above.
     """
     while low < high:
         middle = (low + high) // 2

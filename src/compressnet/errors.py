@@ -3,15 +3,15 @@
     CompressnetError                  the root: `except CompressnetError` catches all of ours
     ├── InputError (ValueError)       images, labels or arguments that cannot be used
     ├── FormatError (ValueError)      bytes that are no archive, block or codec of ours
-    │   └── CorruptError              they are ours, but damaged: a checksum, length or limit is off
+    │   └── CorruptError              ours, but damaged: a checksum, length or limit is off
     ├── CodecError                    the codec is not the one that the data needs
     │   ├── CodecNotFoundError        no codec of that name or identity at hand
     │   └── CodecRefusedError         it loads, but a backend does not reproduce its probe
     ├── MissingExtraError             an optional dependency is not installed
     └── DefectError                   compressnet's check of its own work failed: a bug of ours
 
-The command line's exit codes follow the tree: InputError and what is left 1, FormatError 3,
-CodecError 4. Every message names the thing, the fault and the way out.
+The exit codes of the command line follow the tree: FormatError is 3, CodecError 4, and InputError
+and all others 1. Every message names the thing, the fault and the way out.
 """
 
 

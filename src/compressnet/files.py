@@ -14,10 +14,9 @@ from compressnet.errors import InputError
 
 @contextmanager
 def atomic_open(path: Path) -> Generator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends well, and vanishes where it
-    does not.
+    """A binary file that takes the place of `path` if the block ends well, and otherwise vanishes.
 
-    A temporary file beside the target, flushed, fsynced, renamed.
+    It is a temporary file beside the target, which is flushed, fsynced and renamed.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)

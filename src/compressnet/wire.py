@@ -1,14 +1,6 @@
-"""Bytes: varints, checksums, and the record of a single block.
+"""Bytes: varints, and the `Reader` that takes numbers and bytes off the front of a buffer.
 
-No other module packs or unpacks integers.
-
-A single block (what `Codec.compress` gives) has no container, and is as short as it can safely be:
-
-    quality             1 byte: 0 to 99, lossy; 100, lossless; 101, stored, is kept for later
-    kind                varint: 2 * (which of the codec's kinds, or pixel models) + 1 where there is a channels axis
-    images              varint, at least 1
-    checksum            2 bytes: CRC-16 over the codec's identity, then all other bytes of the block
-    payload             the rest; a lossless one begins with height and width (varints) where the model is for any size
+No other module packs or unpacks varints.
 """
 
 from __future__ import annotations
@@ -20,8 +12,10 @@ from compressnet.errors import CorruptError
 
 
 def pack_varint(value: int) -> bytes:
-    """An integer >= 0 in groups of 7 bits, lowest first, the high bit set on all but the last
-    (LEB128)."""
+    """An integer >= 0 as a varint (LEB128).
+
+    It is cut into groups of 7 bits, lowest first, with the high bit set on all but the last.
+    """
     parts = bytearray()
     while value >= 0x80:
         parts.append(value & 0x7F | 0x80)

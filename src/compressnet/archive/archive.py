@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.blocks import BlockReader, Piece
+from compressnet.archive.indexing import Index, positions_of, runs_of_one_shape
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import METHODS
 from compressnet.container.columns import Labels
@@ -20,7 +21,6 @@ from compressnet.images.kinds import Images, Symbols
 
 READ_IMAGES = 4096
 """Images that iteration decodes together, about."""
-Index = int | slice | Sequence[int] | NDArray[Any]
 
 
 class SymbolView:
@@ -180,10 +180,9 @@ class Archive:
             yield from images
 
     def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Images]:
-        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of consecutive ones of
-        one shape.
+        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of one shape each.
 
-        Arrays hold up to about `images` of them.
+        An array holds consecutive images, up to about `images` of them.
         """
         positions = self.positions(slice(None) if chosen is None else chosen)
         start = 0
@@ -192,11 +191,11 @@ class Archive:
             if isinstance(read, np.ndarray):
                 yield read
             else:
-                yield from _runs(read)
+                yield from runs_of_one_shape(read)
             start = stop
 
     def _stops(self, positions: NDArray[np.int64], images: int) -> Iterator[int]:
-        """Where to end each batch: behind whole blocks, where images come as blocks do."""
+        """Where to end each batch: at the end of a block, if images come in the blocks' order."""
         number = 0
         ends = (self._container.blocks.firsts + self._container.blocks.counts).tolist()
         as_blocks_come = self._container.positions_N is None and np.all(np.diff(positions) == 1)
@@ -210,20 +209,7 @@ class Archive:
 
     def positions(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
         """What an index selects, as numbers from 0 to N-1. Raises IndexError."""
-        if isinstance(index, slice):
-            return np.arange(*index.indices(len(self)), dtype=np.int64)
-        array = np.asarray(index)
-        if array.dtype == np.bool_:
-            if array.shape != (len(self),):
-                raise IndexError(f"a boolean index of shape {array.shape} for an archive of {len(self)} images")
-            return np.flatnonzero(array)
-        if array.size == 0:
-            return np.zeros(0, np.int64)
-        if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-            raise IndexError(f"an archive is indexed by integers, slices or one-dimensional arrays, not {array.dtype}")
-        if array.min() < -len(self) or array.max() >= len(self):
-            raise IndexError(f"images {array.min()} to {array.max()} of an archive of {len(self)}")
-        return array.astype(np.int64) % len(self)
+        return positions_of(index, len(self))
 
     def _kinds(self, positions: NDArray[np.int64]) -> NDArray[np.int32]:
         """The kind of each image."""
@@ -289,7 +275,7 @@ class Archive:
     def check(self, report: Callable[[int], None] = lambda _: None) -> None:
         """Compare every checksum and decode every block.
 
-        `report` is told how many images in blocks are done.
+        `report` is told how many images of the blocks are done.
 
         Raises CorruptError for the first damage found.
         """
@@ -307,12 +293,3 @@ class Archive:
     def ideal_bytes(self) -> float:
         """The ideal code length of all symbols, in bytes: a diagnostic, not a rate."""
         return sum(self._reader.ideal_bits(number) for number in range(len(self._container.blocks))) / 8
-
-
-def _runs(images: list[Images]) -> Iterator[Images]:
-    """Arrays of consecutive images of one shape."""
-    start = 0
-    for stop in range(1, len(images) + 1):
-        if stop == len(images) or images[stop].shape != images[start].shape:
-            yield np.stack(images[start:stop])
-            start = stop

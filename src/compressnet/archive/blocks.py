@@ -66,7 +66,7 @@ class BlockReader:
         self._lock = threading.Lock()
 
     def for_each(self, places: NDArray[np.int64], take: Callable[[Piece], object]) -> None:
-        """Have `take` called with all images at some places, on all threads.
+        """Call `take` with all images at some places, on all threads.
 
         Raises CorruptError.
         """
@@ -96,7 +96,7 @@ class BlockReader:
     def _pieces(
         self, places: NDArray[np.int64], rows_of_block: list[NDArray[np.int64]], numbers: list[int]
     ) -> Iterator[Piece]:
-        """Of the images at places those in some blocks."""
+        """Of the images at some places, those that lie in some blocks."""
         blocks_alike: dict[Coding, list[int]] = {}
         read = self._values(numbers)
         for i, number in enumerate(numbers):

@@ -15,9 +15,9 @@ from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
 
 
 def chosen_quality(codec: Codec, quality: int | None, max_error: int | None = None) -> int:
-    """The quality where one or none is asked for.
+    """The quality that is asked for; where none is, the codec's own.
 
-    None is the codec's own; or 100, where no value may change and the codec has that.
+    Where none is asked for and no value may change, it is 100 if the codec has that.
     """
     if quality is not None:
         return quality
@@ -55,8 +55,10 @@ class CodecEntries:
 def resolve_codec(
     entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName, threads: int | None
 ) -> Codec:
-    """The part of a codec that an archive's entry names: of the one given, else the embedded one,
-    else a shipped one.
+    """The part of a codec that an archive's entry names, ready to run.
+
+    It is taken from the codec that is given. If none is given, it is what the archive embeds; if
+    the archive embeds none, a shipped codec has to have it.
 
     name: the archive's, for errors. Raises CodecError, CodecNotFoundError, CorruptError.
     """

@@ -195,7 +195,8 @@ def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | 
 def _last_quality(container: Container, codec: Codec) -> int:
     """The quality of the last block that has symbols.
 
-    Else of the last that is not stored, or the codec's own.
+    If none has, it is that of the last block that is not stored; if all are stored, the codec's
+    own.
 
     An image coded without loss in an archive of another quality was smaller that way.
     """

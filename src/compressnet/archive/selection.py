@@ -1,5 +1,7 @@
-"""Some images of an open archive in blocks of another: copied whole, or made anew from the same
-symbols or pixels."""
+"""Some images of an open archive as blocks of another one.
+
+Blocks are copied whole, or made anew from the same symbols or pixels.
+"""
 
 from __future__ import annotations
 
@@ -82,11 +84,11 @@ class _Parts:
         self._waiting: dict[Coding, list[tuple[Values, NDArray[np.int64]]]] = {}
 
     def place(self, rows: NDArray[np.int64]) -> None:
-        """Give wanted images the next places."""
+        """Give the next places to the wanted images."""
         self.places[rows] = np.arange(self._writer.images, self._writer.images + len(rows), dtype=np.uint32)
 
     def add(self, coding: Coding, values: Values, rows: NDArray[np.int64]) -> None:
-        """Have images wait, and write what fills a block."""
+        """Let images wait, and write what fills a block."""
         self._waiting.setdefault(coding, []).append((values, rows))
         block_images = self._block_images(coding)
         while sum(len(part) for _, part in self._waiting.get(coding, [])) >= block_images:

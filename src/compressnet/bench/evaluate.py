@@ -1,5 +1,7 @@
-"""Evaluate a codec on images: four ways through it, which have to agree, and every byte counted on
-disk."""
+"""Evaluate a codec on images: four ways through it, which have to agree.
+
+Every byte is counted on disk.
+"""
 
 from __future__ import annotations
 
@@ -71,9 +73,8 @@ class Evaluation:
     def identical(self) -> bool:
         """Whether all ways gave the same pixels, to the bit.
 
-        Without loss, whether these are the originals'.
-
-        Images that the archive holds without loss have to be as they were in it.
+        Without loss, whether these are the originals' pixels. Images that the archive holds
+        without loss have to come out of it as they went in.
         """
         if self.is_lossless:
             return self.perfect
@@ -125,8 +126,8 @@ def evaluate(
     `report` is told what comes next. Raises InputError.
 
     `autoencoder`, `encoder+decoder`: the library's models; `onnx`: the exported files, run by ONNX
-    Runtime alone; `archive`: a file written to a temporary folder and read back; at quality 100,
-    which has no symbols, the only way.
+    Runtime alone; `archive`: a file written to a temporary folder and read back. At quality 100,
+    which has no symbols, `archive` is the only way.
     """
     quality = codec.default_quality if quality is None else quality
     rows: list[Row] = []
@@ -175,7 +176,10 @@ def _embedded_bytes(codec: Codec, qualities: set[int]) -> int:
 def _ways_without_archive(
     images: Images, codec: Codec, quality: int, report: Callable[[str], None]
 ) -> tuple[list[Row], Images]:
-    """The figures of the models, in one, in two, and exported; and the pixels of the first."""
+    """The figures of three ways, and the pixels of the first.
+
+    The ways are the models as one, as two, and exported.
+    """
     kind = kind_of(images)
     rows: list[Row] = []
     report("autoencoder")

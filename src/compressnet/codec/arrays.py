@@ -184,7 +184,7 @@ def _differences(array: NDArray[np.integer], predictor: int) -> Integers:
 
 
 def _summed(residuals_n: Integers, predictor: int, layout: Layout) -> NDArray[Any]:
-    """The array of which `_differences` gave the residuals."""
+    """The array from which `_differences` made the residuals."""
     array = residuals_n.reshape(layout.shape)
     last, first = divmod(predictor, FIRST_ORDERS)
     for axis, order in ((-1, last), (0, first)):

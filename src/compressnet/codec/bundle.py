@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from compressnet.coding.coder import LOSSLESS, LOSSY
-from compressnet.coding.part import Part, Tensors
+from compressnet.coding.part import Part, Tensors, whole_number
 from compressnet.errors import CorruptError
 from compressnet.lossless.model import PixelModel
 from compressnet.lossless.part import LosslessPart
-from compressnet.lossy.arrays import whole_number
 from compressnet.lossy.network import Network
 from compressnet.lossy.part import LossyPart
 
@@ -39,7 +38,7 @@ class Bundle:
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """Those of the lossy part; none where there is no such part."""
+        """The networks of the lossy part; none where there is no such part."""
         return next((part.networks for part in self.parts if isinstance(part, LossyPart)), ())
 
     @property

@@ -1,5 +1,4 @@
-"""A codec ready to run: encoder, entropy model and decoder as one, for every kind of image that it
-codes.
+"""A codec ready to run: encoder, entropy model and decoder as one, for all kinds that it codes.
 
 images uint8 (N,H,W[,C]) -> encoder -> symbols int32 (N,D) -> entropy coder -> payload bytes
 images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <- payload bytes
@@ -56,14 +55,14 @@ class Codec:
 
     @property
     def default_quality(self) -> int:
-        """The quality where none is asked for."""
+        """The quality that is used if none is asked for."""
         return self.bundle.default_quality
 
     @property
     def qualities(self) -> tuple[int, int]:
         """Lowest and highest quality, both included.
 
-        Without loss apart, except where there is nothing else.
+        Quality 100, without loss, is left out unless it is the only one.
         """
         return self.bundle.parts[0].qualities
 
@@ -71,9 +70,9 @@ class Codec:
         return f"<Codec {self.name} {self.identity[:12]} kinds={self.kinds} backend={self.backend.name}>"
 
     def only(self, identity: bytes) -> Codec | None:
-        """The codec of the part of an identity alone, as it is loaded.
+        """The part of this identity as a codec of its own, loaded as this one is.
 
-        None where no part has it.
+        None where no part has the identity.
         """
         bundle = self.bundle.only(identity)
         if bundle is None or bundle is self.bundle:

@@ -1,10 +1,9 @@
-"""How far the residuals of an integer array spread, place by place: what
-`compressnet.codec.arrays` codes them by.
+"""How widely the residuals of an integer array spread, place by place.
 
-An element's level is the sum of one for its row, one for its column and one for its place in a
-convolution's kernel. Levels are quarters of an octave: level 20 is a logistic distribution of
-scale 1. Wide residuals are split, into high bits that the distribution describes and low bits that
-are as good as random.
+`compressnet.codec.arrays` codes residuals by their levels. An element's level is the sum of one
+for its row, one for its column and one for its place in a convolution's kernel. Levels are
+quarters of an octave: level 20 is a logistic distribution of scale 1. Wide residuals are split
+into high bits, which the distribution describes, and low bits, which are as good as random.
 
 Axes: n elements, R rows, C columns, K places in a kernel; L levels, A alphabet.
 """
@@ -102,8 +101,10 @@ def low_bits_of(levels_n: NDArray[np.integer], levels: int) -> Integers:
 
 
 def split(residuals_n: Integers, bits_n: Integers) -> tuple[Integers, Integers]:
-    """High parts, within +-128 where the level is right, and low parts of the given number of
-    bits."""
+    """High parts, and low parts of the given number of bits.
+
+    High parts are within +-128 where the level is right.
+    """
     centred = residuals_n + ((1 << bits_n) >> 1)
     high = centred >> bits_n
     return high, centred - (high << bits_n)
@@ -122,14 +123,14 @@ Bits = Callable[[Integers, Integers], NDArray[np.float64]]
 def fit(residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits) -> Levels:
     """The levels that code an array's residuals in about the fewest bits.
 
-    A matter of the writer alone.
+    Only the writer needs this: a reader takes the levels as they are stored.
     """
     candidates = [_fit(residuals_n, sides, levels, bits_of, by_column) for by_column in (False, True)]
     return min(candidates, key=lambda pair: pair[0])[1]
 
 
 def _fit(residuals_n: Integers, sides: Sides, levels: int, bits_of: Bits, by_column: bool) -> tuple[float, Levels]:
-    """Bits, about, and levels; with levels for columns and places, or only for rows."""
+    """Bits, roughly, and levels; with levels for columns and places, or only for rows."""
     axes = sides.indices()
     sizes = (sides.rows, sides.columns, sides.places)
     counts = [np.bincount(axis, minlength=size) for axis, size in zip(axes, sizes, strict=True)]
@@ -158,8 +159,10 @@ def _offsets(octaves: NDArray[np.float64]) -> Integers:
 
 
 def _raised(found: Levels, residuals_n: Integers, sides: Sides, levels: int) -> Levels:
-    """Levels of rows raised until every high part is within +-128, or the highest level is
-    reached."""
+    """Levels with those of rows raised until every high part is within +-128.
+
+    No row's level goes beyond the highest one.
+    """
     if levels == BYTE_LEVELS:
         return found
     needed_bits = np.maximum(np.frexp(np.abs(residuals_n) / HIGH_LIMIT)[1], 0)

@@ -1,10 +1,11 @@
 """The packed codec: what decoding needs of a codec, as small as it gets, for archives to embed.
 
-    structure   varint length, zlib stream of JSON: the codec file's document, with the shapes of tensors
+    structure   varint length, zlib stream of JSON: the codec file's document, with the shapes
+                of tensors
     hashes      of the probes, part by part
     numbers     all tensors, part by part: `compressnet.codec.arrays`
 
-What of its tensors a part stores is its own: `compressnet.lossy.packing`,
+Which of its tensors a part stores is up to the part: `compressnet.lossy.packing`,
 `compressnet.lossless.packing`. docs/FORMAT.md, "Packed codec".
 """
 

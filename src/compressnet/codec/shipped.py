@@ -19,8 +19,10 @@ _VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
 
 
 def shipped_codecs() -> dict[str, Path]:
-    """Codecs that come with the package: `mnist-1` and so on, and each name alone for its newest
-    version."""
+    """Codecs that come with the package, by name.
+
+    They are `mnist-1` and so on, and each name without its number stands for its newest version.
+    """
     folder = Path(str(importlib.resources.files("compressnet") / "shipped" / "codecs"))
     versions = {path.stem: path for path in sorted(folder.glob("*.codec"))}
     newest: dict[str, tuple[int, Path]] = {}

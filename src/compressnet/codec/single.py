@@ -35,7 +35,7 @@ class Single:
 
 
 def pack_single(single: Single, identity: bytes) -> bytes:
-    """A single block; `identity` is that of the codec's part, it enters the checksum."""
+    """The bytes of a single block; `identity`, of the codec's part, enters the checksum."""
     head = bytes([single.quality]) + pack_varint(2 * single.kind + single.channels_axis)
     head += pack_varint(single.images)
     checksum = binascii.crc_hqx(identity + head + single.payload, 0xFFFF)

@@ -1,14 +1,14 @@
-"""The entropy model's integers to frequencies: a mixture of two logistics, discretised in
-integers.
+"""The entropy model's integers to frequencies: a mixture of two logistics, in integers alone.
 
 Each symbol k in [-b, b] gets a frequency F(k) >= 256 with sum 2^24 (A = 2b + 1, `>>` floors):
 
-    z_j(k) = clamp(((32 k + 16 - mean_j) * reciprocal[scale_j]) >> 10, -1536, 1536)       at k's upper edge
-    G(k)   = weight * C(z_1(k)) + (256 - weight) * C(z_2(k)),   C(z) = (cdf[z + 1536] * (65536 - A)) >> 16
+    z_j(k) = clamp(((32 k + 16 - mean_j) * reciprocal[scale_j]) >> 10, -1536, 1536)
+    C(z)   = (cdf[z + 1536] * (65536 - A)) >> 16
+    G(k)   = weight * C(z_1(k)) + (256 - weight) * C(z_2(k))
     F(k)   = G(k) - G(k - 1) + 256,   with G(-b - 1) = 0 and G(b) = 256 * (65536 - A)
 
-Means are in 1/32 of a symbol. The three tables are part of a codec, so no machine ever computes an
-exponential.
+z_j(k) is at the upper edge of k. Means are in 1/32 of a symbol. The three tables are part of a
+codec, so no machine ever computes an exponential.
 
 Axes: n symbols, A alphabet.
 """
@@ -96,8 +96,10 @@ def make_tables() -> Tables:
 
 
 def frequency_weights(tables: Tables, mixture: Mixture, bound: int) -> NDArray[np.float64]:
-    """Frequencies minus 1 of the symbols -bound..bound, as the coder takes them: float64 (n, 2 *
-    bound + 1)."""
+    """Frequencies minus 1 of the symbols -bound..bound: float64 (n, 2 * bound + 1).
+
+    This is the form in which the range coder takes them.
+    """
     alphabet = 2 * bound + 1
     scaled_cdf = (tables.cdf.astype(np.int64) * (CDF_ONE - alphabet) >> 16).astype(np.int32)
     edges_A = np.arange(-bound, bound, dtype=np.int32) * MEAN_STEPS + MEAN_STEPS // 2
@@ -129,8 +131,10 @@ def _component(
     mean_n: NDArray[np.int32],
     scale_n: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    """One logistic's distribution function at edges between symbols, (A,n) or (A,1): int32
-    (A,n)."""
+    """One logistic's distribution function at edges between symbols: int32 (A,n).
+
+    edges: (A,n) or (A,1).
+    """
     reciprocal_n = tables.reciprocal[scale_n]
     z = edges * reciprocal_n
     z -= mean_n * reciprocal_n - (CDF_LIMIT << RECIPROCAL_BITS)
@@ -141,7 +145,8 @@ def _component(
 def frequencies_of(tables: Tables, mixture: Mixture, bound: int, indices_n: NDArray[np.integer]) -> NDArray[np.int32]:
     """The frequencies of one symbol of each distribution, k = index - bound: int32 (n,).
 
-    What `frequency_weights` gives there plus 1, without the rest of the alphabet.
+    They are what `frequency_weights` gives there, plus 1, without computing the rest of the
+    alphabet.
     """
     alphabet = 2 * bound + 1
     total = CDF_ONE - alphabet

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.coder import Coder
-from compressnet.errors import InputError
+from compressnet.errors import CorruptError, InputError
 from compressnet.images.kinds import Kind
 from compressnet.limits import CODEC_BYTES_LIMIT
 from compressnet.networks.program import Backend
@@ -39,13 +39,13 @@ class PackedPart:
     """What a packed codec holds of a part: the decoding part, as small as it gets."""
 
     entries: list[dict[str, Any]]
-    """What is no array, with the shapes of all arrays."""
+    """What is not an array, with the shapes of all arrays."""
     hashes: bytes
     """Of the probes."""
     numbers: list[NDArray[Any]]
-    """Arrays that cannot be told from what is known."""
+    """Arrays that do not follow from what is known."""
     elements: int
-    """Of all arrays, those that can be told as well."""
+    """Of all arrays, including those that follow from the rest."""
 
 
 class PackedPlan(ABC):
@@ -73,7 +73,7 @@ class Part(ABC):
 
     @abstractmethod
     def entries(self) -> list[dict[str, Any]]:
-        """What is no array, an entry for each network, for the JSON document."""
+        """What is not an array: an entry for each network, for the JSON document."""
 
     @abstractmethod
     def tensors(self) -> Tensors:
@@ -140,14 +140,16 @@ class Coders(ABC):
 
     @abstractmethod
     def single_kind(self, kind: Kind) -> tuple[int, bytes]:
-        """What a single block says of a kind: its number, and the bytes that its payload begins
-        with."""
+        """What a single block says of a kind.
+
+        That is the kind's number, and the bytes that the block's payload begins with.
+        """
 
     @abstractmethod
     def coder_of_single(self, number: int, quality: int, images: int, reader: Reader) -> Coder:
         """The coder of a single block of `images` images.
 
-        Takes off the payload what tells their size.
+        Where the payload begins with the images' size, that is read off it.
 
         Raises CorruptError, CodecRefusedError.
         """
@@ -165,3 +167,10 @@ def is_shape(shape: Any) -> bool:
     return isinstance(shape, list) and all(
         type(side) is int and 0 <= side <= CODEC_BYTES_LIMIT for side in cast("list[Any]", shape)
     )
+
+
+def whole_number(value: Any) -> int:
+    """A whole number from JSON. Raises CorruptError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CorruptError(f"{value!r} stands where a whole number should")
+    return value

@@ -25,13 +25,14 @@ _EXP = exp_table().astype(np.float64)
 
 
 def frequencies(logits_An: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Frequencies (A,n) of n symbols of an alphabet from their logits, whole numbers: each at
-    least 16, their sum 2^24.
+    """Frequencies (A,n) of n symbols from their logits: each at least 16, their sum 2^24.
+
+    Logits are whole numbers, one for each of the A symbols of the alphabet.
 
     Softmax, in integers: e = exp_table[max - logit], F = 16 + e * (2^24 - 16 A) div sum(e); what
-    is missing goes to the first of the largest logits. Numerators are below 2^53 and quotients
-    below 2^24, with denominators below 2^25: no quotient is so near below a whole number that
-    float64 would round it up to that, so `div` is exact.
+    is missing from the sum goes to the first of the largest logits. Numerators are below 2^53 and
+    quotients below 2^24, with denominators below 2^25: no quotient is so close below a whole
+    number that float64 would round it up to that, so `div` is exact.
     """
     alphabet = len(logits_An)
     below = (logits_An.max(axis=0) - logits_An).astype(np.int64)

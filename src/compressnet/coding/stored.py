@@ -1,9 +1,10 @@
 """The stored coder: images as they are, or in steps of a few grey levels, without any network.
 
 packing         1 byte: how the values are packed: 0 not at all, 1 zlib, 2 LZMA2 (raw)
-step            1 byte: s, odd; a value x is kept as k = (x + (s - 1) / 2) div s and read as min(k * s, 255)
-arrangement     1 byte: the predictor (0 none, 1 left, 2 up, 3 the median of JPEG-LS), + 4 where green was taken from
-                red and blue, + 8 where channels are interleaved
+step            1 byte: s, odd; a value x is kept as k = (x + (s - 1) / 2) div s and read as
+                min(k * s, 255)
+arrangement     1 byte: the predictor (0 none, 1 left, 2 up, 3 the median of JPEG-LS), + 4 where
+                green was taken from red and blue, + 8 where channels are interleaved
 values          the rest: what the predictor left of every k, packed
 
 images uint8 (N,H,W,C) -> levels k -> residuals -> green out of red and blue -> (C,N,H,W) or
@@ -140,7 +141,7 @@ class StoredCoder(Coder):
 
     @property
     def exact(self) -> bool:
-        """Unless it keeps steps."""
+        """Whether every image comes back as it was: yes, unless values are kept in steps."""
         return self.step == 1
 
     def values_of(self, images_NHWC: Images, effort: int = 1) -> Images:
@@ -227,8 +228,10 @@ def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
 
 
 def _median(left: NDArray[np.int16], up: NDArray[np.int16], corner: NDArray[np.int16]) -> NDArray[np.int16]:
-    """The median edge detector of JPEG-LS (LOCO-I): of left, up, and left + up - corner the middle
-    one."""
+    """The median edge detector of JPEG-LS (LOCO-I).
+
+    It is the middle one of left, up, and left + up - corner.
+    """
     return np.clip(left + up - corner, np.minimum(left, up), np.maximum(left, up))
 
 

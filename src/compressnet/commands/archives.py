@@ -126,8 +126,10 @@ def compress(
 
 
 def _warn_of_ruined(output: str, collection: Collection, codec: Codec, images: int) -> None:
-    """Name images that came out far worse than most: they are probably unlike those that the codec
-    was trained on."""
+    """Name images that came out far worse than most.
+
+    They are probably unlike those that the codec was trained on.
+    """
     from compressnet import api
     from compressnet.packing.checking import FAR_WORSE_DB, check_against
 
@@ -207,8 +209,10 @@ def _parse_select(text: str | None, images: int) -> slice:
 
 
 def _require_one_shape(archive: Archive, chosen: slice) -> None:
-    """Raises InputError where the images have several shapes, before anything is on its way
-    through a pipe."""
+    """Raises InputError where the images have several shapes.
+
+    It does so before anything is on its way through a pipe.
+    """
     shapes = sorted(set(archive.shapes[chosen])) if archive.is_mixed else []
     if len(shapes) > 1:
         raise InputError(

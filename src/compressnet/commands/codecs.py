@@ -223,8 +223,10 @@ def _prepare(
 
 
 def _run(output: Path, quiet: bool, start: Callable[..., Bundle], held_out: Sequence[NDArray[np.uint8]] | None) -> None:
-    """Train, with a table of what general codecs take beside it where there are held-out images
-    (N,H,W,C)."""
+    """Train; with held-out images (N,H,W,C), show a table of figures.
+
+    Beside the training's own figures it has what general codecs take.
+    """
     from compressnet.training import import_training
 
     curves = None if quiet or held_out is None else RivalCurves(held_out)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from compressnet.packing.options import Packed
 
 ADVICE_S = 600.0
-"""How long `advise` may take with a codec that is there; without one, as long as it trained."""
+"""How long `advise` may take with an existing codec; without one, as long as it trained."""
 
 
 @guarded

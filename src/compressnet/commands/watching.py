@@ -116,7 +116,7 @@ class Watcher:
         self.training, self._say = show_training, say
 
     def step(self, text: str) -> None:
-        """What comes next."""
+        """Show what comes next."""
         self._say(text)
 
     def packed(self, images: int) -> None:

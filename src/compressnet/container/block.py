@@ -32,8 +32,7 @@ class Block:
 
     @property
     def method_name(self) -> str:
-        """`stored`, `lossy`, `lossless`, or the number of a method that this version does not
-        know."""
+        """`stored`, `lossy` or `lossless`; for any method that is not known here, its number."""
         return METHODS.get(self.method, f"number {self.method}")
 
 

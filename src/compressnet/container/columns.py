@@ -1,5 +1,7 @@
-"""What an archive holds of each image besides its pixels: labels and names, in the order of the
-collection."""
+"""What an archive holds of each image besides its pixels: labels and names.
+
+Both are in the order of the collection.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def as_labels(values: Any) -> Labels:
 def as_names(values: Sequence[str]) -> list[str]:
     """Names, one for each image, as an archive keeps them.
 
-    Raises InputError for what is no line of text.
+    Raises InputError for anything that is not a line of text.
     """
     names = list(values)
     for i, name in enumerate(names):

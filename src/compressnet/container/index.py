@@ -1,11 +1,16 @@
-"""The index of an archive, as the payload of its INDX chunk: where each block lies, and in which
-order images are.
+"""The index of an archive: where each block lies, and in which order the images are.
 
-images          varint: of the collection entries         varint: chunks from the first block on,
-see below first block     varint: offset in the file extra bytes     varint: of all chunks between
-the last block and INDX order           varint: 0 as the blocks come, 1 as listed for each entry
-varint: bytes of the whole chunk; varint: images of the block, 0 for a chunk that is none positions
-only in order 1: the rest, a zlib stream of a uint32 for each image of the collection
+It is the payload of the INDX chunk:
+
+images          varint: of the collection
+entries         varint: chunks from the first block on, see below
+first block     varint: offset in the file
+extra bytes     varint: of all chunks between the last block and INDX
+order           varint: 0 as the blocks come, 1 as listed
+for each entry  varint: bytes of the whole chunk; varint: images of the block, 0 for a chunk that
+                is not a block
+positions       only in order 1: the rest, a zlib stream of a uint32 for each image of the
+                collection
 
 Axes: N images of the collection, E entries.
 """

@@ -26,8 +26,10 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A file, read by position: safe for several threads, and for processes that forked from
-    one."""
+    """A file, read by position.
+
+    It is safe for several threads, and for processes that forked from one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)

@@ -1,13 +1,13 @@
 """Collections of images, in and out: arrays, IDX, folders, ZIP, tar, WebDataset and Parquet.
 
     collection = open_collection("photos.zip")
-    for images in collection.batches():  # uint8 (n,H,W) or (n,H,W,C), some thousand images at a time
+    for images in collection.batches():  # uint8 (n,H,W) or (n,H,W,C), some thousand at a time
         ...
     write_collection(Path("photos.tar"), collection.batches(), names=collection.names)
 
 Reading and writing are streamed; no step holds all images. Output goes to a temporary file or
-folder beside its target and takes its place at the end. What a module reads it also writes, and
-both stand in it. The names below load on first use.
+folder beside its target and takes its place at the end. A format's reader and writer stand in one
+module. The names below load on first use.
 """
 
 from __future__ import annotations

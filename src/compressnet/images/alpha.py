@@ -1,8 +1,8 @@
-"""Colour that nobody sees: that of pixels whose alpha is 0, in images of 2 (grey, alpha) or 4
-(RGB, alpha) channels.
+"""Hidden colour: that of pixels whose alpha is 0.
 
-It is not coded. The encoder fills it in from around, so that no edge costs bits where none is
-seen; what is decoded there means nothing.
+Images have alpha if they have 2 channels (grey, alpha) or 4 (RGB, alpha). Hidden colour is not
+coded. The encoder fills it in from around, so that no edge costs bits where none is seen; what is
+decoded there means nothing.
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -21,8 +21,10 @@ def has_alpha(channels: int) -> bool:
 
 
 def hidden_colour(images: Images) -> NDArray[np.bool_]:
-    """Which pixels have colour under alpha 0: (...,C) to (...,), or one False where there is no
-    alpha."""
+    """Which pixels have colour under alpha 0: (...,C) to (...,).
+
+    Without alpha it is a single False.
+    """
     if not has_alpha(images.shape[-1]):
         return np.zeros((1,) * (images.ndim - 1), np.bool_)
     return (images[..., -1] == 0) & images[..., :-1].any(axis=-1)
@@ -36,8 +38,10 @@ def clear_hidden(images_NHWC: Images) -> Images:
 
 
 def with_hidden_of(images_NHWC: Images, originals_NHWC: Images) -> Images:
-    """The images with the originals' colour where the originals' alpha is 0: only what is seen is
-    left to compare."""
+    """The images with the originals' colour where the originals' alpha is 0.
+
+    That leaves only what is seen to compare.
+    """
     if not has_alpha(images_NHWC.shape[-1]):
         return images_NHWC
     taken = np.where(originals_NHWC[..., -1:] > 0, images_NHWC, originals_NHWC)
@@ -46,7 +50,7 @@ def with_hidden_of(images_NHWC: Images, originals_NHWC: Images) -> Images:
 
 
 def fill_hidden(images_NHWC: Images) -> Images:
-    """The images with colour where alpha is 0 that continues what is around, ring by ring.
+    """The images with hidden colour replaced by what continues its surroundings, ring by ring.
 
     A pixel of the next ring takes the mean of its known neighbours, of up to 8, rounded half up.
     Integers throughout: the same on every machine.
@@ -64,7 +68,7 @@ def fill_hidden(images_NHWC: Images) -> Images:
 def _continued(colour_NHWC: Images, known_NHW: NDArray[np.bool_]) -> Images:
     """Colour, 0 where it is not known, continued over all of each image.
 
-    Each image has some that is known.
+    Each image has to have some known colour.
     """
     channels = colour_NHWC.shape[3]
     # the number of known neighbours goes along as one more channel

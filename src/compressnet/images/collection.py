@@ -65,8 +65,7 @@ class Collection:
         return np.concatenate(parts)
 
     def sample_sets(self, count: int, run: int = 1) -> list[Images]:
-        """Up to about `count` images, evenly spread over the collection: an array (N,H,W[,C]) for
-        each shape.
+        """Up to about `count` images, evenly spread: an array (N,H,W[,C]) for each shape.
 
         run: how many neighbours are taken together. Raises InputError.
         """
@@ -129,8 +128,10 @@ def batch_images(image_bytes: int) -> int:
 
 
 def in_batches(images: Iterable[Images]) -> Iterator[Images]:
-    """Single images (H,W) or (H,W,C) as arrays (n,H,W[,C]): neighbours of one shape go
-    together."""
+    """Single images (H,W) or (H,W,C) as arrays (n,H,W[,C]).
+
+    Neighbours of one shape go together.
+    """
     group: list[Images] = []
     for image in images:
         if group and (image.shape != group[0].shape or len(group) >= batch_images(image.nbytes)):

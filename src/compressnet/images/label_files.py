@@ -18,10 +18,10 @@ from compressnet.images.untrusted import gunzipped, input_errors
 
 
 def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
-    """Labels from an IDX or .npy file, one per line of a text file, or by the images' `names` from
-    a .csv file.
+    """Labels from a file: IDX, .npy, a text file with one per line, or a .csv file.
 
-    They are integers where all are, else texts. Raises InputError.
+    In a .csv file they are found by the images' `names`. They are integers where all are,
+    otherwise texts. Raises InputError.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")

@@ -1,5 +1,7 @@
-"""Labels: integers or texts, one for each image, from files of their own or from where the images
-lie."""
+"""Labels: integers or texts, one for each image.
+
+They come from files of their own, or from where the images lie.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ LABELS_FILE = "labels.csv"
 def labels_by_name(data: bytes, names: Sequence[str], source: str) -> NDArray[Any]:
     """Labels from a CSV file of two columns, an image's name and its label.
 
-    Integers where all are, else texts.
+    They are integers where all are, otherwise texts.
 
-    Lines that name none of these images are passed over, a header among them. Raises InputError
+    Lines that name none of these images, such as a header, are passed over. Raises InputError
     where an image has no label or two.
     """
     wanted = set(names)
@@ -57,9 +59,12 @@ def labels_of_members(
 ) -> NDArray[Any] | None:
     """The labels of pictures in a folder or packed file, or none.
 
-    labels_csv: what is in `labels.csv` at the top. It goes before
-    classes: WebDataset's, the text of `KEY.cls` by KEY. They go before
+    They come from the first of these that is there:
+
+    labels_csv: what is in `labels.csv` at the top;
+    classes: WebDataset's, the text of `KEY.cls` by KEY;
     the sub-folders, which are labels where every picture lies exactly one level down.
+
     Raises InputError.
     """
     if labels_csv is not None:

@@ -66,8 +66,10 @@ def _hidden(images: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
 
 
 def mse_per_image(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean squared error of each image (N,H,W) or (N,H,W,C), pixels in [0,1], hidden colour left
-    out: (N,)."""
+    """Mean squared error of each image, pixels in [0,1], hidden colour left out: (N,).
+
+    Images and originals are (N,H,W) or (N,H,W,C).
+    """
     parts: list[NDArray[np.float64]] = []
     for i in range(0, len(images), _BATCH_IMAGES):
         batch = images[i : i + _BATCH_IMAGES]

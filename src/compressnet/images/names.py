@@ -1,5 +1,7 @@
-"""Names of images: relative paths with `/`, read from anywhere, written only where they are
-safe."""
+"""Names of images: relative paths with `/`.
+
+They are read from anywhere, but written only where they are safe.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +55,9 @@ def order_of_path(path: str) -> list[str]:
 def written_names(names: Sequence[str] | None, count: int, target: str) -> list[str]:
     """The names of PNG files for images of these names, in order and all different.
 
-    `00000.png` and so on for none.
+    Images without names get `00000.png` and so on.
 
-    A picture's ending becomes `.png`. What is taken already, in upper or lower case or as a
+    A picture's ending becomes `.png`. A name that is taken already, in upper or lower case or as a
     folder, gets `-1`, `-2` and so on. Characters that some system reserves become `_`. Raises
     InputError for a name that leads out of the target, or that is too long for a file.
     """

@@ -1,5 +1,7 @@
-"""From a path, or bytes of a pipe, to a collection: what is there is told by its first bytes, not
-by its name."""
+"""From a path, or bytes of a pipe, to a collection.
+
+The first bytes tell what a file is, not its name.
+"""
 
 from __future__ import annotations
 

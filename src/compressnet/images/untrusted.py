@@ -1,5 +1,7 @@
-"""Reading bytes that nobody vouches for: one error that names the file, and bounds on what is
-taken into memory."""
+"""Reading bytes that nobody vouches for.
+
+There is one error, which names the file, and a bound on what is taken into memory.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ class Readable(Protocol):
 
 @contextmanager
 def input_errors(name: str) -> Generator[None]:
-    """Turn what reading can go wrong with into an InputError that names the file."""
+    """Turn any error of reading into an InputError that names the file."""
     try:
         yield
     except InputError:

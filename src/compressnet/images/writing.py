@@ -33,14 +33,14 @@ def write_collection(
     labels: NDArray[Any] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write `count` images, arrays (n,H,W[,C]), in the format of the target's ending, whole or not
-    at all.
+    """Write `count` images, arrays (n,H,W[,C]), to a target, whole or not at all.
 
-    `.npy`; `.npz`, with arrays `labels` and `names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take
-    images of one shape. Images of any shapes go into PNG files: `.zip`; `.tar`, a WebDataset where
-    labels are integers; `.parquet`, as Hugging Face's data sets; any other name is a folder, into
-    which the files go also where it is there. PNGs have the images' names with the ending `.png`
-    (`names.written_names`), and `labels.csv` beside them.
+    The format goes by the target's ending. `.npy`; `.npz`, with arrays `labels` and `names`;
+    `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape. Images of any shapes go into
+    PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as Hugging
+    Face's data sets; any other name is a folder, to which the files are added if it exists. PNGs
+    have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside
+    them.
 
     Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot
     take these images or names, or where there are not `count` images, names and labels;
@@ -96,7 +96,10 @@ def require_free(target: Path, *, overwrite: bool) -> None:
 
 
 def require_writable_ending(target: Path) -> None:
-    """Raises InputError for a file's ending that no folder should have and nothing here writes."""
+    """Raises InputError for the ending of a file if nothing here writes such files.
+
+    No folder should have such an ending either.
+    """
     ending = target.name.lower()
     if ending.endswith((*_PACKED_SUFFIXES, *PICTURE_SUFFIXES)) and not ending.endswith("-ubyte.gz"):
         raise InputError(f"{target}: not written in this format; give .zip, .tar, .parquet, .npz, .npy or a folder")

@@ -1,8 +1,11 @@
-"""A pixel model as arrays by name, and a JSON entry for what is no array: what codec files and
-packed codecs hold.
+"""A pixel model as arrays by name, and a JSON entry for the rest.
 
-    entry     {"channels": C, "size": [H,W] or [], "planes": [{"background": B, "layers": L}, ...]}
-    arrays    "P.ARRAY" and "P.LAYER.ARRAY" of plane P, LAYER one of layers.0, layers.1, .., flag, high, low1, low2
+Codec files and packed codecs hold pixel models in this form.
+
+    entry     {"channels": C, "size": [H,W] or [],
+               "planes": [{"background": B, "layers": L}, ...]}
+    arrays    "P.ARRAY" and "P.LAYER.ARRAY" of plane P,
+              LAYER one of layers.0, layers.1, .., flag, high, low1, low2
 
 Its identity is SHA-256 over the entry and the arrays. docs/FORMAT.md, "Identity".
 """
@@ -44,7 +47,7 @@ PROBE = "probe"
 
 
 def entry_of(model: PixelModel) -> dict[str, Any]:
-    """What is no array, for JSON."""
+    """All that is not an array, for JSON."""
     return {
         "channels": model.channels,
         "size": list(model.size or ()),
@@ -67,7 +70,7 @@ def arrays_of(model: PixelModel) -> Tensors:
 def dtype_of(name: str) -> np.dtype[Any]:
     """The dtype of an array of `arrays_of` by its name.
 
-    Raises KeyError where none is called so.
+    Raises KeyError where no array is called so.
     """
     _, *layer, array = name.split(".")
     return np.dtype(LAYER_DTYPES[array] if layer else PLANE_DTYPES[array])

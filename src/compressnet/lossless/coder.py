@@ -47,10 +47,10 @@ class LosslessNetwork:
         self._is_checked = False
 
     def write_blocks(self, images_NHWC: Images, counts: Sequence[int]) -> tuple[list[bytes], NDArray[np.float64]]:
-        """The payloads of blocks of `counts` images each, which follow one another in images
-        (N,H,W,C).
+        """The payloads of blocks of images, and the ideal code length of each image in bits, (N,).
 
-        Also gives the ideal code length of each image, in bits: (N,).
+        images_NHWC: those of all blocks, one after the other. counts: how many images each block
+        holds.
         """
         encoders = [PayloadEncoder() for _ in counts]
         bounds = np.cumsum([0, *counts])
@@ -165,7 +165,7 @@ class LosslessCoder(Coder):
 def probe_images(height: int, width: int, channels: int) -> Images:
     """Images (3,H,W,C) by a rule: runs of the values of a congruential generator.
 
-    Docs/FORMAT.md, "Probe".
+    The rule is in docs/FORMAT.md, "Probe".
     """
     values = np.zeros(PROBE_IMAGES * height * width * channels, np.uint8)
     state = 1

@@ -3,11 +3,11 @@
 An image is a stack of planes (`compressnet.lossless.planes`), coded one after the other, each row
 by row. Of a pixel the model sees a causal neighbourhood of its plane, what lies around it in the
 planes before, its position where all images have one size, and how often each value came up in the
-plane so far. Three decisions code it: is it the plane's background; if not, its high four bits;
-then its low four bits, given the high ones.
+plane so far. Three decisions code it: whether it is the plane's background; if not, its high four
+bits; then its low four bits, given the high ones.
 
     codes -> tables -> first -> hidden layers -> flag, high
-                                     hidden, high, neighbours relative to high, counts -> low1 -> low2
+    hidden, high, neighbours relative to high, counts -> low1 -> low2
 
 Values enter through learned tables (a code 256 stands for what lies outside of the image), so that
 253 may mean something else than 254. A pixel whose whole neighbourhood is background takes its

@@ -1,6 +1,6 @@
 """Pixel models in a packed codec: all arrays, a hash of each model's probe.
 
-Docs/FORMAT.md, "Packed codec".
+The format is in docs/FORMAT.md, "Packed codec".
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ class ModelsPlan(PackedPlan):
     """What the entries of packed pixel models say of their arrays."""
 
     def __init__(self, entries: list[Any], what: str) -> None:
-        """Raises CorruptError, or KeyError, TypeError and their like for entries of another
-        form."""
+        """Read entries.
+
+        Raises CorruptError, or KeyError, TypeError and their like for entries of another form.
+        """
         layouts: dict[str, Layout] = {}
         for i, entry in enumerate(entries):
             for name, shape in sorted(entry["arrays"].items()):

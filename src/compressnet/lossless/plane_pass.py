@@ -78,8 +78,10 @@ class Plane:
 
 
 class _Rows:
-    """What the pixels of a row and of those above mean, by a table: (W', E, N) for each row,
-    padded at both sides."""
+    """What a table makes of the pixels of a row and of those above: (W', E, N) for each row.
+
+    Rows are padded on both sides.
+    """
 
     def __init__(self, table_KE: Float32, ranges: Ranges, background: int, depth: int, width: int, images: int) -> None:
         self._table, self._ranges, self._columns = table_KE, ranges.tolist(), table_KE.shape[1]
@@ -187,8 +189,10 @@ class PlanePass:
             values_N[...] = model.background
 
     def _position(self, y: int, x: int) -> tuple[int, int]:
-        """Where the tables of positions have a pixel: at the only place where the model knows
-        none."""
+        """Where the tables of positions have a pixel.
+
+        A model that knows no positions has a single place, which is for all pixels.
+        """
         return min(y, len(self._plane.row) - 1), min(x, len(self._plane.column) - 1)
 
     def _hidden_of(self, y: int, x: int, others: Indices, awake: Indices, hidden: Float32) -> Float32:

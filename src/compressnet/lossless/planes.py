@@ -1,9 +1,9 @@
-"""Images as planes, one for each channel, decorrelated so that nothing is lost: what lossless
-coding works on.
+"""Images as planes, one for each channel, decorrelated without any loss.
 
-The colours of red, green and blue become green, red less green, blue less green, modulo 256 and
-with 128 for a difference of 0: but for that offset the reversible transform of WebP's lossless
-format (RFC 9649, section 4.3). Alpha comes first, as colour depends on whether it is seen.
+Planes are what lossless coding works on. Red, green and blue become green, red less green and blue
+less green, modulo 256 and with 128 for a difference of 0: but for that offset this is the
+reversible transform of WebP's lossless format (RFC 9649, section 4.3). Alpha comes first, as
+colour depends on whether it is seen.
 
 Axes: N images, H rows, W columns, C channels.
 """

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.mixture import Tables
-from compressnet.coding.part import Tensors
+from compressnet.coding.part import Tensors, whole_number
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Kind
 from compressnet.limits import CHANNELS_LIMIT, NODES_LIMIT, SIDE_LIMIT_PX, SYMBOLS_LIMIT
@@ -27,7 +27,7 @@ from compressnet.networks.program import OPS, QUALITIES, Node, Op, Program
 from compressnet.networks.proof import prove
 
 DEQUANTIZED = "dequantized"
-"""The decoder's register that the prior reads as well."""
+"""The decoder's register that the entropy model reads as well."""
 _LAYERS = ("hidden1", "hidden2", "output")
 _LAYER_ARRAYS = ("weight", "bias", "shift")
 _PRIOR_ARRAYS = ("inverse_gain", "scale_offset", "bound")
@@ -144,13 +144,6 @@ def _node_entry(node: Node) -> dict[str, Any]:
         "activation": node.activation,
         "clamp": [node.low, node.high],
     }
-
-
-def whole_number(value: Any) -> int:
-    """A whole number from JSON. Raises CorruptError for anything else."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise CorruptError(f"{value!r} stands where a whole number should")
-    return value
 
 
 def tensor_dtype(name: str) -> np.dtype[Any]:

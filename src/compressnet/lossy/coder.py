@@ -59,7 +59,7 @@ class CodecNetwork:
     def encode(self, images_NHWC: Images, quality: int) -> Symbols:
         """Images (N,H,W,C) to symbols (N,D).
 
-        Hidden colour is not coded, the encoder sees it filled in.
+        Hidden colour is not coded: the encoder sees it filled in.
         """
         return self._encode_as_is(fill_hidden(images_NHWC), quality)
 
@@ -74,8 +74,10 @@ class CodecNetwork:
         return np.ascontiguousarray(pixels_NCHW.transpose(0, 2, 3, 1).astype(np.uint8))
 
     def search(self, images_NHWC: Images, quality: int, effort: int) -> Symbols:
-        """Images (N,H,W,C) to symbols (N,D) that are at least as good as `encode`'s, by rate +
-        lambda * distortion."""
+        """Images (N,H,W,C) to symbols (N,D) that are at least as good as those of `encode`.
+
+        Good means a low rate + lambda * distortion.
+        """
         symbols = self.encode(images_NHWC, quality)
         lambdas = self.network.lambdas
         if lambdas is None:
@@ -96,8 +98,10 @@ class CodecNetwork:
         return search.search(gradient, costs, x_NCHW, symbols, bound_D, weight, effort)
 
     def costs(self, images_NHWC: Images, symbols_ND: Symbols, quality: int, weight: float) -> NDArray[np.float64]:
-        """Bits + weight * squared error (pixels in [0,1]) of each image, (N,), from integer
-        frequencies and pixels."""
+        """Bits + weight * squared error (pixels in [0,1]) of each image, (N,).
+
+        They follow from integer frequencies and pixels.
+        """
         errors = with_hidden_of(self.decode(symbols_ND, quality), images_NHWC).astype(np.int64) - images_NHWC
         squared_N = np.square(errors).reshape(len(errors), -1).sum(axis=1) / 255**2
         return self.bits_per_image(symbols_ND, quality) + weight * squared_N
@@ -111,8 +115,10 @@ class CodecNetwork:
             raise InputError(f"symbols lie outside of their alphabets at quality {quality}")
 
     def mixtures(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, Mixture, int]]:
-        """For each group that is coded: its symbols' indices (N,g), their distributions (N*g), and
-        its bound."""
+        """For each group that is coded: its symbols' indices, their distributions, and its bound.
+
+        Indices are (N,g), and there are N*g distributions.
+        """
         state = self._evaluator.start(len(symbols_ND), quality)
         for group in range(self._evaluator.active_groups(quality)):
             bound, columns = state.bound(group), self._evaluator.groups[group]
@@ -197,8 +203,7 @@ class CodecNetwork:
         return digest.digest()
 
     def check_probe(self) -> None:
-        """Raises CodecRefusedError where this machine's arithmetic does not reproduce the codec's
-        probe."""
+        """Raises CodecRefusedError where this machine does not reproduce the codec's probe."""
         probe = self.network.probe
         for i, quality in enumerate(self.network.qualities):
             symbols = probe.symbols[i].astype(np.int32)

@@ -1,11 +1,11 @@
-"""The convolutional entropy model: each symbol of a grid from its neighbourhood, the same
-everywhere, in integers.
+"""The convolutional entropy model: each symbol of a grid from its neighbourhood.
 
-The grid's channels are cut into slices, coded one after the other; a slice in four phases, each an
-interleaved lattice of every second row and column. A symbol's distribution follows through two
-hidden layers from the 3x3 positions around it, in all channels of earlier slices, and in its own
-slice as far as earlier phases have shown them (zeros elsewhere); the first layer has biases by
-quality, phase, row and column. Its few weights suit codecs that archives embed.
+It computes in integers, so it is the same on every machine. The grid's channels are cut into
+slices, coded one after the other; a slice is coded in four phases, each an interleaved lattice of
+every second row and column. A symbol's distribution follows through two hidden layers from the 3x3
+positions around it: in all channels of earlier slices, and in its own slice as far as earlier
+phases have shown them (zeros elsewhere). The first layer has biases by quality, phase, row and
+column. The model has few weights, which suits codecs that archives embed.
 
 Channel slices after Minnen and Singh (arXiv:2007.08739), spatial phases after He et al.
 (arXiv:2103.15306).
@@ -107,10 +107,11 @@ def _prove_sums(
 def context_order(
     grid: NDArray[np.int32], slice_channels: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The order of coding (D,) and the symbols of each group: slice by slice, phase by phase,
-    channel by channel.
+    """The order of coding (D,), and how many symbols each group has.
 
-    grid: channels, rows, columns. Raises CorruptError where the slices are not all of the
+    Symbols go slice by slice, in each phase by phase, and in each of these channel by channel.
+
+    grid: channels, rows, columns. Raises CorruptError where the slices do not make up all of the
     channels.
     """
     if grid.shape != (3,) or grid.min() < 1 or slice_channels.ndim != 1 or slice_channels.min(initial=1) < 1:
@@ -127,8 +128,10 @@ def context_order(
 
 
 def phase_masks(rows: int, columns: int) -> tuple[Float32, Float32]:
-    """For each phase, ones where positions are known before it, and ones at its own positions:
-    (P,R,C) each."""
+    """What is known before each phase, and what the phase itself codes: (P,R,C) each.
+
+    Positions known before have ones in the first, positions of the phase have ones in the second.
+    """
     lattice = np.zeros((len(PHASES), rows, columns), np.float32)
     for phase, (row, column) in enumerate(PHASES):
         lattice[phase, row::2, column::2] = 1

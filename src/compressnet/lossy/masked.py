@@ -28,7 +28,7 @@ from compressnet.networks.program import ANCHORS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedPrior(Prior):
-    """An entropy model of which every unit may read all symbols of earlier groups."""
+    """An entropy model in which every unit may read all symbols of earlier groups."""
 
     group_units: NDArray[np.int32]
     """(G,): units of each group, in either hidden layer."""

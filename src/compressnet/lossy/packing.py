@@ -1,8 +1,8 @@
-"""Networks in a packed codec: what cannot be told from the rest, as small as it gets.
+"""Networks in a packed codec: what cannot be derived from the rest, as small as it gets.
 
-Not stored are a tensor that an earlier network has as well, the standard tables, and what two
-tables of the entropy model have in common with the decoder's gains. Nothing is lost: the identity
-stays. docs/FORMAT.md, "Packed codec".
+A tensor that an earlier network has as well is not stored, nor are the standard tables, nor what
+two tables of the entropy model have in common with the decoder's gains. Nothing is lost: the
+identity stays. docs/FORMAT.md, "Packed codec".
 
 Axes: P images, D symbols, Q qualities, S segments.
 """
@@ -58,8 +58,10 @@ class NetworksPlan(PackedPlan):
     """What the entries of packed networks say of their arrays."""
 
     def __init__(self, entries: list[Any], what: str) -> None:
-        """Raises CorruptError, or KeyError, TypeError and their like for entries of another
-        form."""
+        """Read entries.
+
+        Raises CorruptError, or KeyError, TypeError and their like for entries of another form.
+        """
         self._trees = [dict(sorted(_shapes(entry))) for entry in entries]
         layouts, self._owners = _layouts(self._trees, what)
         self._names, self.layouts = list(layouts), list(layouts.values())
@@ -67,7 +69,7 @@ class NetworksPlan(PackedPlan):
         self.elements = sum(math.prod(layouts[owner].shape) for owner in self._owners.values())
 
     def tensors(self, hashes: bytes, numbers: list[NDArray[Any]], what: str) -> Tensors:
-        """All tensors of the networks, what was not stored made again. Raises CorruptError."""
+        """All tensors of the networks, also those that were not stored. Raises CorruptError."""
         of_network = np.frombuffer(hashes, np.uint8).reshape(-1, len(HASHES), *HASHES_SHAPE)
         stored = dict(zip(self._names, numbers, strict=True))
         tensors: Tensors = {}
@@ -106,8 +108,10 @@ def _with_derived_probe(network: Network, codec_name: str) -> Network:
 
 
 def _named(tensors: Tensors, i: int) -> Tensors:
-    """A network's tensors, by name without its number, as they are packed: without standard
-    tables."""
+    """The tensors of a network that are packed, by name without the network's number.
+
+    Standard tables are left out.
+    """
     start = f"{i}."
     found = {name[len(start) :]: array for name, array in sorted(tensors.items()) if name.startswith(start)}
     found = {name: array for name, array in found.items() if name.partition(".")[0] in PACKED_PARTS}
@@ -118,8 +122,10 @@ def _named(tensors: Tensors, i: int) -> Tensors:
 
 
 def _shape_or_owner(name: str, array: NDArray[Any], earlier: list[Tensors]) -> list[int] | int:
-    """What the structure says of a tensor: its shape, or the first network that has the same
-    one."""
+    """What the structure says of a tensor.
+
+    That is its shape, or the number of the first network that has the same tensor.
+    """
     for owner, tensors in enumerate(earlier):
         if name in tensors and np.array_equal(tensors[name], array):
             return owner
@@ -161,9 +167,7 @@ def _flat(prefix: str, tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _layouts(trees: list[dict[str, Any]], what: str) -> tuple[dict[str, Layout], dict[str, str]]:
-    """What is stored, by name with the network's number.
-
-    And for every tensor the name under which it is stored.
+    """What is stored, by name with the network's number; and the name under which each tensor is.
 
     Raises CorruptError, KeyError.
     """
@@ -182,8 +186,11 @@ def _layouts(trees: list[dict[str, Any]], what: str) -> tuple[dict[str, Layout],
 
 
 def _stored(name: str, known: Tensors) -> NDArray[Any]:
-    """What is stored of a tensor: two tables of the entropy model less what can be told of them,
-    modulo 2^16."""
+    """What is stored of a tensor: all of it, or a difference.
+
+    Two tables of the entropy model are stored as their difference from what is expected of them,
+    modulo 2^16.
+    """
     if name == INVERSE_GAIN:
         return known[name] - _expected_inverse(known[GAIN])
     if name == SCALE_OFFSET:
@@ -192,8 +199,10 @@ def _stored(name: str, known: Tensors) -> NDArray[Any]:
 
 
 def _restored(own: Tensors, shared: Tensors, what: str) -> Tensors:
-    """A network's tensors: the ones of its own, of which `_stored` took something away, and shared
-    ones."""
+    """A network's tensors, its own and shared ones.
+
+    To its own, what `_stored` took away is added again.
+    """
     known = shared | own
     for name, reason, expected in (
         (INVERSE_GAIN, GAIN, _expected_inverse),

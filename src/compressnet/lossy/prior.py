@@ -1,9 +1,8 @@
-"""What every entropy model has: groups of symbols, gains, and mixtures of logistics from its
-outputs.
+"""What every entropy model has: groups of symbols, gains, and mixtures of logistics.
 
-Symbols are coded in groups, each group's distributions following from the dequantized symbols of
-the groups before it. How is up to the model: a masked MLP (`compressnet.lossy.masked`) or a
-convolution (`compressnet.lossy.context`).
+Symbols are coded in groups. Each group's distributions are mixtures that follow from the model's
+outputs, and these from the dequantized symbols of the groups before it. How is up to the
+model: a masked MLP (`compressnet.lossy.masked`) or a convolution (`compressnet.lossy.context`).
 
 Axes: N images, D symbols, G groups, O outputs, S segments, Q qualities.
 """
@@ -112,8 +111,10 @@ class PriorEvaluator(ABC):
         """A pass over some images, all at one quality."""
 
     def to_mixture(self, values_NO: Float32, group: int, quality: int) -> Mixture:
-        """A group's outputs, (N, 5 * its symbols), kind by kind, to distributions in units of
-        symbols."""
+        """A group's outputs to distributions in units of symbols.
+
+        Outputs are (N, 5 * the group's symbols), kind by kind.
+        """
         prior, segments = self.prior, self.segments[group]
         gain_g = prior.inverse_gain[quality][segments].astype(np.int32)
         offset_g = prior.scale_offset[quality][segments].astype(np.int32) + SCALE_CENTRE
@@ -127,8 +128,10 @@ class PriorEvaluator(ABC):
 
 
 class PriorPass(ABC):
-    """One pass over all groups: `mixture(g)` then `reveal(g, ...)`, or `skip(g)`, for each in
-    turn."""
+    """One pass over all groups.
+
+    For each group in turn: `mixture(g)` and then `reveal(g, ...)`, or `skip(g)`.
+    """
 
     def __init__(self, evaluator: PriorEvaluator, quality: int) -> None:
         self._prior, self._quality = evaluator.prior, quality
@@ -165,5 +168,5 @@ def output_values(sums: Float32, shift: NDArray[np.integer]) -> Float32:
 
 
 def dequantize(prior: Prior, symbols_ND: NDArray[np.integer], quality: int) -> Float32:
-    """Symbols (N,D) to the integers that the decoder and the prior see: float32 (N,D)."""
+    """Symbols (N,D) to the integers that decoder and entropy model see: float32 (N,D)."""
     return run_node(prior.dequantize, [symbols_ND.astype(np.float32)], quality)

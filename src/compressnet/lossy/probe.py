@@ -20,7 +20,7 @@ DERIVED_IMAGES = 8
 class Probe:
     """Symbols at the lowest and the highest quality, with what they become.
 
-    A backend has to reproduce it.
+    A backend has to reproduce these results.
     """
 
     images: NDArray[np.uint8] | None
@@ -37,10 +37,10 @@ class Probe:
 
 
 def derived_symbols(prior: Prior, qualities: tuple[int, int]) -> NDArray[np.int16]:
-    """Symbols (2,8,D) for a probe without images: scattered within the alphabets, from all 0 to
-    the whole of them.
+    """Symbols (2,8,D) for a probe without images, scattered within the alphabets.
 
-    docs/FORMAT.md, "Probe". qualities: lowest and highest.
+    They go from all 0 to the whole of the alphabets. docs/FORMAT.md, "Probe". qualities: lowest
+    and highest.
     """
     symbols = len(prior.order)
     x = np.arange(DERIVED_IMAGES * symbols, dtype=np.uint32) * np.uint32(0x9E3779B1)

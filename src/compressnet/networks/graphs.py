@@ -68,8 +68,7 @@ class GraphBuilder:
         return registers["y"]
 
     def _requantize(self, values: str, node: Node, *, whole: bool = False) -> str:
-        """clamp(floor(act(values) + 1/2), low, high) of sums that are scaled by 2^-shift
-        already."""
+        """clamp(floor(act(values) + 1/2), low, high) of sums that 2^-shift has scaled already."""
         if node.activation == "leaky":
             values = self.add("LeakyRelu", [values], alpha=2.0**-LEAKY_SHIFT)
         if node.activation == "leaky" or not whole:
@@ -77,8 +76,10 @@ class GraphBuilder:
         return self.add("Clip", [values, self.floats(node.low), self.floats(node.high)])
 
     def _scaled(self, node: Node) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weight and bias times 2^-shift: powers of two move exponents alone, so sums keep their
-        digits."""
+        """Weight and bias times 2^-shift.
+
+        Powers of two change exponents alone, so sums keep their digits.
+        """
         scale_O = np.exp2(-node.arrays["shift"].astype(np.float64))
         weight = node.arrays["weight"].astype(np.float64)
         return (
@@ -126,8 +127,10 @@ class GraphBuilder:
                 return self.add("Pad", [x, pads], mode="edge")
 
     def _unshuffle(self, node: Node, x: str) -> str:
-        """Pixel unshuffle as a convolution with ones and zeros: ONNX's SpaceToDepth orders
-        channels otherwise."""
+        """Pixel unshuffle as a convolution with ones and zeros.
+
+        ONNX's SpaceToDepth would order the channels otherwise.
+        """
         factor, channels = node.attributes["factor"], node.attributes["channels"]
         weight = np.zeros((channels * factor**2, channels, factor, factor), np.float32)
         for i in range(channels * factor**2):

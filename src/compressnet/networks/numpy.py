@@ -9,8 +9,10 @@ from compressnet.networks.program import ANCHOR_STEP, LEAKY_SHIFT, Activation, F
 
 
 def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
-    """The bias (O,) at a quality: linear between the anchors, rounded by floor(x + 1/2) in
-    integers."""
+    """The bias (O,) at a quality: linear between the anchors, rounded by floor(x + 1/2).
+
+    It is computed in integers.
+    """
     if len(bias_AO) == 1:
         return bias_AO[0].astype(np.int64)
     anchor, step = divmod(quality, ANCHOR_STEP)
@@ -25,7 +27,7 @@ def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
 def requantize(sums: Float32, shift: NDArray[np.integer], activation: Activation, low: float, high: float) -> Float32:
     """clamp(floor(act(sums) * 2^-shift + 1/2), low, high), in place where it can.
 
-    Shift broadcasts.
+    `shift` broadcasts.
     """
     if activation == "leaky":
         np.maximum(sums, sums * np.float32(2.0**-LEAKY_SHIFT), out=sums)
@@ -89,7 +91,7 @@ def _unshuffle(x_NCHW: Float32, factor: int) -> Float32:
 
 
 def _extend(x_NCHW: Float32, rows: int, columns: int) -> Float32:
-    """So many rows and columns more: the last ones again."""
+    """Add so many rows and columns, which repeat the last ones."""
     return np.pad(x_NCHW, ((0, 0), (0, 0), (0, rows), (0, columns)), mode="edge")
 
 

@@ -1,8 +1,8 @@
-"""The ONNX Runtime backend: the same integers as `compressnet.networks.program.NumpyBackend`,
-several times faster.
+"""The ONNX Runtime backend: the integers of `NumpyBackend`, several times faster.
 
-CPU execution provider only, one intra-op thread per session; batches are spread over threads here.
-Graphs are built from the codec's weights for one quality and kept for the few last qualities used.
+`compressnet.networks.numpy.NumpyBackend` is the definition. Sessions use the CPU execution
+provider only, with one intra-op thread each; batches are spread over threads here. Graphs are
+built from the codec's weights for one quality and kept for the few last qualities used.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""Integer networks, computed exactly with float32 arithmetic: the definition of every symbol and
-pixel.
+"""Integer networks, computed exactly with float32 arithmetic.
 
-A `Program` is a straight line of `Node`s over named registers that hold integers. The matrix
-products (`conv`, `dense`) accumulate integer products; every partial sum of theirs stays below
-2^24, where float32 is exact whatever the order of the additions, so any BLAS gives the same
-integers. What follows a sum is
+They define every symbol and pixel. A `Program` is a straight line of `Node`s over named registers
+that hold integers. The matrix products (`conv`, `dense`) accumulate integer products; every
+partial sum of theirs stays below 2^24, where float32 is exact whatever the order of the additions,
+so any BLAS gives the same integers. What follows a sum is
 
     out = clamp(floor(act(sum) * 2^-shift + 1/2), low, high)
 
 with `act` the identity or a leaky ReLU of slope 1/8: multiplications by powers of two, a floor and
-a clamp, each of them exact. `prove` derives the range of every register and refuses a program that
-could leave the exact range; no program runs unproved. docs/FORMAT.md states the same in integers
-alone.
+a clamp, each of them exact. `compressnet.networks.proof.prove` derives the range of every register
+and refuses a program that could leave the exact range; no program runs unproved. docs/FORMAT.md
+states the same in integers alone.
 
 Axes: N images, C channels, H rows, W columns, D symbols, O outputs, I inputs, Q qualities.
 """
@@ -50,9 +49,9 @@ class Node:
     """One step of a program.
 
     op, inputs, output: what is computed, from which registers, into which.
-    attributes: small integers by name: `stride`, `padding` (conv), `factor` (shuffle, unshuffle), `start`,
-        `stop` (slice), `channels`, `height`, `width` (reshape; unshuffle has `channels` too, crop the other two),
-        `rows`, `columns` (extend).
+    attributes: small integers by name: `stride`, `padding` (conv), `factor` (shuffle, unshuffle),
+    `start`, `stop` (slice), `channels`, `height`, `width` (reshape; unshuffle has `channels` too,
+    crop the other two), `rows`, `columns` (extend).
     activation, low, high: what follows a sum, see the module.
     weight: int8, (O,I,kh,kw) for conv, (O,I) for dense.
     bias: int32, (1,O), or (12,O) where it depends on the quality.

@@ -50,7 +50,7 @@ class _Trained:
 
 
 def codec_path(output: Path) -> Path:
-    """Where the codec of an archive lies until the archive is there."""
+    """Where the codec of an archive lies until the archive is written."""
     return output.with_name(output.name + ".codec")
 
 
@@ -109,7 +109,7 @@ def pack_with(
     budget_s: float | None = None,
     clock: Clock = time.monotonic,
 ) -> Packed:
-    """Write a collection with a codec that is there, and compare.
+    """Write a collection with an existing codec, and compare.
 
     A shipped codec is not embedded, and costs nothing.
     budget_s: about how long all of this may take by `clock`; where coding the whole collection
@@ -128,7 +128,7 @@ def pack_with(
 def _train(
     training: ModuleType, gathered: Gathered | str, path: Path, options: PackOptions, watcher: Watcher, *, resume: bool
 ) -> _Trained:
-    """Train the codec of a collection, unless it is there already.
+    """Train the codec of a collection, unless it exists already.
 
     gathered: what is trained on, or why nothing is.
     """

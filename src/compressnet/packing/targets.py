@@ -46,8 +46,10 @@ class OutOfReachError(InputError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is wanted: `psnr` in dB, `bytes` an image on disk, or `mse` at most, with pixels in
-    [0,1]."""
+    """What is wanted: a PSNR, a size or an error.
+
+    `psnr` in dB, `bytes` an image on disk, or `mse` at most, with pixels in [0,1].
+    """
 
     measure: Measure
     value: float
@@ -85,8 +87,10 @@ class Reached:
 
 
 def sample_sizes(effort: int) -> tuple[int, int]:
-    """How many images the bisection takes, and how many the steps after it: enough, and quick, at
-    an effort."""
+    """How many images the bisection takes, and how many the steps after it.
+
+    Both suit an effort: they are enough, and still quick.
+    """
     return (1024, 16384) if effort == 1 else (128, 1024)
 
 

@@ -1,4 +1,6 @@
-"""Images that wait to be written: bins of those that take the same way, until a group is full.
+"""Images that wait to be written.
+
+They wait in bins, a bin for all that take the same way, until a group is full.
 
 Axes: N images.
 """
@@ -35,8 +37,10 @@ class _Bin:
 
 
 class Bins:
-    """Arrays (N,...) that wait, by way: images that a coder is to code, or values that it is to
-    write."""
+    """Arrays (N,...) that wait, sorted by way.
+
+    They are images that a coder is to code, or values that it is to write.
+    """
 
     def __init__(self) -> None:
         self._bins: dict[Way, _Bin] = {}
@@ -52,11 +56,11 @@ class Bins:
         return self._bins[way].array_bytes if way in self._bins else 0
 
     def ways(self) -> list[Way]:
-        """All ways that something waits for, those first that waited longest."""
+        """All ways that something waits for; those with the longest wait come first."""
         return list(self._bins)
 
     def put(self, way: Way, array: NDArray[Any], numbers: NDArray[np.int64]) -> None:
-        """Have an array (n,...) of images of these numbers wait."""
+        """Let an array (n,...) of images of these numbers wait."""
         if not len(numbers):
             return
         waiting = self._bins.setdefault(way, _Bin())
@@ -89,7 +93,7 @@ class Bins:
         return np.concatenate(arrays), np.concatenate(numbers)
 
     def touched(self) -> list[Way]:
-        """Ways that got images since this was asked last."""
+        """Ways that got images since this was last asked."""
         touched = list(self._touched)
         self._touched.clear()
         return touched

@@ -16,11 +16,11 @@ from compressnet.coding.coder import Coder, Values
 from compressnet.images.kinds import Images
 
 QUALITY_STEPS = (12, 25, 50)
-"""By how much more quality an image is coded that missed its bounds, before the highest one."""
+"""By how much the quality rises for an image that missed its bounds, before the highest one."""
 
 
 def next_coder(codec: Codec, coder: Coder, first_quality: int) -> Coder | None:
-    """The coder of the next quality to try; None behind the highest one.
+    """The coder of the next quality to try; None after the highest one.
 
     first_quality: the one that was asked for.
     """
@@ -32,7 +32,9 @@ def next_coder(codec: Codec, coder: Coder, first_quality: int) -> Coder | None:
 
 
 def cost_less_than_stored(coder: Coder, values: Values, images_NHWC: Images, bounds: Bounds) -> NDArray[np.bool_]:
-    """Which images take less than their pixels would, unpacked in the coarsest step that is
-    allowed."""
+    """Which images take less than their pixels would if stored.
+
+    The pixels are counted unpacked, in the coarsest step that is allowed.
+    """
     levels = 255 / bounds.steps(images_NHWC) + 1
     return coder.bits(values) < np.log2(levels) * math.prod(coder.kind)

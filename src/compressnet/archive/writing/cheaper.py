@@ -46,7 +46,7 @@ def cheaper(bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixe
 
 
 def _order_bytes(moved_N: NDArray[np.bool_]) -> int:
-    """What the index takes for the order of images of which some are moved behind the others."""
+    """What the index takes for the order of images if some are moved to the end."""
     places_N = np.empty(len(moved_N), np.uint32)
     places_N[np.argsort(moved_N, kind="stable")] = np.arange(len(moved_N), dtype=np.uint32)
     return len(pack_positions(places_N))

@@ -30,7 +30,7 @@ class DistinctImages:
 
     @property
     def distinct(self) -> int:
-        """Of these, how many differ from all before."""
+        """How many of the images seen differ from all before."""
         return len(self._first)
 
     @property

@@ -1,4 +1,4 @@
-"""What is told of an archive that was written."""
+"""What is reported of an archive that was written."""
 
 from __future__ import annotations
 
@@ -56,8 +56,10 @@ class Written:
         return asdict(self)
 
     def remarks(self, names: Sequence[str] | None = None) -> list[str]:
-        """What a user should know beside the bytes: what was stored and why, and the worst
-        images."""
+        """What a user should know besides the bytes.
+
+        That is what was stored and why, and the worst images.
+        """
         lines: list[str] = []
         if self.duplicates:
             lines.append(f"{self.duplicates} images equal an earlier one and take no bytes")

@@ -42,10 +42,9 @@ class BlockPlacer:
         return self._places_N[numbers]
 
     def fixed_bytes(self, coder: Coder) -> int:
-        """What the archive takes for a coder besides its images: a block, and the codec's part
-        once.
+        """What the archive takes for a coder besides its images.
 
-        0 for a method that needs no codec.
+        That is a block and, once, the codec's part; 0 for a method that needs no codec.
         """
         if coder.method in WITHOUT_CODEC:
             return 0

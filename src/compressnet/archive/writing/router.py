@@ -12,8 +12,7 @@ Axes: N images, H rows, W columns, C channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import BinaryIO
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,6 @@ from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder
 from compressnet.coding.lockstep import SEARCH_IMAGES, Payloads, values_of, write_images, write_values
 from compressnet.coding.stored import StoredCoder
-from compressnet.container.columns import Labels
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import InputError
 from compressnet.images.alpha import clear_hidden, hidden_colour
@@ -45,33 +43,6 @@ GROUP_BYTES = 1 << 25
 WAITING_BYTES = 1 << 29
 """Images and values that wait for their groups to fill, at most; then the largest group is
 written."""
-
-
-def write_archive(
-    stream: BinaryIO,
-    images: Iterable[Images],
-    codec: Codec | None,
-    settings: Settings,
-    *,
-    labels: Labels | None = None,
-    names: Sequence[str] | None = None,
-    report: Callable[[int], None] = lambda _: None,
-) -> Written:
-    """Write an archive of arrays (n,H,W[,C]), each of one shape.
-
-    `report` is told the images done so far.
-
-    codec: None to store all images; settings: with a quality where there is a codec.
-    Raises InputError where the codec codes none of the images, for none at all, or where labels or
-    names do not match.
-    """
-    writer = ContainerWriter(stream)
-    router = Router(writer, codec, settings, report=report)
-    for array in images:
-        router.add(array)
-    positions_N = router.finish()
-    writer.finish(labels, names, positions_N)
-    return router.written()
 
 
 class Router:
@@ -152,9 +123,9 @@ class Router:
         self._write_full_groups()
 
     def _coder_for(self, kind: Kind) -> tuple[Coder | None, str]:
-        """The coder of the quality asked for.
+        """The coder of the quality asked for; or none, and why the images are stored.
 
-        Or none, and why images are stored. Raises InputError.
+        Raises InputError.
         """
         if self._codec is None:
             return None, "no codec"
@@ -192,7 +163,7 @@ class Router:
         steps_N: NDArray[np.int64],
         reason: str,
     ) -> None:
-        """Have images stored, each in its step."""
+        """Let images be stored, each in its step."""
         self._outcome.stored(reason, len(numbers))
         kind = kind_of(images_NHWC)
         for step in np.unique(steps_N).tolist():
@@ -228,8 +199,11 @@ class Router:
         return self._images.array_bytes + self._values.array_bytes
 
     def _may_write(self, way: Way) -> bool:
-        """False for images to store while none fits the codec: that may be a mistake, to be told
-        at once."""
+        """Whether what waits for a way may be written now.
+
+        Images to store have to wait while none fits the codec: that may be a mistake, of which the
+        user should hear at once.
+        """
         return way.coder.method != STORED or self._some_fit or self._settings.store_unknown
 
     def _group_images(self, way: Way) -> int:
@@ -269,7 +243,7 @@ class Router:
         images_NHWC: Images,
         numbers: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
-        """Which images another coder takes into no more bytes, (N,); they wait for it then."""
+        """Which images another coder takes into no more bytes, (N,); they then wait for it."""
         moved_N = cheaper(bits_N, other, images_NHWC, self._placer.fixed_bytes(other))
         if other.method == STORED:
             steps_N = np.ones(int(moved_N.sum()), np.int64)
@@ -293,7 +267,7 @@ class Router:
     def _try(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
         """Code images.
 
-        What meets the bounds stays so, others go to the next quality, or are stored.
+        Those that meet the bounds are done; others go to the next quality, or are stored.
         """
         coder = way.coder
         values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
@@ -314,7 +288,7 @@ class Router:
         self._go_on(way, images_NHWC[~met_N], numbers[~met_N])
 
     def _go_on(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
-        """Have images that missed their bounds tried at the next quality, or stored."""
+        """Let images that missed their bounds be tried at the next quality, or stored."""
         assert self._codec is not None
         assert self._settings.quality is not None
         coder = next_coder(self._codec, way.coder, self._settings.quality)

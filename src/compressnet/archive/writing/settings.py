@@ -1,4 +1,4 @@
-"""How an archive is to be written: one record, from the command line down to the router."""
+"""How an archive is to be written: one record, passed from the command line down to the router."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Settings:
     bounds: Bounds = field(default_factory=Bounds)
     """What every image has to meet."""
     store_unknown: bool = False
-    """Whether images are stored where the codec codes none of them; else that is an error."""
+    """Whether images are stored where the codec codes none of them; otherwise that is an error."""
     embed_codec: bool | None = None
     """Whether the archive carries its codec; None: where it did not come with the package."""
     threads: int | None = None

@@ -62,7 +62,7 @@ def _raise(error: OSError) -> None:
 def write_folder(target: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write files of relative names into a new folder, which appears at the end with all of them.
 
-    Where the folder is there and not empty, the files go into it at the end; what else is in it
+    If the folder exists and is not empty, the files go into it at the end, and what else is in it
     stays. Raises OSError.
     """
     parent = target.absolute().parent

@@ -1,5 +1,7 @@
-"""NumPy's .npz: images, labels and names as .npy files in a ZIP, streamed out of it and into
-it."""
+"""NumPy's .npz: images, labels and names as .npy files in a ZIP.
+
+They are streamed out of it and into it.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,9 @@ other."""
 
 
 def npz_collection(path: Path) -> Collection:
-    """The images of an .npz: `images`, MedMNIST's three arrays, or the only array.
+    """The images of an .npz, with its `labels` and `names`.
 
-    With `labels` and `names`.
+    The images are the array `images`, MedMNIST's three arrays, or the only array.
 
     Labels that are not one integer or text for each image are left out, as MedMNIST's of several
     columns. Raises InputError.

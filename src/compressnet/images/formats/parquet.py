@@ -37,8 +37,11 @@ _GROUP_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageColumn:
-    """Where the pictures are: a column, or with `has_struct` its fields `bytes` and, with
-    `has_path`, `path`."""
+    """Where the pictures are: in a column, or in fields of its structs.
+
+    With `has_struct` they are in the field `bytes` and, with `has_path`, their paths in the field
+    `path`.
+    """
 
     name: str
     has_struct: bool
@@ -141,7 +144,7 @@ def _read_names(path: Path, column: ImageColumn) -> list[str | None]:
 
 
 def _plain_name(value: str | None) -> str | None:
-    """A path without what it says of the machine that it was made on."""
+    """A path without the parts that tell of the machine on which it was made."""
     if not value:
         return None
     path = tidy_path(value)
@@ -177,8 +180,9 @@ def _read_pictures(path: Path, column: ImageColumn) -> Iterator[tuple[str, bytes
 def write_parquet(
     stream: BinaryIO, batches: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None
 ) -> None:
-    """PNGs in a column `image` of bytes and path, and `label`, as Hugging Face's data sets read
-    them.
+    """Write PNGs as Hugging Face's data sets read them.
+
+    They go into a column `image` of bytes and path; labels go into a column `label`.
 
     Raises MissingExtraError.
     """

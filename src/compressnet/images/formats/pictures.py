@@ -47,7 +47,7 @@ def decode_picture(data: bytes, name: str) -> Images:
 
 
 def _require_readable(picture: Image.Image, name: str) -> None:
-    """Raises InputError for what the file's header tells that cannot be read as it is."""
+    """Raises InputError if the file's header says that it cannot be read as it is."""
     width, height = picture.size
     # Pillow quietly drops the lower 8 bits of colour with 16; only its decoder's raw mode tells.
     deep = any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
@@ -109,8 +109,9 @@ def picture_collection(
 def pictures_and_labels(
     batches: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None
 ) -> Iterator[tuple[str, bytes]]:
-    """The files of a written collection, name and bytes: a PNG for each image, then `labels.csv`
-    where there are any.
+    """The files of a written collection, name and bytes.
+
+    There is a PNG for each image, and after these `labels.csv`, where there are labels.
 
     names: one for each image, as `names.written_names` gives them.
     """

@@ -1,6 +1,6 @@
-"""Tar files of pictures, packed with gzip, xz, bzip2 or not at all.
+"""Tar files of pictures, WebDataset's shards among them.
 
-WebDataset's shards among them.
+They are packed with gzip, xz, bzip2 or not at all.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _members(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
     """Name, bytes and reader of each file, in one pass and in little memory. Raises InputError.
 
     A tar file that lacks its end, or has a damaged header in the middle, is refused: tarfile takes
-    either for the end.
+    both for the end.
     """
     with input_errors(str(path)), open_unpacked(path) as stream:
         source = _Watched(stream, str(path))
@@ -117,8 +117,10 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> byte
 
 
 class _Watched:
-    """A stream of which tarfile may read a picture's bytes at once but no more, and whose last
-    read is known."""
+    """A stream that limits how much tarfile reads at once, and remembers the last read.
+
+    The limit is what a picture may take.
+    """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
@@ -137,8 +139,9 @@ class _Watched:
 
 
 def write_tar(stream: BinaryIO, batches: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None) -> None:
-    """PNGs of these names as a tar file, without times and owners, so that equal images give equal
-    bytes.
+    """Write PNGs of these names as a tar file.
+
+    It has no times or owners, so that equal images give equal bytes.
 
     Integer labels make it a WebDataset: `KEY.cls` follows `KEY.png`. Where labels are texts, or a
     name has a dot before its ending, which WebDataset would cut off, `labels.csv` stands at the
@@ -162,5 +165,5 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _forget_members(archive: tarfile.TarFile) -> None:
-    """Tarfile keeps what it knows of each member, which is a gigabyte for a million of them."""
+    """Drop what tarfile keeps of each member, which is a gigabyte for a million of them."""
     archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]

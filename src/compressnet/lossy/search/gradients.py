@@ -1,7 +1,8 @@
-"""The gradient of rate + lambda * distortion with respect to symbols, as an ONNX graph: what
-effort above 1 runs.
+"""The gradient of rate + lambda * distortion with respect to symbols, as an ONNX graph.
 
-    k (N,D) real -> dequantize -> y_hat -> decoder -> x_hat -> squared error      (integers as in the codec)
+Effort above 1 runs it. Apart from k, which is real, integers are as in the codec:
+
+    k (N,D) real -> dequantize -> y_hat -> decoder -> x_hat -> squared error
                                   y_hat -> entropy model -> mixture of logistics -> bits
 
 It proposes; what a symbol costs is decided in integers elsewhere, so nothing here has to be exact.
@@ -21,8 +22,9 @@ from compressnet.networks.proof import register_shapes
 
 
 def gradient_model(network: Network, quality: int) -> bytes:
-    """The ONNX file: `k` float (N,D), `x` float pixels (N,C,H,W), `lam` float (1,) -> `loss` (N,),
-    `gradient` (N,D).
+    """The ONNX file of the loss and its gradient.
+
+    `k` float (N,D), `x` float pixels (N,C,H,W), `lam` float (1,) -> `loss` (N,), `gradient` (N,D).
 
     loss: bits + lam * squared error, pixels in [0,1], of each image.
     """
@@ -61,7 +63,7 @@ def gradient_model(network: Network, quality: int) -> bytes:
 
 
 def _visible(tape: Tape, channels: int) -> str:
-    """1 where the pixels `x` have what can be seen, 0 for colour under alpha 0: (N,C,H,W)."""
+    """1 where something can be seen of the pixels `x`, 0 for colour under alpha 0: (N,C,H,W)."""
     colours = channels - 1
     alpha = tape.add("Slice", ["x", tape.integers(colours), tape.integers(channels), tape.integers(1)])
     seen = tape.add("Clip", [alpha, tape.floats(0.0), tape.floats(1.0)])
@@ -70,8 +72,10 @@ def _visible(tape: Tape, channels: int) -> str:
 
 
 def latents_model(network: Network, quality: int) -> bytes:
-    """The ONNX file: `x` float pixels (N,C,H,W) -> `y` float (N,D), the encoder's symbols before
-    they are rounded."""
+    """The ONNX file of the encoder's symbols before they are rounded.
+
+    `x` float pixels (N,C,H,W) -> `y` float (N,D).
+    """
     assert network.encoder is not None
     builder = Tape(quality)
     nodes = network.encoder.nodes

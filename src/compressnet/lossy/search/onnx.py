@@ -13,8 +13,10 @@ from compressnet.networks.onnx import make_session
 
 
 class OnnxGradient:
-    """What a search needs of a network at a quality:
-    `compressnet.lossy.search.search.Gradient`."""
+    """What a search needs of a network at a quality.
+
+    It is a `compressnet.lossy.search.search.Gradient`.
+    """
 
     def __init__(self, network: Network, quality: int) -> None:
         self._latents = make_session(latents_model(network, quality))

@@ -109,8 +109,10 @@ def _full_matrix(layer: DenseLayer, parts: list[NDArray[np.int8]], columns: int)
 
 
 def _natural_rows(prior: MaskedPrior, natural: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Rows of the output layer such that outputs come kind by kind, symbols in natural order:
-    (5*D,)."""
+    """The rows of the output layer, in the order that makes outputs natural: (5*D,).
+
+    Outputs then come kind by kind, with symbols in their natural order.
+    """
     rows = np.zeros((OUTPUTS, len(natural)), np.int64)
     start = first = 0
     for size in prior.group_symbols.tolist():

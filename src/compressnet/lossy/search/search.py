@@ -1,11 +1,11 @@
-"""Effort above 1: a search for symbols with a lower rate + lambda * distortion than one pass of
-the encoder gives.
+"""Effort above 1: a search for symbols that cost less than the encoder's.
 
-First stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving Inference for Neural Image
-Compression", arXiv:2006.04240): latents move along the gradient while each is rounded up or down
-at random, less and less so. Then single symbols move by 1, greedily. All is judged in integers, by
-the frequencies and pixels that decoding will give: an image keeps the encoder's symbols where the
-search found none that are cheaper.
+The cost is rate + lambda * distortion, and one pass of the encoder gives the symbols to improve.
+The first step is stochastic Gumbel annealing (Yang, Bamler and Mandt, "Improving Inference for
+Neural Image Compression", arXiv:2006.04240): latents move along the gradient while each is rounded
+up or down at random, less and less so. Then single symbols move by 1, greedily. All is judged in
+integers, by the frequencies and pixels that decoding will give: an image keeps the encoder's
+symbols where the search found none that are cheaper.
 
 Axes: N images, D symbols, H rows, W columns, C channels.
 """
@@ -62,8 +62,10 @@ def search(
     weight: float,
     effort: int,
 ) -> Integers:
-    """Symbols (N,D), within +-bound, that cost no more than the given ones for any image, most of
-    them less."""
+    """Symbols (N,D), within +-bound, that cost no more than the given ones for any image.
+
+    For most images they cost less.
+    """
     cost_N = costs(symbols_ND)
     if STEPS[effort]:
         found_ND = anneal(gradient, x_NCHW, bound_D, weight, STEPS[effort]).astype(np.int32)
@@ -74,7 +76,7 @@ def search(
 def _cheaper(
     old: tuple[Integers, NDArray[np.float64]], new: tuple[Integers, NDArray[np.float64]]
 ) -> tuple[Integers, NDArray[np.float64]]:
-    """Of two sets of symbols and their costs the cheaper one, image by image."""
+    """For each image, the cheaper of two sets of symbols, and its cost."""
     better_N = new[1] < old[1]
     return np.where(better_N[:, None], new[0], old[0]), np.where(better_N, new[1], old[1])
 
@@ -88,10 +90,10 @@ def _refine(
     weight: float,
     rounds: int,
 ) -> Integers:
-    """Greedy: in each round one symbol of each image moves by 1 along its gradient, where that is
-    cheaper.
+    """Move one symbol of each image by 1 in each round, where that is cheaper: greedy descent.
 
-    The steepest one that has not been tried comes first.
+    A symbol moves against its gradient's sign; the steepest one that has not been tried comes
+    first.
     """
     rows = np.arange(len(x_NCHW))
     untried_ND = np.broadcast_to(bound_D > 0, best[0].shape).copy()
@@ -132,11 +134,10 @@ def anneal(gradient: Gradient, x_NCHW: Float32, bound_D: NDArray[np.integer], we
 
 
 def _round_at_random(part: Float32, temperature: float, generator: np.random.Generator) -> tuple[Float32, Float32]:
-    """How far between rounding down (0) and up (1) each latent goes, and the derivative by its
-    fractional part.
+    """How far between rounding down (0) and up (1) each latent goes, and the derivative.
 
-    A Gumbel-softmax of two, whose noise is logistic; atanh keeps a latent that is nearly whole
-    where it is.
+    The derivative is with respect to the fractional part. This is a Gumbel-softmax of two, whose
+    noise is logistic; atanh keeps a latent that is nearly whole where it is.
     """
     part = np.clip(part, _MARGIN, 1 - _MARGIN)
     uniform = np.clip(generator.random(part.shape, np.float32), 1e-7, 1 - 1e-7)

@@ -2,7 +2,7 @@
 
     images x (B,C,H,W) -> g_a -> latents y (B,D) -> gain, round -> symbols k (B,D)
     symbols -> gain -> y_hat (B,D) -> g_s -> images x_hat (B,C,H,W)
-    y_hat before each symbol -> prior -> p(k)
+    y_hat before each symbol -> entropy model -> p(k)
 
 Axes: B batch, D symbols, S segments (symbols that share a gain), A anchor qualities, Q qualities,
 M mixture components. Real values throughout; with `quantized` they are exact multiples of the
