@@ -239,3 +239,15 @@ def test_append_to_an_archive_without_a_codec(grey: Codec, tmp_path: Path) -> No
     with compressnet.open(path) as found:
         assert list(found.names or []) == ["0", "1", "2", "a", "b"]
         assert [image.shape for image in found] == [(5, 5)] * 3 + [(8, 12)] * 2
+
+
+def test_a_subset_whose_parts_fill_blocks(grey: Codec, tmp_path: Path) -> None:
+    images = np.random.default_rng(3).integers(0, 256, (600, 8, 12)).astype(np.uint8)
+    compressnet.compress(images, tmp_path / "all.cnet", grey, embed_codec=True)
+    with compressnet.open(tmp_path / "all.cnet") as archive:
+        for number, chosen in enumerate((slice(100, 400), slice(1, 600), slice(0, 600, 2), [*range(255), 300])):
+            output = tmp_path / f"{number}.cnet"
+            compressnet.subset(archive, chosen, output)
+            with compressnet.open(output) as some:
+                assert np.array_equal(some[:], archive[chosen])
+                some.check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +14,8 @@ from compressnet.container.index import pack_positions
 from compressnet.images.kinds import Images
 
 TRIED_ABOVE_QUALITY = 70
-"""Up to here lossless coding is not tried beside lossy: it would take every image five times as
-long, for hardly any image that it makes smaller (docs/EXPERIMENTS.md, "The better coder")."""
+"""Up to here lossless coding is not tried beside lossy: writing would take six times as
+long, for hardly any image that gets smaller (docs/EXPERIMENTS.md, "The better coder")."""
 PLACE_BYTES = 5
 """About what the index takes for an image that stands apart from its neighbours, where many do."""
 
@@ -30,19 +32,21 @@ def alternative(codec: Codec | None, coder: Coder) -> Coder | None:
     return codec.coder(coder.kind, LOSSLESS_QUALITY)
 
 
-def cheaper(bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: int) -> NDArray[np.bool_]:
+def cheaper(
+    bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: Callable[[Coder], int]
+) -> NDArray[np.bool_]:
     """Which images the other coder takes into no more bits than they have now, (N,).
 
-    fixed_bytes: what the archive takes besides, once any image goes there; 0 where it takes
-    nothing. None go there where that, and what the index takes for their order, is more than they
-    save.
+    fixed_bytes: gives what the archive takes for a coder besides its images; 0 where it takes
+    nothing. No image goes to the other coder where that, and what the index takes for their order,
+    is more than they save.
     """
     other_N = other.bits(images_NHWC)
     cheaper_N = other_N <= bits_N
+    if not cheaper_N.any() or not (fixed := fixed_bytes(other)):
+        return cheaper_N
     saved_bytes = (bits_N - other_N)[cheaper_N].sum() / 8
-    if fixed_bytes and saved_bytes <= fixed_bytes + _order_bytes(cheaper_N):
-        return np.zeros(len(bits_N), np.bool_)
-    return cheaper_N
+    return cheaper_N if saved_bytes > fixed + _order_bytes(cheaper_N) else np.zeros_like(cheaper_N)
 
 
 def _order_bytes(moved_N: NDArray[np.bool_]) -> int:

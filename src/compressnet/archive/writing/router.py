@@ -244,7 +244,7 @@ class Router:
         numbers: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
         """Which images another coder takes into no more bytes, (N,); they then wait for it."""
-        moved_N = cheaper(bits_N, other, images_NHWC, self._placer.fixed_bytes(other))
+        moved_N = cheaper(bits_N, other, images_NHWC, self._placer.fixed_bytes)
         if other.method == STORED:
             steps_N = np.ones(int(moved_N.sum()), np.int64)
             reason = "smaller without the codec"
