@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 import compressnet
 from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
-from compressnet.coding.lockstep import lockstep_parts
+from compressnet.codec.single import pack_single, unpack_single
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, InputError
 
 
@@ -123,8 +125,6 @@ def test_the_decoding_part_has_no_encoder(grey_path, tiny_images: np.ndarray) ->
 
 
 def test_a_backend_that_does_not_reproduce_the_probe_is_refused(tiny: Codec) -> None:
-    from dataclasses import replace
-
     network = tiny.bundle.networks[0]
     for name, message in (("pixels", "pixels"), ("frequencies", "frequencies"), ("symbols", "symbols")):
         changed = getattr(network.probe, name).copy()
@@ -135,13 +135,12 @@ def test_a_backend_that_does_not_reproduce_the_probe_is_refused(tiny: Codec) -> 
             Codec(bundle, tiny.backend, 1, "here")
 
 
-@given(
-    counts=st.lists(st.integers(1, 3000), min_size=1, max_size=30),
-    threads=st.integers(1, 16),
-)
-def test_lockstep_parts_cover_all_blocks_in_order(counts: list[int], threads: int) -> None:
-    parts = lockstep_parts(counts, threads)
-    assert [count for part in parts for count in part.counts] == counts
-    assert [part.first for part in parts] == np.cumsum([0] + [len(part.counts) for part in parts[:-1]]).tolist()
-    assert [part.start for part in parts] == [0] + [part.rows.stop for part in parts[:-1]]
-    assert all(sum(part.counts) <= 1024 or len(part.counts) == 1 for part in parts)
+def test_a_block_of_colour_needs_an_axis_for_it(tiny: Codec, tiny_images: np.ndarray) -> None:
+    identity = bytes.fromhex(tiny.identity)
+    single = unpack_single(tiny.compress(tiny_images.reshape(-1, *tiny.kinds[0])), identity)
+    data = pack_single(replace(single, channels_axis=False), identity)
+    if tiny.kinds[0][2] == 1:
+        assert tiny.decompress(data).ndim == 3
+    else:
+        with pytest.raises(CorruptError, match="channels without an axis for them"):
+            tiny.decompress(data)

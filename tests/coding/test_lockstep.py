@@ -1,0 +1,21 @@
+"""Blocks are cut into parts for threads: all of them, in order."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compressnet.coding.lockstep import lockstep_parts
+
+
+@given(
+    counts=st.lists(st.integers(1, 3000), min_size=1, max_size=30),
+    threads=st.integers(1, 16),
+)
+def test_lockstep_parts_cover_all_blocks_in_order(counts: list[int], threads: int) -> None:
+    parts = lockstep_parts(counts, threads)
+    assert [count for part in parts for count in part.counts] == counts
+    assert [part.first for part in parts] == np.cumsum([0] + [len(part.counts) for part in parts[:-1]]).tolist()
+    assert [part.start for part in parts] == [0] + [part.rows.stop for part in parts[:-1]]
+    assert all(sum(part.counts) <= 1024 or len(part.counts) == 1 for part in parts)
