@@ -1,7 +1,8 @@
 """Archives: images by index out of a file, and files out of images or of other archives.
 
 A container and codecs come in and images go out. To be read in this order: `embedding` (which
-codec an archive names and carries), `blocks` (decoded together, kept for a while), `archive`
-(images by index), `writing` (images into blocks), `selection` (some images as blocks of another
-archive), `maintain` (concat, subset, append), and `describe` (what `info` tells).
+codec an archive names and carries), `blocks` (decoded together, kept for a while), `indexing`
+(what an index means), `archive` (images by index), `writing` (images into blocks), `selection`
+(some images as blocks of another archive), `maintain` (concat, subset, append), and `describe`
+(what `info` tells).
 """

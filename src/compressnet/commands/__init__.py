@@ -1,1 +1,6 @@
-"""The commands of the command line, by what they work on."""
+"""The command line: arguments come in, one library call is made, and words or JSON go out.
+
+To be read in this order: `cli` (the program), `console` (errors, exit codes, progress), `options`
+(what several commands take), then the commands by what they work on: `archives`, `maintenance`,
+`packing`, `codecs`, `figures`; `tables` and `watching` are what they show.
+"""
