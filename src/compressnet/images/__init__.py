@@ -6,8 +6,10 @@
     write_collection(Path("photos.tar"), collection.batches(), names=collection.names)
 
 Reading and writing are streamed; no step holds all images. Output goes to a temporary file or
-folder beside its target and takes its place at the end. A format's reader and writer stand in one
-module. The names below load on first use.
+folder beside its target and takes its place at the end. To be read in this order: `kinds` (what an
+array of images is), `alpha`, `names`, `untrusted` (bytes that nobody vouches for), `labels`,
+`collection`, `metrics`, `formats` (a module for each), `label_files`, `opening`, and `writing`.
+The names below load on first use.
 """
 
 from __future__ import annotations
