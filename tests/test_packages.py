@@ -1,4 +1,4 @@
-"""The tree shows its plan: packages name their modules, modules are short, methods have no back doors."""
+"""The tree shows its plan: packages name their modules, and no module is long."""
 
 from __future__ import annotations
 
