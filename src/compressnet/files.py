@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from compressnet.errors import InputError
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows, where a file that is open cannot be replaced
+    fcntl = None
+
 
 @contextmanager
 def atomic_open(path: Path) -> Generator[BinaryIO]:
-    """A binary file that takes the place of `path` if the block ends well, and otherwise vanishes.
+    """A binary file that takes the place of `path` when the block ends well, else vanishes.
 
-    It is a temporary file beside the target, which is flushed, fsynced and renamed.
+    A temporary file beside the target, flushed, fsynced, renamed. A link is followed, and a file
+    that was there leaves its permissions. A character device, such as /dev/null, is written to as
+    it is. Raises InputError for a pipe and for all else that cannot be replaced.
     """
+    status = path.stat() if path.exists() else None
+    if status is not None and stat.S_ISCHR(status.st_mode):
+        with path.open("wb") as stream:
+            yield stream
+        return
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: is no regular file; write to standard output (-) and redirect that")
+    path = path.resolve()
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
@@ -25,7 +44,7 @@ def atomic_open(path: Path) -> Generator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~current_umask())
+        temporary.chmod(0o666 & ~current_umask() if status is None else stat.S_IMODE(status.st_mode))
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -50,6 +69,47 @@ def atomic_write(path: Path, data: bytes) -> None:
     """Write all of a file, or leave what was there."""
     with atomic_open(path) as stream:
         stream.write(data)
+
+
+@contextmanager
+def locked(path: Path) -> Generator[Callable[[], None]]:
+    """A file that is read and then replaced within the block.
+
+    Gives what to call before replacing it, which raises InputError where the file was changed
+    meanwhile. Where the system has advisory locks, that does not happen among those who ask for
+    the lock: the second waits for the first, and then reads what that one wrote.
+    """
+    with _lock(path):
+        before = _version(path)
+
+        def require_unchanged() -> None:
+            if _version(path) != before:
+                raise InputError(f"{path}: somebody else changed it meanwhile; nothing was written, so run it again")
+
+        yield require_unchanged
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from another one in its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+@contextmanager
+def _lock(path: Path) -> Generator[None]:
+    """Wait for the lock of a file, of which another process may put a new one in its place."""
+    if fcntl is None or not path.is_file():
+        yield
+        return
+    while True:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                yield
+                return
 
 
 def current_umask() -> int:

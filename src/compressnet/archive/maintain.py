@@ -34,7 +34,7 @@ from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import FileSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
-from compressnet.files import open_target
+from compressnet.files import locked, open_target
 from compressnet.images.kinds import Images
 
 PathLike = str | os.PathLike[str]
@@ -89,7 +89,7 @@ def append(
     `images` and `archive_bytes`. Images that the codec has no network for are stored, but an error
     where the archive has one shape and none of them fits. Raises InputError, CodecError.
     """
-    with Container(FileSource(Path(path))) as old:
+    with locked(Path(path)) as require_unchanged, Container(FileSource(Path(path))) as old:
         loaded = _encoding_codec(codec, old, threads)
         settings = Settings(
             quality=_last_quality(old, loaded) if quality is None else quality,
@@ -114,6 +114,7 @@ def append(
             places = np.concatenate([places, router.finish()])
             both_names = _joined_names([(old.read_names(), old.images), (new_names, router.images)])
             writer.finish(both_labels, both_names, places)
+            require_unchanged()
         return replace(router.written(), images=len(places))
 
 
