@@ -1,6 +1,6 @@
 """How many images a second `compressnet compress` and `decompress` do, as whole processes.
 
-    python benchmarks/throughput.py [--threads N] [--runs R]
+    python benchmarks/throughput.py [--threads N] [--runs R] [--quality Q]
 
 The images are MNIST's 10,000 test images. Times are wall-clock seconds from the start of each
 process to its end, so they include imports, the codec and files; the median of some runs counts.
@@ -70,13 +70,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Images a second of whole processes.")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--quality", type=int, default=None)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     threads = [] if arguments.threads is None else ["--threads", str(arguments.threads)]
     images = open_collection("mnist").load()
     with tempfile.TemporaryDirectory() as folder:
         archive, output = Path(folder) / "mnist.cnet", Path(folder) / "mnist.npy"
-        encode = seconds_of(["compress", "mnist", "-o", str(archive), "-f", *threads], arguments.runs)
+        quality = [] if arguments.quality is None else ["--quality", str(arguments.quality)]
+        encode = seconds_of(["compress", "mnist", "-o", str(archive), "-f", *quality, *threads], arguments.runs)
         decode = seconds_of(["decompress", str(archive), "-o", str(output), "-f", *threads], arguments.runs)
         inside = in_process_seconds(archive, arguments.threads, arguments.runs)
     png = pillow_seconds(images, arguments.runs)
