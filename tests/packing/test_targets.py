@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import compressnet
 from compressnet.codec.codec import Codec
 from compressnet.errors import InputError
 from compressnet.packing.targets import Reached, Target, find_quality
@@ -75,3 +78,22 @@ def test_effort_takes_less_for_the_same_psnr(shipped: Codec, mnist: np.ndarray) 
     target = Target(measure="psnr", value=26)
     plain, searched = (find_quality(shipped, mnist[:60], target, effort=effort) for effort in (1, 4))
     assert searched.bytes_per_image < plain.bytes_per_image
+
+
+@pytest.mark.parametrize("embed_codec", [True, False])
+def test_targets_hold_in_the_archive_that_is_written(
+    shipped: Codec, mnist: np.ndarray, tmp_path: Path, embed_codec: bool
+) -> None:
+    """Also where images are coded without loss, or the part for that would cost too much."""
+    images = mnist[:300]
+    for target in (Target(measure="psnr", value=36.0), Target(measure="mse", value=0.0003)):
+        reached = find_quality(shipped, images, target, embed_codec=embed_codec)
+        path = tmp_path / "a.cnet"
+        compressnet.compress(images, path, shipped, quality=reached.quality, embed_codec=embed_codec)
+        with compressnet.open(path) as archive:
+            mse = float(np.square((archive[:].astype(float) - images) / 255).mean())
+        if target.measure == "mse":
+            assert mse <= 0.0003
+        else:
+            assert -10 * np.log10(mse) == pytest.approx(reached.psnr, abs=1e-6)
+            assert reached.misses(target) is None or reached.psnr == pytest.approx(36.0, abs=0.5)

@@ -247,7 +247,8 @@ class Archive:
             if not coder.has_symbols:
                 image = positions[piece.rows.min()]
                 raise InputError(
-                    f"{self.name}: image {image} is {METHODS[coder.method]} and has no symbols; leave it out"
+                    f"{self.name}: image {image} is {METHODS[coder.method]} and has no symbols; leave it out "
+                    "(with_symbols() tells which have some)"
                 )
         widths = sorted({piece.values.shape[1] for piece in pieces})
         if len(widths) > 1:

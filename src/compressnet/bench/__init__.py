@@ -1,6 +1,7 @@
 """Measurements: a codec and images come in, figures and pages come out.
 
-`points` is what is measured; `archives` measures archives on disk, `evaluate` a codec in four ways
-that have to agree, and `measure` compressnet beside its `rivals`; `lossless` and `curves` compare
-the points; `page` and `report` write them down; `demo` shows all of it on MNIST.
+To be read in this order: `points` is what is measured; `archives` measures archives on disk,
+`evaluate` a codec in four ways that have to agree, and `measure` compressnet beside its
+`rivals`; `lossless` and `curves` compare the points; `page` and `report` write them down; `demo`
+shows all of it on MNIST.
 """

@@ -74,7 +74,8 @@ def compress(
 ) -> None:
     """Compress images into an archive.
 
-    Those that the codec has no network for are stored in it as they are.
+    Those that the codec has no network for are stored in it as they are. Above quality 70, images
+    that take no more bytes without loss are coded without loss, if the codec can.
     """
     from compressnet import api
     from compressnet.archive.embedding import chosen_quality
@@ -92,7 +93,16 @@ def compress(
     loaded = api.load(codec, backend.value, threads)
     if target is not None:
         sample = collection.sample_sets(sample_sizes(effort)[1])
-        quality = reach(target, loaded, sample, effort, block_images, quiet=quiet)
+        quality = reach(
+            target,
+            loaded,
+            sample,
+            effort,
+            block_images,
+            quiet=quiet,
+            embed_codec=embed_codec,
+            collection_images=collection.count,
+        )
     settings = Settings(
         quality=chosen_quality(loaded, quality, max_error),
         effort=effort,

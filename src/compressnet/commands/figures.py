@@ -69,7 +69,7 @@ def evaluate(
     images = open_input(source).load(limit)
     loaded = api.load(codec, backend.value, threads)
     if target is not None:
-        quality = reach(target, loaded, images, effort, BLOCK_IMAGES, quiet=quiet)
+        quality = reach(target, loaded, images, effort, BLOCK_IMAGES, quiet=quiet, embed_codec=False)
     with status_line(quiet=quiet) as tell:
         result = measure(images, loaded, quality=quality, effort=effort, backend=backend.value, report=tell)
         if report is not None:

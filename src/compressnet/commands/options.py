@@ -50,7 +50,7 @@ MaxErrorOption = Annotated[
         min=0,
         max=255,
         metavar="E",
-        help="Largest error of any value. 0: lossless, which is quality 100 where the codec has that.",
+        help="Largest error of any value. 0: lossless; quality 100, if no --quality is given and the codec has that.",
     ),
 ]
 MinPsnrOption = Annotated[
@@ -131,7 +131,17 @@ def parse_target(
     return None if max_mse is None else Target(measure="mse", value=max_mse)
 
 
-def reach(target: Target, codec: Codec, images: Any, effort: int, block_images: int, *, quiet: bool) -> int:
+def reach(
+    target: Target,
+    codec: Codec,
+    images: Any,
+    effort: int,
+    block_images: int,
+    *,
+    quiet: bool,
+    embed_codec: bool | None = None,
+    collection_images: int | None = None,
+) -> int:
     """The quality for a target.
 
     Says so on stderr where it is missed by more than the tolerance.
@@ -140,7 +150,15 @@ def reach(target: Target, codec: Codec, images: Any, effort: int, block_images: 
 
     with status_line(quiet=quiet) as report:
         report("look for the quality")
-        reached = find_quality(codec, images, target, effort=effort, block_images=block_images)
+        reached = find_quality(
+            codec,
+            images,
+            target,
+            effort=effort,
+            block_images=block_images,
+            embed_codec=embed_codec,
+            collection_images=collection_images,
+        )
     missed = reached.misses(target)
     if missed and not quiet:
         errors_console.print(f"compressnet: {missed}")

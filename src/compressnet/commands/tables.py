@@ -42,6 +42,9 @@ def print_evaluation(result: Evaluation) -> None:
     def number(value: float | None, digits: int, unit: str = "") -> str:
         return "-" if value is None else f"{value:.{digits}f}{unit}"
 
+    def decibels(value: float | None) -> str:
+        return "no error" if value is None else f"{value:.2f} dB"
+
     for row in result.rows:
         q = row.quality
         table.add_row(
@@ -71,8 +74,8 @@ def print_evaluation(result: Evaluation) -> None:
         spread = result.spread
         worst = ", ".join(f"{image} ({number(psnr, 2)})" for image, psnr in spread.worst)
         console.print(
-            f"image by image: at least {number(spread.minimum, 2)} dB, one in a hundred below "
-            f"{number(spread.percentile_1, 2)} dB, half below {number(spread.median, 2)} dB; the worst are {worst}"
+            f"image by image, in the archive: at least {decibels(spread.minimum)}, one in a hundred below "
+            f"{decibels(spread.percentile_1)}, half below {decibels(spread.median)}; the worst are {worst}"
         )
     amortised = (result.archive_bytes + result.codec_bytes) / result.images
     console.print(

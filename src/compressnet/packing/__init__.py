@@ -1,6 +1,7 @@
 """A collection comes in; an archive with a codec of its own, and advice on it, come out.
 
-`options` says how to pack and what comes of it; `pack` trains, and goes through the `steps`:
-`targets` finds the quality, `samples` are kept while the archive is written, `checking` compares
-it with the originals, and `advice` compares it with what other codecs take.
+To be read in this order: `options` says how to pack and what comes of it; `pack` trains, and
+goes through the `steps`: `targets` finds the quality, `samples` are kept while the archive is
+written, `checking` compares it with the originals, and `advice` compares it with what other
+codecs take.
 """

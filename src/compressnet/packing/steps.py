@@ -93,7 +93,14 @@ def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str 
     job.watcher.step("look for the quality")
     target = Target(measure="psnr", value=options.target_psnr)
     try:
-        reached = find_quality(codec, aimed, target, effort=options.search_effort, bisected=BISECTED_IMAGES)
+        reached = find_quality(
+            codec,
+            aimed,
+            target,
+            effort=options.search_effort,
+            bisected=BISECTED_IMAGES,
+            collection_images=job.collection.count,
+        )
     except OutOfReachError as error:
         return codec.qualities[error.highest], str(error)
     return reached.quality, reached.misses(target)

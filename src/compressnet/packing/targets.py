@@ -6,6 +6,7 @@ on all of them settle it.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.archive.writing.cheaper import PLACE_BYTES, alternative
+from compressnet.archive.embedding import CodecEntries
+from compressnet.archive.writing.cheaper import Choice, alternative, order_bytes
+from compressnet.archive.writing.placing import BlockPlacer
 from compressnet.bisection import first_that
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY, Coder
 from compressnet.coding.lockstep import values_of, write_values
 from compressnet.coding.stored import StoredCoder
+from compressnet.container.writer import ContainerWriter
 from compressnet.errors import InputError
 from compressnet.images import evenly_spread
 from compressnet.images.kinds import Images, kind_of
@@ -102,12 +106,16 @@ def find_quality(
     effort: int = 1,
     block_images: int = 256,
     bisected: int | None = None,
+    embed_codec: bool | None = None,
+    collection_images: int | None = None,
 ) -> Reached:
     """The quality at which images come nearest to a target, or with `mse` stay just below it.
 
     images: (N,H,W) or (N,H,W,C), or several such arrays; those that the codec has no network for
     count as stored.
     bisected: how many of them the bisection takes; by default what suits the effort.
+    embed_codec: as for `compress`; what has to be embedded decides on images without loss.
+    collection_images: of how many images these are a sample; by default they are all.
     Raises InputError where the codec's qualities do not reach the target.
     """
     if not (math.isfinite(target.value) and target.value > 0):
@@ -124,13 +132,19 @@ def find_quality(
     few = [each[evenly_spread(len(each), -(-min(count, total) * len(each) // total))] for each in sets]
     measure, aim = target.measure, _aim(target)
 
+    placer = BlockPlacer(ContainerWriter(io.BytesIO()), CodecEntries(codec, embed_codec))
+
     def measured(chosen: Sequence[Images]) -> Callable[[int], Reached]:
         known: dict[int, Reached] = {}
-        without_loss = [_BitsWithoutLoss(images_NHWC) for images_NHWC in chosen]
+        kinds = [_OneKind(images_NHWC) for images_NHWC in chosen]
+        share = min(1.0, sum(map(len, chosen)) / (collection_images or total))
+        # A mean squared error has to hold, whichever images the writer codes without loss.
+        fixed_bytes = None if measure == "mse" else lambda coder: math.ceil(placer.fixed_bytes(coder) * share)
 
         def at(quality: int) -> Reached:
             if quality not in known:
-                known[quality] = _measure(codec, without_loss, quality, effort, block_images)
+                choice = None if fixed_bytes is None else Choice(fixed_bytes)
+                known[quality] = _measure(codec, kinds, quality, effort, block_images, choice)
             return known[quality]
 
         return at
@@ -158,22 +172,32 @@ def _aim(target: Target) -> float:
     return psnr_of_mse(target.value) if target.measure == "mse" else target.value
 
 
-class _BitsWithoutLoss:
+class _OneKind:
     """Images (N,H,W,C) of one kind, and what they take without loss, which no quality changes."""
 
     def __init__(self, images_NHWC: Images) -> None:
         self.images_NHWC = images_NHWC
         self._bits_N: NDArray[np.float64] | None = None
 
-    def by(self, coder: Coder) -> NDArray[np.float64]:
+    def bits_without_loss(self, coder: Coder) -> NDArray[np.float64]:
         """The bits (N,) of the one coder without loss that is asked for."""
         if self._bits_N is None:
             self._bits_N = coder.bits(self.images_NHWC)
         return self._bits_N
 
 
-def _measure(codec: Codec, sets: Sequence[_BitsWithoutLoss], quality: int, effort: int, block_images: int) -> Reached:
-    """Bytes and error of arrays (N,H,W,C), one for each kind, all together."""
+def _measure(
+    codec: Codec,
+    sets: Sequence[_OneKind],
+    quality: int,
+    effort: int,
+    block_images: int,
+    choice: Choice | None,
+) -> Reached:
+    """Bytes and error of arrays (N,H,W,C), one for each kind, all together.
+
+    choice: which images the writer codes without loss; None to count on none.
+    """
     total_bytes, squares = float(ARCHIVE_OVERHEAD_BYTES), 0.0
     images = values = 0
     for one in sets:
@@ -187,11 +211,12 @@ def _measure(codec: Codec, sets: Sequence[_BitsWithoutLoss], quality: int, effor
             coder = codec.coder(kind, quality)
             kept = values_of(coder, images_NHWC, effort, codec.threads)
         mse_N = mse_per_image(images_NHWC, coder.images_of(kept))
-        lossless = alternative(codec, coder) if coder.has_symbols else None
-        if lossless is not None:
-            smaller_N = one.by(lossless) <= coder.bits(kept)
-            total_bytes += one.by(lossless)[smaller_N].sum() / 8 + PLACE_BYTES * int(smaller_N.sum())
-            kept, mse_N = kept[~smaller_N], np.where(smaller_N, 0, mse_N)
+        other = alternative(codec, coder) if coder.has_symbols else None
+        if other is not None and choice is not None:
+            other_N = one.bits_without_loss(other)
+            moved_N = choice.cheaper(coder.bits(kept), other, other_N)
+            total_bytes += other_N[moved_N].sum() / 8 + order_bytes(moved_N)
+            kept, mse_N = kept[~moved_N], np.where(moved_N, 0, mse_N)
         if len(kept):
             written = write_values(coder, kept, block_images, codec.threads)
             total_bytes += sum(len(payload) + BLOCK_OVERHEAD_BYTES for _, payload in written.blocks)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import compressnet
-from compressnet.archive.writing.cheaper import TRIED_ABOVE_QUALITY, alternative
+from compressnet.archive.writing.cheaper import TRIED_ABOVE_QUALITY, Choice, alternative
 from compressnet.archive.writing.outcome import Written
 from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
@@ -91,6 +91,26 @@ def test_an_embedded_part_counts(mnist: np.ndarray) -> None:
     assert told.lossless == 0
     assert methods_of(data) == [LOSSY]
     assert written(mnist[:60], own, 99, embed_codec=False)[1].lossless > 0
+
+
+def test_a_part_is_embedded_once_the_groups_together_save_more(shipped: Codec, mnist: np.ndarray) -> None:
+    """Costs of a part are not charged again for each group that went without it."""
+    coders = (shipped.coder((28, 28, 1), 99), shipped.coder((28, 28, 1), 100))
+    lossy_N, lossless_N = (coder.bits(coder.values_of(mnist[..., None])) for coder in coders)
+    saved_bytes = (lossy_N - lossless_N)[lossless_N <= lossy_N].sum() / 8
+    charged = Choice(lambda _: round(2.5 * saved_bytes))
+    taken = [charged.cheaper(lossy_N, coders[1], lossless_N).any() for _ in range(4)]
+    assert taken == [False, False, True, True]
+
+
+def test_what_misses_its_bounds_is_coded_without_loss_if_smaller(shipped: Codec, mnist: np.ndarray) -> None:
+    images = mnist[:100]
+    for bounds in ({"max_error": 0}, {"max_error": 1}, {"min_psnr": 50}):
+        data, told = written(images, shipped, 80, **bounds)
+        assert told.lossless > 90
+        assert len(data) < 1.1 * len(written(images, shipped, 100)[0])
+        with compressnet.open(data) as archive:
+            assert np.abs(archive[:].astype(int) - images).max() <= 1
 
 
 def test_bounds_take_it_too(shipped: Codec, mnist: np.ndarray) -> None:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import Coder, Values
-from compressnet.images.kinds import Images
+from compressnet.coding.stored import StoredCoder
+from compressnet.images.kinds import Images, kind_of
 
 QUALITY_STEPS = (12, 25, 50)
 """By how much the quality rises for an image that missed its bounds, before the highest one."""
@@ -38,3 +39,12 @@ def cost_less_than_stored(coder: Coder, values: Values, images_NHWC: Images, bou
     """
     levels = 255 / bounds.steps(images_NHWC) + 1
     return coder.bits(values) < np.log2(levels) * math.prod(coder.kind)
+
+
+def stored_bits(images_NHWC: Images, steps_N: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What each image takes where it is stored in its step, (N,)."""
+    bits_N = np.zeros(len(images_NHWC))
+    for step in np.unique(steps_N).tolist():
+        coder, chosen_N = StoredCoder(kind_of(images_NHWC), step), steps_N == step
+        bits_N[chosen_N] = coder.bits(coder.values_of(images_NHWC[chosen_N]))
+    return bits_N

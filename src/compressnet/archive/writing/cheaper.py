@@ -11,13 +11,13 @@ from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY, Coder
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.index import pack_positions
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Kind
 
 TRIED_ABOVE_QUALITY = 70
 """Up to here lossless coding is not tried beside lossy: writing would take six times as
 long, for hardly any image that gets smaller (docs/EXPERIMENTS.md, "The better coder")."""
-PLACE_BYTES = 5
-"""About what the index takes for an image that stands apart from its neighbours, where many do."""
+BLOCK_BYTES = 40
+"""About what one more block takes: its chunk, its record, its line in the index."""
 
 
 def alternative(codec: Codec | None, coder: Coder) -> Coder | None:
@@ -27,29 +27,47 @@ def alternative(codec: Codec | None, coder: Coder) -> Coder | None:
     """
     if coder.exact:
         return StoredCoder(coder.kind)
-    if codec is None or coder.quality <= TRIED_ABOVE_QUALITY or codec.why_not(coder.kind, LOSSLESS_QUALITY) is not None:
+    if codec is None or coder.quality <= TRIED_ABOVE_QUALITY:
         return None
-    return codec.coder(coder.kind, LOSSLESS_QUALITY)
+    return without_loss(codec, coder.kind)
 
 
-def cheaper(
-    bits_N: NDArray[np.float64], other: Coder, images_NHWC: Images, fixed_bytes: Callable[[Coder], int]
-) -> NDArray[np.bool_]:
-    """Which images the other coder takes into no more bits than they have now, (N,).
+def without_loss(codec: Codec, kind: Kind) -> Coder | None:
+    """The codec's coder without loss for images of a kind; None where it has none."""
+    if codec.why_not(kind, LOSSLESS_QUALITY) is not None:
+        return None
+    return codec.coder(kind, LOSSLESS_QUALITY)
 
-    fixed_bytes: gives what the archive takes for a coder besides its images; 0 where it takes
-    nothing. No image goes to the other coder where that, and what the index takes for their order,
-    is more than they save.
+
+class Choice:
+    """Chooses, group by group, which images go to another coder.
+
+    A codec's part that an archive has to embed is paid for once, by all groups. It is taken as
+    soon as the groups so far, with those that went without it, would save more than it takes.
     """
-    other_N = other.bits(images_NHWC)
-    cheaper_N = other_N <= bits_N
-    if not cheaper_N.any() or not (fixed := fixed_bytes(other)):
-        return cheaper_N
-    saved_bytes = (bits_N - other_N)[cheaper_N].sum() / 8
-    return cheaper_N if saved_bytes > fixed + _order_bytes(cheaper_N) else np.zeros_like(cheaper_N)
+
+    def __init__(self, fixed_bytes: Callable[[Coder], int]) -> None:
+        """fixed_bytes: gives what the archive still takes for a coder besides its images."""
+        self._fixed_bytes = fixed_bytes
+        self._forgone_bytes = 0.0
+
+    def cheaper(self, bits_N: NDArray[np.float64], other: Coder, other_N: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which images another coder takes into no more bits, other_N, than they have now, (N,).
+
+        None, where that saves less than what comes with it: the order in the index, a block, and a
+        codec's part.
+        """
+        cheaper_N = other_N <= bits_N
+        if not cheaper_N.any() or not (fixed := self._fixed_bytes(other)):
+            return cheaper_N
+        saved_bytes = (bits_N - other_N)[cheaper_N].sum() / 8 - order_bytes(cheaper_N)
+        if saved_bytes > BLOCK_BYTES and saved_bytes + self._forgone_bytes > fixed:
+            return cheaper_N
+        self._forgone_bytes += max(0.0, saved_bytes - BLOCK_BYTES)
+        return np.zeros_like(cheaper_N)
 
 
-def _order_bytes(moved_N: NDArray[np.bool_]) -> int:
+def order_bytes(moved_N: NDArray[np.bool_]) -> int:
     """What the index takes for the order of images if some are moved to the end."""
     places_N = np.empty(len(moved_N), np.uint32)
     places_N[np.argsort(moved_N, kind="stable")] = np.arange(len(moved_N), dtype=np.uint32)

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 from compressnet.archive.writing.distinct import DistinctImages
 from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
 
+NO_NETWORK = "no network for "
+"""What the reason begins with where the codec codes no images of a size; the size follows."""
+SIZES_NAMED = 3
+"""Sizes without a network that a line each is spent on; more of them share one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorstImage:
@@ -43,8 +48,7 @@ class Written:
     raised: int = 0
     """Images at a higher quality than was asked for, to meet the bounds."""
     lossless: int = 0
-    """Images that take no more bytes without loss than at the quality asked for, and so have
-    none."""
+    """Images that take no more bytes without loss than otherwise, and so are coded that way."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Why images were stored, and how many for each reason."""
     worst: list[WorstImage] = field(default_factory=list)
@@ -66,14 +70,24 @@ class Written:
         if self.raised:
             lines.append(f"{self.raised} images at a higher quality, to meet the bounds")
         if self.lossless:
-            lines.append(f"{self.lossless} images without loss, which takes no more bytes than this quality")
-        lines += [f"{count} images stored: {reason}" for reason, count in self.reasons.items()]
+            lines.append(f"{self.lossless} images without loss, as that takes no more bytes for them")
+        lines += _stored_remarks(self.reasons)
         for worst in self.worst:
             name = str(worst.image) if names is None else names[worst.image]
             lines.append(f"  {worst.psnr:.2f} dB  {name} ({worst.way})")
         if self.worst:
             lines.insert(-len(self.worst), "the worst images:")
         return lines
+
+
+def _stored_remarks(reasons: dict[str, int]) -> list[str]:
+    """A line for each reason; many sizes without a network share one."""
+    unfit = {reason: count for reason, count in reasons.items() if reason.startswith(NO_NETWORK)}
+    lines = [f"{count} images stored: {reason}" for reason, count in reasons.items() if reason not in unfit]
+    if len(unfit) <= SIZES_NAMED:
+        return lines + [f"{count} images stored: {reason}" for reason, count in unfit.items()]
+    named = ", ".join(reason.removeprefix(NO_NETWORK) for reason in list(unfit)[:SIZES_NAMED])
+    return [*lines, f"{sum(unfit.values())} images of {len(unfit)} sizes stored: {NO_NETWORK}{named} and others"]
 
 
 class Outcome:

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from compressnet.archive.embedding import CodecEntries
 from compressnet.archive.writing.bins import Way
+from compressnet.archive.writing.cheaper import BLOCK_BYTES
 from compressnet.coding.coder import WITHOUT_CODEC, Coder
 from compressnet.coding.lockstep import Payloads
 from compressnet.container.block import Block
 from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
 from compressnet.container.entries import KindEntry, pack_codec
 from compressnet.container.writer import ContainerWriter
-
-BLOCK_BYTES = 40
-"""About what one more block takes: its chunk, its record, its line in the index."""
 
 
 class BlockPlacer:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from compressnet.archive.embedding import CodecEntries
 from compressnet.archive.writing.bins import Bins, Way
-from compressnet.archive.writing.bounded import cost_less_than_stored, next_coder
-from compressnet.archive.writing.cheaper import alternative, cheaper
+from compressnet.archive.writing.bounded import cost_less_than_stored, next_coder, stored_bits
+from compressnet.archive.writing.cheaper import Choice, alternative, without_loss
 from compressnet.archive.writing.distinct import DistinctImages
-from compressnet.archive.writing.outcome import Outcome, Written
+from compressnet.archive.writing.outcome import NO_NETWORK, Outcome, Written
 from compressnet.archive.writing.placing import BlockPlacer
 from compressnet.archive.writing.settings import Settings
 from compressnet.codec.codec import Codec
@@ -74,6 +74,7 @@ class Router:
         else:
             self._threads = default_threads() if settings.threads is None else settings.threads
         self._placer = BlockPlacer(writer, entries)
+        self._choice = Choice(self._placer.fixed_bytes)
         self._keeps_hidden = self._bounds.keep_hidden_colour or settings.quality == LOSSLESS_QUALITY
         self._distinct = DistinctImages()
         self._images, self._values = Bins(), Bins()
@@ -123,10 +124,7 @@ class Router:
         self._write_full_groups()
 
     def _coder_for(self, kind: Kind) -> tuple[Coder | None, str]:
-        """The coder of the quality asked for; or none, and why the images are stored.
-
-        Raises InputError.
-        """
+        """The coder of the quality asked for, or none and why. Raises InputError."""
         if self._codec is None:
             return None, "no codec"
         assert self._settings.quality is not None
@@ -136,7 +134,7 @@ class Router:
         if kind in self._codec.kinds and self._settings.quality != LOSSLESS_QUALITY:
             raise InputError(reason)
         self._unfit = self._unfit or reason
-        return None, f"no network for {size_text(kind)}"
+        return None, f"{NO_NETWORK}{size_text(kind)}"
 
     def finish(self) -> NDArray[np.uint32]:
         """Write what waits; the place in the archive's blocks of each image. Raises InputError."""
@@ -186,15 +184,14 @@ class Router:
                     self._write_group(way, self._group_images(way))
             if not images and not values:
                 break
-        if self._waiting_bytes > WAITING_BYTES:
+        if self._waiting_bytes() > WAITING_BYTES:
             for way in sorted(self._images.ways(), key=self._images.bytes_of, reverse=True):
-                if self._waiting_bytes > WAITING_BYTES // 2:
+                if self._waiting_bytes() > WAITING_BYTES // 2:
                     self._code_group(way, self._images.images_of(way))
             for way in sorted(self._values.ways(), key=self._values.bytes_of, reverse=True):
-                if self._waiting_bytes > WAITING_BYTES // 2:
+                if self._waiting_bytes() > WAITING_BYTES // 2:
                     self._write_group(way, self._values.images_of(way))
 
-    @property
     def _waiting_bytes(self) -> int:
         return self._images.array_bytes + self._values.array_bytes
 
@@ -244,7 +241,7 @@ class Router:
         numbers: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
         """Which images another coder takes into no more bytes, (N,); they then wait for it."""
-        moved_N = cheaper(bits_N, other, images_NHWC, self._placer.fixed_bytes)
+        moved_N = self._choice.cheaper(bits_N, other, other.bits(images_NHWC))
         if other.method == STORED:
             steps_N = np.ones(int(moved_N.sum()), np.int64)
             reason = "smaller without the codec"
@@ -292,8 +289,12 @@ class Router:
         assert self._codec is not None
         assert self._settings.quality is not None
         coder = next_coder(self._codec, way.coder, self._settings.quality)
-        if coder is None:
-            reason = "bounds missed at any quality"
-            self._store(way.shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
-        else:
+        if coder is not None:
             self._images.put(Way(way.shape, coder), images_NHWC, numbers)
+            return
+        steps_N, other = self._bounds.steps(images_NHWC), without_loss(self._codec, way.coder.kind)
+        if other is not None and len(numbers):
+            bits_N = stored_bits(images_NHWC, steps_N)
+            kept_N = ~self._move_cheaper(way, other, bits_N, images_NHWC, numbers)
+            images_NHWC, numbers, steps_N = images_NHWC[kept_N], numbers[kept_N], steps_N[kept_N]
+        self._store(way.shape, images_NHWC, numbers, steps_N, "bounds missed at any quality")
