@@ -15,7 +15,7 @@ from compressnet.errors import CorruptError
 
 SLACK_BITS = 8 * 16
 """By how much a block's payload may exceed the ideal code length of its images."""
-EXAMPLES = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class CoderTests:
@@ -74,7 +74,7 @@ class CoderTests:
         assert coder.images_of(values).shape == (0, *coder.kind)
         assert coder.bits(values).shape == (0,)
 
-    @EXAMPLES
+    @settings(EXAMPLES, max_examples=20)
     @given(data=st.data())
     def test_damaged_payloads_are_refused_or_read_as_other_images(
         self, coder: Coder, images_NHWC: np.ndarray, data: st.DataObject

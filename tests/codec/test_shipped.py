@@ -18,6 +18,7 @@ from compressnet.container.sources import FileSource
 from compressnet.images import open_collection
 
 
+@pytest.mark.slow
 def test_default_settings_keep_the_promised_figures(shipped: Codec) -> None:
     images = open_collection("mnist").load()
     result = evaluate(images, shipped)
@@ -49,6 +50,7 @@ def test_bytes_and_fidelity_rise_with_quality(shipped: Codec, mnist: np.ndarray)
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.slow
 def test_a_lone_image_costs_little_over_its_ideal_length(shipped: Codec, mnist: np.ndarray) -> None:
     for quality in (0, shipped.default_quality, 99):
         network = shipped.coder((28, 28, 1), quality).runner

@@ -192,6 +192,7 @@ def test_evaluate_writes_a_page(images: Path, tmp_path: Path) -> None:
     assert "http" not in page
 
 
+@pytest.mark.slow
 def test_bench(tmp_path: Path) -> None:
     told = run("bench", "mnist", "--limit", 40, "--rivals", "webp", "--efforts", 1, "-o", tmp_path / "b", "--json")
     document = json.loads(told.stdout)

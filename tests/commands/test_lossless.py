@@ -353,6 +353,7 @@ def art(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_train_and_use_a_codec(art: Path, tmp_path: Path) -> None:
     codec = tmp_path / "art.codec"
     result = run("train", art, "-o", codec, "--lossless", "--epochs", 0.3, *QUICKLY, "--no-advise")

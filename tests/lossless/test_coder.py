@@ -87,6 +87,7 @@ def mixed() -> list[np.ndarray]:
     ]
 
 
+@pytest.mark.slow
 def test_archives_of_all_sizes_and_modes(tmp_path: Path) -> None:
     images = mixed()
     expected = [image for array in images for image in array]

@@ -69,6 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
     output = tmp_path / "a.cnet"
     packed = pack(COLLECTION, output, QUICK, Silent(), labels=list(range(483)))
@@ -90,6 +91,7 @@ def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
         assert psnr > 20
 
 
+@pytest.mark.slow
 def test_a_collection_is_read_twice(tmp_path: Path) -> None:
     """Once to gather what is trained on, once to write it.
 
@@ -152,6 +154,7 @@ def test_a_target_is_reached_or_its_miss_is_told(tmp_path: Path) -> None:
     assert abs(packed.psnr - 26) < 0.25 or packed.missed is not None
 
 
+@pytest.mark.slow
 def test_bounds_hold_for_every_value(tmp_path: Path) -> None:
     options = PackOptions(preset="fast", minutes=0.04, quality=50, max_error=6, effort=1, threads=1, advise=False)
     packed = pack(COLLECTION, tmp_path / "a.cnet", options, Silent())
@@ -216,6 +219,7 @@ def test_a_shipped_codec_costs_nothing(tmp_path: Path, mnist: np.ndarray) -> Non
     assert packed.advice.sentence.startswith("Use compressnet: ")
 
 
+@pytest.mark.slow
 def test_pack_and_what_it_says(tmp_path: Path, folder: Path) -> None:
     common = ["--preset", "fast", "--minutes", "0.04", "--effort", "1", "--threads", "1", "--quality", "40"]
     document = json.loads(run("pack", folder, "-o", tmp_path / "a.cnet", *common, "--json").stdout)

@@ -80,6 +80,7 @@ def test_effort_takes_less_for_the_same_psnr(shipped: Codec, mnist: np.ndarray) 
     assert searched.bytes_per_image < plain.bytes_per_image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("embed_codec", [True, False])
 def test_targets_hold_in_the_archive_that_is_written(
     shipped: Codec, mnist: np.ndarray, tmp_path: Path, embed_codec: bool

@@ -116,6 +116,7 @@ def test_kinds_share_weights(trained: Bundle) -> None:
     assert np.array_equal(first.prior.bound[:, :4], second.prior.bound[:, :4])
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_resumes_where_it_was(trained: Bundle, tmp_path: Path) -> None:
     output = tmp_path / "both.codec"
 

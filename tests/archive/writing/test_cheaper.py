@@ -73,6 +73,7 @@ def test_images_that_all_cost_less_without_loss_leave_no_lossy_block(shipped: Co
         assert np.array_equal(archive[:], blank)
 
 
+@pytest.mark.slow
 def test_a_gain_smaller_than_what_comes_with_it_is_left(shipped: Codec, lossy_alone: Codec, mnist: np.ndarray) -> None:
     lossy, lossless = (shipped.coder((28, 28, 1), quality) for quality in (80, 100))
     saved = lossy.bits(lossy.values_of(mnist[..., None])) - lossless.bits(mnist[..., None])
@@ -103,6 +104,7 @@ def test_a_part_is_embedded_once_the_groups_together_save_more(shipped: Codec, m
     assert taken == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_what_misses_its_bounds_is_coded_without_loss_if_smaller(shipped: Codec, mnist: np.ndarray) -> None:
     images = mnist[:100]
     for bounds in ({"max_error": 0}, {"max_error": 1}, {"min_psnr": 50}):
