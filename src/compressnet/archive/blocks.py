@@ -107,6 +107,10 @@ class BlockReader:
             values = [read[numbers[i]][1][places[rows_of_block[i]] - firsts[numbers[i]]] for i in chosen]
             yield Piece(coding=coding, rows=np.concatenate(rows), values=np.concatenate(values))
 
+    def coding(self, number: int) -> Coding:
+        """How a block was coded. Raises CorruptError."""
+        return self._coding(number, self._container.read_block(number))
+
     def ideal_bits(self, number: int) -> float:
         """The ideal code length of a block's values; 0 where no codec coded them."""
         coding, values = self._values([number])[number]
@@ -172,7 +176,7 @@ class BlockReader:
         reason = coders.why_not(kind, block.quality)
         if reason is not None:
             raise CorruptError(f"{what}: {reason}")
-        return coders.find(kind, block.quality)
+        return codec.coder(kind, block.quality)
 
     def _read(self, coder: Coder, blocks: dict[int, Block]) -> dict[int, Values]:
         """The values of blocks that were coded alike.

@@ -41,7 +41,8 @@ class CodecEntries:
         Raises CodecRefusedError, InputError.
         """
         bundle = self._codec.bundle
-        identity = next(part.identity for part in bundle.parts if part.method == method)
+        identity = bundle.identity_of(method)
+        assert identity is not None
         if identity not in self._of_identity:
             part = bundle.only(identity)
             assert part is not None

@@ -151,6 +151,8 @@ def _require_same_codec(parts: Sequence[Container]) -> None:
 
     Archives of one codec may use different parts of it, but no two of one method.
     """
+    if len({frozenset(entry.identity for entry in part.codecs) for part in parts if part.codecs}) <= 1:
+        return
     known: dict[int, tuple[CodecEntry, str]] = {}
     for part in parts:
         blocks = (part.read_block(number) for number in range(len(part.blocks)))
@@ -201,10 +203,14 @@ def _last_quality(container: Container, codec: Codec) -> int:
 
     An image coded without loss in an archive of another quality was smaller that way.
     """
-    blocks = [container.read_block(number) for number in range(len(container.blocks))]
-    coded = [block.quality for block in blocks if block.method not in WITHOUT_CODEC]
-    lossy = [quality for quality in coded if quality != LOSSLESS_QUALITY]
-    return (lossy or coded or [codec.default_quality])[-1]
+    coded: int | None = None
+    for number in reversed(range(len(container.blocks))):
+        block = container.read_block(number)
+        if block.method not in WITHOUT_CODEC:
+            if block.quality != LOSSLESS_QUALITY:
+                return block.quality
+            coded = coded or block.quality
+    return coded or codec.default_quality
 
 
 def _encoding_codec(codec: PathLike | Codec | None, container: Container, threads: int | None) -> Codec:

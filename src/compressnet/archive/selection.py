@@ -5,7 +5,6 @@ Blocks are copied whole, or made anew from the same symbols or pixels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -90,7 +89,7 @@ class _Parts:
     def add(self, coding: Coding, values: Values, rows: NDArray[np.int64]) -> None:
         """Let images wait, and write what fills a block."""
         self._waiting.setdefault(coding, []).append((values, rows))
-        block_images = self._block_images(coding)
+        block_images = coding.coder.block_images(NEW_BLOCK_IMAGES)
         while sum(len(part) for _, part in self._waiting.get(coding, [])) >= block_images:
             self._write(coding, block_images)
 
@@ -99,16 +98,12 @@ class _Parts:
         for coding in list(self._waiting):
             like = (coding.coder.method, coding.coder.quality, coding.kind, coding.codec)
             if like == (block.method, block.quality, block.kind, block.codec):
-                self._write(coding, self._block_images(coding))
+                self._write(coding, coding.coder.block_images(NEW_BLOCK_IMAGES))
 
     def flush(self) -> None:
         """Write all that waits."""
         for coding in list(self._waiting):
-            self._write(coding, self._block_images(coding))
-
-    def _block_images(self, coding: Coding) -> int:
-        largest = coding.coder.written_values // math.prod(coding.coder.kind)
-        return max(1, min(NEW_BLOCK_IMAGES, largest))
+            self._write(coding, coding.coder.block_images(NEW_BLOCK_IMAGES))
 
     def _write(self, coding: Coding, images: int) -> None:
         """Write the first images that wait as a block; what is left goes on waiting."""

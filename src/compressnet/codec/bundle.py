@@ -49,14 +49,15 @@ class Bundle:
     @property
     def lossy_identity(self) -> bytes | None:
         """The lossy part's identity."""
-        return self._identity_of(LOSSY)
+        return self.identity_of(LOSSY)
 
     @property
     def lossless_identity(self) -> bytes | None:
         """The lossless part's identity."""
-        return self._identity_of(LOSSLESS)
+        return self.identity_of(LOSSLESS)
 
-    def _identity_of(self, method: int) -> bytes | None:
+    def identity_of(self, method: int) -> bytes | None:
+        """The identity of the part of a method; None where there is no such part."""
         return next((part.identity for part in self.parts if part.method == method), None)
 
     def part_at(self, quality: int) -> Part | None:

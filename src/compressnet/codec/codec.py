@@ -109,7 +109,7 @@ class Codec:
         try:
             return self._coders[_method_at(quality)].find(kind, quality)
         except CodecRefusedError as error:
-            raise CodecRefusedError(f"{self.source}: this machine does not reproduce it ({error})") from error
+            raise self._refused(error) from error
 
     def encoder(self, images: Images, quality: int | None = None) -> Symbols:
         """Images uint8 (N,H,W) or (N,H,W,C) to symbols int32 (N,D). Raises InputError."""
@@ -177,10 +177,20 @@ class Codec:
         if method not in self._coders:
             has = "has no lossless part" if method == LOSSLESS else "is lossless"
             raise CorruptError(f"the block was not made by the codec {self.name}, which {has}")
-        return read_single(self._coders[method], self._identity(method), data)
+        try:
+            return read_single(self._coders[method], self._identity(method), data)
+        except CodecRefusedError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: CodecRefusedError) -> CodecRefusedError:
+        """The refusal of a coder, with where the codec came from."""
+        return CodecRefusedError(f"{self.source}: this machine does not reproduce it ({error})")
 
     def _identity(self, method: int) -> bytes:
-        return next(part.identity for part in self.bundle.parts if part.method == method)
+        """Of a part that it has."""
+        identity = self.bundle.identity_of(method)
+        assert identity is not None
+        return identity
 
 
 def _method_at(quality: int) -> int:

@@ -9,6 +9,7 @@ measures or searches talks to coders alone; which method is behind them it need 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -48,6 +49,10 @@ class Coder(ABC):
     @abstractmethod
     def exact(self) -> bool:
         """Whether every image comes back as it was."""
+
+    def block_images(self, at_most: int) -> int:
+        """How many images a block that is written holds, at most so many and at least one."""
+        return max(1, min(at_most, self.written_values // math.prod(self.kind)))
 
     @abstractmethod
     def values_of(self, images_NHWC: Images, effort: int = 1) -> Values:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import Coder, Values
+from compressnet.coding.coder import Coder
 from compressnet.coding.stored import StoredCoder
 from compressnet.images.kinds import Images, kind_of
 
@@ -32,13 +32,10 @@ def next_coder(codec: Codec, coder: Coder, first_quality: int) -> Coder | None:
     return codec.coder(coder.kind, higher[0]) if higher else None
 
 
-def cost_less_than_stored(coder: Coder, values: Values, images_NHWC: Images, bounds: Bounds) -> NDArray[np.bool_]:
-    """Which images take less than their pixels would if stored.
-
-    The pixels are counted unpacked, in the coarsest step that is allowed.
-    """
+def unpacked_bits(images_NHWC: Images, bounds: Bounds) -> NDArray[np.float64]:
+    """What each image's pixels take unpacked, in the coarsest step that is allowed, (N,)."""
     levels = 255 / bounds.steps(images_NHWC) + 1
-    return coder.bits(values) < np.log2(levels) * math.prod(coder.kind)
+    return np.log2(levels) * math.prod(images_NHWC.shape[1:])
 
 
 def stored_bits(images_NHWC: Images, steps_N: NDArray[np.int64]) -> NDArray[np.float64]:

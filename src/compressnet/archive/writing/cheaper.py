@@ -68,7 +68,9 @@ class Choice:
 
 
 def order_bytes(moved_N: NDArray[np.bool_]) -> int:
-    """What the index takes for the order of images if some are moved to the end."""
+    """What the index takes for the order of images if some are moved to the end; 0 if none are."""
+    if not moved_N.any():
+        return 0
     places_N = np.empty(len(moved_N), np.uint32)
     places_N[np.argsort(moved_N, kind="stable")] = np.arange(len(moved_N), dtype=np.uint32)
     return len(pack_positions(places_N))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from compressnet.archive.embedding import CodecEntries
 from compressnet.archive.writing.bins import Bins, Way
-from compressnet.archive.writing.bounded import cost_less_than_stored, next_coder, stored_bits
+from compressnet.archive.writing.bounded import next_coder, stored_bits, unpacked_bits
 from compressnet.archive.writing.cheaper import Choice, alternative, without_loss
 from compressnet.archive.writing.distinct import DistinctImages
 from compressnet.archive.writing.outcome import NO_NETWORK, Outcome, Written
@@ -205,14 +205,10 @@ class Router:
 
     def _group_images(self, way: Way) -> int:
         """How many images are coded, or written, together."""
-        block_images = self._block_images(way.coder)
+        block_images = way.coder.block_images(self._settings.block_images)
         together = WRITE_IMAGES if self._settings.effort == 1 else SEARCH_IMAGES * self._threads
         together = min(together, max(1, GROUP_BYTES // math.prod(way.shape)))
         return max(block_images, together // block_images * block_images)
-
-    def _block_images(self, coder: Coder) -> int:
-        largest = coder.written_values // math.prod(coder.kind)
-        return max(1, min(self._settings.block_images, largest))
 
     def _code_group(self, way: Way, images: int) -> None:
         """Code images that wait; they become blocks, or wait as values or for another coder."""
@@ -222,7 +218,7 @@ class Router:
             self._try(way, images_NHWC, numbers)
             return
         other = alternative(self._codec, coder)
-        block_images, effort = self._block_images(coder), self._settings.effort
+        block_images, effort = coder.block_images(self._settings.block_images), self._settings.effort
         written, values = write_images(coder, images_NHWC, block_images, effort, self._threads, bits=other is not None)
         if other is not None:
             assert written.bits_N is not None
@@ -254,7 +250,8 @@ class Router:
     def _write_group(self, way: Way, images: int) -> None:
         """Write values that wait."""
         values, numbers = self._values.take(way, images)
-        self._add_blocks(way, write_values(way.coder, values, self._block_images(way.coder), self._threads), numbers)
+        block_images = way.coder.block_images(self._settings.block_images)
+        self._add_blocks(way, write_values(way.coder, values, block_images, self._threads), numbers)
 
     def _add_blocks(self, way: Way, written: Payloads, numbers: NDArray[np.int64]) -> None:
         """Append blocks to the archive."""
@@ -270,14 +267,14 @@ class Router:
         values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
         errors = self._bounds.errors(images_NHWC, coder.images_of(values))
         met_N = self._bounds.met(errors)
-        is_raised = coder.quality != self._settings.quality
-        if is_raised:
-            met_N &= cost_less_than_stored(coder, values, images_NHWC, self._bounds)
+        is_raised, other = coder.quality != self._settings.quality, alternative(self._codec, coder)
         moved_N = np.zeros(len(met_N), np.bool_)
-        other = alternative(self._codec, coder)
-        if other is not None and met_N.any():
-            bits_n = coder.bits(values[met_N])
-            moved_N[met_N] = self._move_cheaper(way, other, bits_n, images_NHWC[met_N], numbers[met_N])
+        if met_N.any() and (is_raised or other is not None):
+            bits_N = coder.bits(values)
+            if is_raised:
+                met_N &= bits_N < unpacked_bits(images_NHWC, self._bounds)
+            if other is not None and met_N.any():
+                moved_N[met_N] = self._move_cheaper(way, other, bits_N[met_N], images_NHWC[met_N], numbers[met_N])
         kept_N = met_N & ~moved_N
         self._outcome.raised += int(kept_N.sum()) if is_raised else 0
         self._outcome.remember(errors.mse_N[kept_N], numbers[kept_N], quality=coder.quality)
