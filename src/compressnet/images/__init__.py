@@ -7,8 +7,10 @@
 
 Reading and writing are streamed; no step holds all images. Output goes to a temporary file or
 folder beside its target and takes its place at the end. To be read in this order: `kinds` (what an
-array of images is), `alpha`, `names`, `untrusted` (bytes that nobody vouches for), `labels`,
-`collection`, `metrics`, `formats` (a module for each), `label_files`, `opening`, and `writing`.
+array of images is), `alpha`, `modes` (channels that an image can do without), `names`, `untrusted`
+(bytes that nobody vouches for), `reading` (what to do with odd pictures), `account` (what was done
+with them), `labels`, `collection`, `metrics`, `formats` (a module for each), `label_files`, `opening`,
+and `writing`.
 The names below load on first use.
 """
 
@@ -18,14 +20,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from compressnet.images.account import Account
     from compressnet.images.collection import Collection, evenly_spread, survey
     from compressnet.images.formats.npy import write_npy
     from compressnet.images.label_files import read_labels
     from compressnet.images.opening import collection_from_bytes, open_collection, sample
+    from compressnet.images.reading import Reading
     from compressnet.images.writing import require_free, write_collection
 
 __all__ = [
+    "Account",
     "Collection",
+    "Reading",
     "collection_from_bytes",
     "evenly_spread",
     "open_collection",
@@ -38,10 +44,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Account": "account",
     "Collection": "collection",
     "collection_from_bytes": "opening",
     "evenly_spread": "collection",
     "open_collection": "opening",
+    "Reading": "reading",
     "read_labels": "label_files",
     "require_free": "writing",
     "sample": "opening",

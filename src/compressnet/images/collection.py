@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.kinds import Images
+from compressnet.images.account import Account
+from compressnet.images.kinds import Pictures, size_text
 
 BATCH_IMAGES = 2048
 BATCH_BYTES = 1 << 26
@@ -20,27 +21,31 @@ BATCH_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """Images in order, with names and labels where the source has them."""
+    """Pictures in order, with names and labels where the source has them."""
 
     name: str
     count: int
-    batches: Callable[[], Iterator[Images]]
-    """Arrays uint8 (n,H,W) or (n,H,W,C), in order.
+    batches: Callable[[], Iterator[Pictures]]
+    """Arrays (n,H,W) or (n,H,W,C), in order; uint8, or uint16 where the source has 16 bits.
 
-    The shape of the images may change from array to array.
+    The shape of the images, and their type, may change from array to array.
     """
     names: Sequence[str] | None = None
     """A relative path with `/` for each image."""
     labels: NDArray[Any] | None = None
     """int64 or texts, one for each image."""
+    class_names: Sequence[str] | None = None
+    """What integer labels 0, 1, 2 and so on stand for, where the source says so."""
+    account: Account = field(default_factory=Account)
+    """What was left out of it, dropped or changed, and where labels and names come from."""
 
-    def load(self, limit: int | None = None) -> Images:
+    def load(self, limit: int | None = None) -> NDArray[Any]:
         """All images, or the first `limit`, as one array (N,H,W[,C]).
 
         Raises InputError where sizes differ.
         """
         wanted = self.count if limit is None else min(limit, self.count)
-        parts: list[Images] = []
+        parts: list[Pictures] = []
         taken = 0
         for batch in self._same_shape():
             parts.append(batch[: wanted - taken])
@@ -50,13 +55,13 @@ class Collection:
                 break
         return np.concatenate(parts)
 
-    def sample(self, count: int) -> Images:
+    def sample(self, count: int) -> NDArray[Any]:
         """Up to `count` images, evenly spread over the collection, as one array.
 
         Raises InputError as `load` does.
         """
         positions = evenly_spread(self.count, count)
-        parts: list[Images] = []
+        parts: list[Pictures] = []
         start = 0
         for batch in self._same_shape():
             chosen = positions[(positions >= start) & (positions < start + len(batch))]
@@ -64,13 +69,13 @@ class Collection:
             start += len(batch)
         return np.concatenate(parts)
 
-    def sample_sets(self, count: int, run: int = 1) -> list[Images]:
+    def sample_sets(self, count: int, run: int = 1) -> list[NDArray[Any]]:
         """Up to about `count` images, evenly spread: an array (N,H,W[,C]) for each shape.
 
         run: how many neighbours are taken together. Raises InputError.
         """
         runs = evenly_spread(-(-self.count // run), max(1, count // run))
-        parts: dict[tuple[int, ...], list[Images]] = {}
+        parts: dict[tuple[int, ...], list[Pictures]] = {}
         start = 0
         for batch in self.batches():
             chosen = np.isin(np.arange(start, start + len(batch)) // run, runs)
@@ -79,28 +84,26 @@ class Collection:
         sets = [np.concatenate(arrays) for arrays in parts.values()]
         return [images for images in sets if len(images)]
 
-    def _same_shape(self) -> Iterator[Images]:
+    def _same_shape(self) -> Iterator[Pictures]:
         return one_shape(self.batches(), self.name, "one size and mode is needed here; crop or scale them first")
 
 
-def one_shape(batches: Iterable[Images], what: str, way_out: str) -> Iterator[Images]:
+def one_shape(batches: Iterable[Pictures], what: str, way_out: str) -> Iterator[Pictures]:
     """The same arrays.
 
-    Raises InputError at the first one whose images have another shape than those before.
+    Raises InputError at the first one whose images have another shape or type than those before.
     """
-    first: tuple[int, ...] | None = None
+    first: Pictures | None = None
     for batch in batches:
-        shape = batch.shape[1:]
-        first = first or shape
-        if shape != first:
-            raise InputError(f"{what}: images of {shape_text(first)} and of {shape_text(shape)}; {way_out}")
+        first = batch[:1] if first is None else first
+        if (batch.shape[1:], batch.dtype) != (first.shape[1:], first.dtype):
+            raise InputError(f"{what}: images of {_shape_text(first)} and of {_shape_text(batch)}; {way_out}")
         yield batch
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """(H,W) or (H,W,C) in words, the width first as people write it."""
-    channels = shape[2] if len(shape) == 3 else 1
-    return f"{shape[1]}x{shape[0]} pixels with {channels} channel{'s' * (channels > 1)}"
+def _shape_text(batch: Pictures) -> str:
+    """The kind of a batch's images in words, height first."""
+    return f"{size_text((*batch.shape[1:], 1)[:3])}{' of 16 bits' if batch.dtype == np.uint16 else ''}"
 
 
 def evenly_spread(total: int, count: int) -> NDArray[np.int64]:
@@ -127,14 +130,15 @@ def batch_images(image_bytes: int) -> int:
     return max(1, min(BATCH_IMAGES, BATCH_BYTES // max(1, image_bytes)))
 
 
-def in_batches(images: Iterable[Images]) -> Iterator[Images]:
+def in_batches(images: Iterable[Pictures]) -> Iterator[Pictures]:
     """Single images (H,W) or (H,W,C) as arrays (n,H,W[,C]).
 
-    Neighbours of one shape go together.
+    Neighbours of one shape and type go together.
     """
-    group: list[Images] = []
+    group: list[Pictures] = []
     for image in images:
-        if group and (image.shape != group[0].shape or len(group) >= batch_images(image.nbytes)):
+        alike = not group or (image.shape, image.dtype) == (group[0].shape, group[0].dtype)
+        if group and (not alike or len(group) >= batch_images(image.nbytes)):
             yield np.stack(group)
             group = []
         group.append(image)

@@ -12,6 +12,9 @@ from compressnet.errors import InputError
 
 Images = NDArray[np.uint8]
 """(N,H,W) or (N,H,W,C); what codes images wants (N,H,W,C)."""
+Pictures = NDArray[np.uint8] | NDArray[np.uint16]
+"""(N,H,W) or (N,H,W,C) as collections and archives give them: of 8 bits, or of 16, which are kept
+without loss alone."""
 Symbols = NDArray[np.int32]
 """(N,D): what a lossy codec makes of images."""
 Kind = tuple[int, int, int]

@@ -93,11 +93,16 @@ def _class_of(name: str, classes: dict[str, str], source: str) -> int:
 
 
 def labels_from_texts(texts: Sequence[str]) -> NDArray[Any]:
-    """int64 where all are integers, else the texts."""
+    """int64 where every text is the plain decimal writing of an integer, else the texts.
+
+    So `01`, `1_1` and ` 1` stay what they are.
+    """
     try:
-        return np.array([int(text) for text in texts], np.int64)
+        values = np.array([int(text) for text in texts], np.int64)
     except (ValueError, OverflowError):
         return np.array(texts, np.str_)
+    plain = all(str(value) == text for value, text in zip(values.tolist(), texts, strict=True))
+    return values if plain else np.array(texts, np.str_)
 
 
 def plain_labels(array: NDArray[Any]) -> NDArray[Any] | None:
