@@ -17,9 +17,10 @@ from compressnet.images.formats.folders import files_below, folder_collection
 from compressnet.images.formats.idx import idx_collection
 from compressnet.images.formats.npy import NPY_MAGIC, mapped_collection, npy_collection
 from compressnet.images.formats.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
+from compressnet.images.formats.sniffing import is_named_like_a_picture
 from compressnet.images.formats.tars import is_tar, open_unpacked, tar_collection
 from compressnet.images.formats.zips import ZIP_MAGICS, zip_collection
-from compressnet.images.names import is_picture
+from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, gunzipped, input_errors
 
 _READABLE = "a folder, .zip or .tar of pictures, .parquet, IDX, .npy and .npz can be read"
@@ -30,7 +31,7 @@ def sample(name: str) -> Path:
     return Path(str(importlib.resources.files("compressnet") / "shipped" / "samples" / name))
 
 
-def open_collection(source: str | os.PathLike[str]) -> Collection:
+def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Collection:
     """The images at a path; `mnist` is the 10,000 test images of MNIST that ship with the package.
 
     Raises InputError, naming the file, for what cannot be read or holds no images of 8 bits,
@@ -41,13 +42,13 @@ def open_collection(source: str | os.PathLike[str]) -> Collection:
         return idx_collection("mnist", lambda: as_binary(gzip.open(path, "rb")))
     path = Path(source)
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path, reading)
     if not path.is_file():
         raise InputError(f"{path}: no such file or folder")
     with input_errors(str(path)), path.open("rb") as stream:
         plain = stream.read(4)
     if plain in ZIP_MAGICS:
-        return zip_collection(path)
+        return zip_collection(path, reading)
     if plain == PARQUET_MAGIC:
         return parquet_collection(str(path), [path])
     with input_errors(str(path)), open_unpacked(path) as stream:
@@ -59,22 +60,22 @@ def open_collection(source: str | os.PathLike[str]) -> Collection:
             else npy_collection(str(path), lambda: open_unpacked(path))
         )
     if is_tar(header):
-        return tar_collection(path)
+        return tar_collection(path, reading)
     if header.startswith(b"\0\0") or not header.startswith(plain):
         return idx_collection(str(path), lambda: open_unpacked(path))
     raise InputError(f"{path}: not a collection of images; {_READABLE}")
 
 
-def _open_folder(folder: Path) -> Collection:
+def _open_folder(folder: Path, reading: Reading) -> Collection:
     """Pictures, or Parquet files in the order of their names.
 
     Raises InputError, MissingExtraError.
     """
-    paths = files_below(folder)
+    paths, ledger = files_below(folder)
     tables = sorted(path for path in paths if path.lower().endswith(PARQUET_SUFFIX) and not path.startswith("."))
     if not tables:
-        return folder_collection(folder, paths)
-    if any(map(is_picture, paths)):
+        return folder_collection(folder, paths, ledger, reading)
+    if any(map(is_named_like_a_picture, paths)):
         raise InputError(f"{folder}: has both pictures and {tables[0]}; give one of them, or separate them")
     return parquet_collection(str(folder), [folder / table for table in tables])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from compressnet.images.formats.idx import write_idx, write_idx_gzip
 from compressnet.images.formats.npy import write_npy
 from compressnet.images.formats.npz import write_npz
 from compressnet.images.formats.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
-from compressnet.images.formats.pictures import pictures_and_labels
 from compressnet.images.formats.tars import write_tar
+from compressnet.images.formats.written import WrittenFiles
 from compressnet.images.formats.zips import write_zip
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Pictures
 from compressnet.images.names import PICTURE_SUFFIXES, written_names
 
 _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".gz", ".xz", ".bz2", ".rar", ".7z")
@@ -26,7 +27,7 @@ _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", "
 
 def write_collection(
     target: Path,
-    batches: Iterable[Images],
+    batches: Iterable[Pictures],
     *,
     count: int,
     names: Sequence[str] | None = None,
@@ -66,24 +67,25 @@ def write_collection(
         with open_target(target) as stream:
             write_idx_gzip(stream, images, count, name)
     else:
-        _write_pictures(target, images, written_names(names, count, name), labels)
+        files = written_names(names, count, name)
+        _write_pictures(target, WrittenFiles(batches=images, files=files, names=names, labels=labels))
 
 
-def _write_pictures(target: Path, images: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None) -> None:
+def _write_pictures(target: Path, written: WrittenFiles) -> None:
     ending = target.suffix.lower()
     if ending == ".zip":
         with open_target(target) as stream:
-            write_zip(stream, pictures_and_labels(images, names, labels))
+            write_zip(stream, written.each())
     elif ending == ".tar":
         with open_target(target) as stream:
-            write_tar(stream, images, names, labels)
+            write_tar(stream, written)
     elif ending == PARQUET_SUFFIX:
         import_pyarrow()
         with open_target(target) as stream:
-            write_parquet(stream, images, names, labels)
+            write_parquet(stream, written.batches, written.files, written.labels)
     else:
         try:
-            write_folder(target, pictures_and_labels(images, names, labels))
+            write_folder(target, replace(written, is_sorted=True).each())
         except OSError as error:
             raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
 
@@ -105,7 +107,7 @@ def require_writable_ending(target: Path) -> None:
         raise InputError(f"{target}: not written in this format; give .zip, .tar, .parquet, .npz, .npy or a folder")
 
 
-def _counted(batches: Iterable[Images], count: int, name: str) -> Iterator[Images]:
+def _counted(batches: Iterable[Pictures], count: int, name: str) -> Iterator[Pictures]:
     """The same arrays. Raises InputError where they are not `count` images in all."""
     seen = 0
     for batch in batches:

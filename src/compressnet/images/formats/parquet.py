@@ -7,6 +7,8 @@ groups.
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,11 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError, MissingExtraError
+from compressnet.images.account import Ledger
 from compressnet.images.collection import Collection
-from compressnet.images.formats.pictures import encode_png, picture_collection
+from compressnet.images.formats.members import Member, rows_collection
+from compressnet.images.formats.pictures import encode_png
 from compressnet.images.kinds import Images
 from compressnet.images.labels import plain_labels
 from compressnet.images.names import tidy_path
+from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import input_errors, require_bounded
 
 PARQUET_MAGIC = b"PAR1"
@@ -62,7 +67,7 @@ def import_pyarrow() -> tuple[ModuleType, ModuleType]:
     return pyarrow, pyarrow.parquet
 
 
-def parquet_collection(source: str, paths: Sequence[Path]) -> Collection:
+def parquet_collection(source: str, paths: Sequence[Path], reading: Reading = AS_IT_IS) -> Collection:
     """The pictures in Parquet files, one file after the other.
 
     Names and labels where all files have them.
@@ -80,16 +85,19 @@ def parquet_collection(source: str, paths: Sequence[Path]) -> Collection:
     arrays = [array for array in labels if array is not None]
     whole = len(arrays) == len(labels) and len({array.dtype.kind for array in arrays}) == 1
 
-    def read_files() -> Iterator[tuple[str, bytes]]:
+    def members() -> Iterator[Member]:
         for path, column in columns:
-            yield from _read_pictures(path, column)
+            for where, data in _read_pictures(path, column):
+                yield Member(path="", where=where, file_bytes=len(data), open=functools.partial(io.BytesIO, data))
 
-    return picture_collection(
+    return rows_collection(
         source,
-        None if None in names else [name for name in names if name is not None],
-        len(names),
-        np.concatenate(arrays) if whole else None,
-        read_files,
+        members,
+        reading,
+        Ledger(),
+        names=None if None in names else [name for name in names if name is not None],
+        labels=np.concatenate(arrays) if whole else None,
+        said=("", ""),
     )
 
 
