@@ -92,7 +92,7 @@ def test_mixed_collections_come_back(data: st.DataObject, ending: str, images: l
 @pytest.mark.parametrize("ending", ARRAYS)
 def test_arrays_take_one_size_and_say_what_takes_more(tmp_path: Path, ending: str) -> None:
     parts = [GREY, COLOUR]
-    with pytest.raises(InputError, match=rf"{ending}: images of 4x5 .* write a folder, \.zip, \.tar or \.parquet"):
+    with pytest.raises(InputError, match=rf"{ending}: images of 5x4x1 .* write a folder, \.zip, \.tar or \.parquet"):
         write_collection(tmp_path / ending, parts, count=14)
     assert list(tmp_path.iterdir()) == []
 
