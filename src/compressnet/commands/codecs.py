@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
+from compressnet.commands.inputs import InputArgument, open_input
 from compressnet.commands.options import (
     AdviseOption,
     ForceOption,
-    InputArgument,
     PresetChoice,
     PresetOption,
     QualityOption,
     QuietOption,
     SeedOption,
     ThreadsOption,
-    open_input,
     require_target_free,
 )
 from compressnet.commands.tables import tell_advice

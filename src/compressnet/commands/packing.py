@@ -12,14 +12,13 @@ import typer
 
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
+from compressnet.commands.inputs import InputArgument, LabelsOption, open_input
 from compressnet.commands.options import (
     AdviseOption,
     BlockImagesOption,
     ExactAlphaOption,
     ForceOption,
-    InputArgument,
     JsonOption,
-    LabelsOption,
     MaxErrorOption,
     MinPsnrOption,
     PresetChoice,
@@ -29,7 +28,6 @@ from compressnet.commands.options import (
     SeedOption,
     TargetPsnrOption,
     ThreadsOption,
-    open_input,
     require_target_free,
 )
 from compressnet.commands.tables import tell_advice
