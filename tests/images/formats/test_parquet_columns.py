@@ -10,7 +10,7 @@ import pytest
 
 from compressnet.errors import InputError
 from compressnet.images import open_collection
-from compressnet.images.formats.parquet_columns import IMAGE_COLUMNS
+from compressnet.images.formats.parquet_columns import IMAGE_COLUMNS, find_columns
 from parquet_files import BYTES, IMAGE, TEXTS, kind_of, put, rows, said
 from picture_files import grey, singles
 
@@ -94,6 +94,7 @@ def test_of_two_columns_by_one_name_the_first_counts(tmp_path: Path) -> None:
             r"column 'images' holds several pictures a row; .* frame\.explode\('images'\)",
         ),
         ({"photos": [[grey(1), grey(2)]]}, "column 'photos' holds several pictures a row"),
+        ({"a\n\x1b": ["x"]}, r"no column with pictures; .* there are a__ \(string\)$"),
         ({"image": rows(0, 0)}, "holds no rows"),
         ({"image": pa.array([{"bytes": None, "path": "a.png"}], IMAGE)}, "row 0: holds no picture, only a path"),
         ({"image": pa.array([{"bytes": None, "path": "a.png"}])}, "row 0: holds no picture, only a path"),
@@ -108,8 +109,30 @@ def test_what_is_no_collection(tmp_path: Path, columns: dict[str, Any], message:
         open_collection(tmp_path / "a.parquet").load()
 
 
+def test_names_of_columns_are_said_in_one_line(tmp_path: Path) -> None:
+    put(tmp_path / "a.parquet", **{"a\nb": [1], "sc\tan": rows(7, 1)})
+    collection = open_collection(tmp_path / "a.parquet")
+    assert int(collection.load().max()) == 7
+    assert collection.account.lines() == [
+        "1 left out, column (1 without ending): a_b",
+        f"labels: {collection.account.labels}",
+        "names: paths in column 'sc_an'",
+    ]
+
+
 def test_lists_beside_a_column_of_pictures_are_left_out(tmp_path: Path) -> None:
     put(tmp_path / "a.parquet", views=[[grey(1), grey(2)]], image=rows(7, 1))
     collection = open_collection(tmp_path / "a.parquet")
     assert int(collection.load().max()) == 7
     assert said(collection.account.left_out) == {"column": ["views"]}
+
+
+@pytest.mark.parametrize("damage", [slice(0, 0), slice(0, 100), slice(0, -1), slice(0, -9)])
+def test_damage_is_said_in_one_line(tmp_path: Path, damage: slice) -> None:
+    put(tmp_path / "a.parquet", image=rows(0, 5))
+    data = (tmp_path / "a.parquet").read_bytes()[damage]
+    (tmp_path / "b.parquet").write_bytes(data)
+    with pytest.raises(
+        InputError, match=r"^[^\n]*b\.parquet: cannot be read \([^\n]*\); is the file damaged or cut off\?$"
+    ):
+        find_columns(tmp_path / "b.parquet")

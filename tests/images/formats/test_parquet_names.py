@@ -44,11 +44,14 @@ def test_rows_without_a_path_are_called_by_their_number(tmp_path: Path) -> None:
     assert collection.account.names == "paths in column 'image'; numbers where there is none"
 
 
-def test_no_row_has_a_path(tmp_path: Path) -> None:
-    put(tmp_path / "a.parquet", image=with_paths([None, None]))
+@pytest.mark.parametrize("kind", [pa.string(), pa.null()])
+def test_no_row_has_a_path(tmp_path: Path, kind: pa.DataType) -> None:
+    fields = pa.struct([("bytes", pa.binary()), ("path", kind)])
+    put(tmp_path / "a.parquet", image=pa.array([{"bytes": grey(1), "path": None}] * 2, fields))
     collection = open_collection(tmp_path / "a.parquet")
     assert collection.names is None
     assert collection.account.names == "none: no paths in the column of pictures, and no column of names"
+    assert collection.account.is_complete
 
 
 @pytest.mark.parametrize("column", [*NAME_COLUMNS, "original_name", "File_Name"])

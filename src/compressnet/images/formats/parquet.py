@@ -24,6 +24,7 @@ from compressnet.images.formats.parquet_columns import (
     Table,
     find_columns,
     import_pyarrow,
+    in_one_line,
     read_pictures,
 )
 from compressnet.images.formats.parquet_labels import Labels, read_labels
@@ -73,12 +74,12 @@ def parquet_collection(source: str, paths: Sequence[Path], reading: Reading = AS
 def _note_columns(tables: Sequence[Table], name_columns: set[str], ledger: Ledger) -> None:
     """Each column that is in no use, once, however many files have it."""
     for name in dict.fromkeys(name for table in tables for name in table.same_names):
-        ledger.leave_out("another column by the same name", name)
+        ledger.leave_out("another column by the same name", in_one_line(name))
     for name in dict.fromkeys(name for table in tables for name in table.other_images):
-        ledger.leave_out("another column of pictures", name)
+        ledger.leave_out("another column of pictures", in_one_line(name))
     for name in dict.fromkeys(name for table in tables for name in table.others):
         if name not in name_columns:
-            ledger.leave_out("column", name)
+            ledger.leave_out("column", in_one_line(name))
 
 
 def write_parquet(

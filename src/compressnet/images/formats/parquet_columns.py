@@ -7,6 +7,7 @@ them; here `string`, `large_string` and `string_view` are texts, and `binary`, `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from compressnet.errors import InputError, MissingExtraError
-from compressnet.images.untrusted import input_errors, require_bounded
+from compressnet.images.untrusted import require_bounded
 
 IMAGE_COLUMNS = (
     *("image", "img", "images", "picture", "photo"),
@@ -33,6 +34,7 @@ OTHER_NUMBERS = ("bool", "halffloat", "float", "double")
 _TEXTS = ("string", "large_string", "string_view")
 _BYTES = ("binary", "large_binary", "binary_view")
 _READ_ROWS = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,11 @@ class Column:
     kind: str
     """The type of its values; of a dictionary, those that it stands for."""
     field: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What messages call it."""
+        return f"column '{in_one_line(self.name)}'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,11 @@ def import_pyarrow() -> tuple[ModuleType, ModuleType]:
     return pyarrow, pyarrow.parquet
 
 
+def in_one_line(text: str) -> str:
+    """The text with `_` for each control character: names and messages are lines of text."""
+    return _CONTROL.sub("_", text)
+
+
 def find_columns(path: Path) -> Table:
     """What is where in a file. Raises InputError, also where no column holds pictures."""
     with _opened(path) as file:
@@ -94,11 +106,12 @@ def find_columns(path: Path) -> Table:
     if not images:
         raise InputError(f"{path}: {_why_no_pictures(fields)}")
     chosen, inner = images[0], _fields_of(fields[images[0].name])
-    labels = _label_column([column for column in columns if column.name not in {image.name for image in images}])
-    others = [column for column in columns if column.name not in (chosen.name, labels.name if labels else None)]
-    other_images = {image.name for image in images[1:]} & {column.name for column in others}
+    image_names = [image.name for image in images]
+    columns = [column for column in columns if column.name not in image_names]
+    labels = _label_column(columns)
+    others = [column for column in columns if column is not labels]
     texts = {column.name.lower(): column for column in reversed(others) if column.kind in _TEXTS}
-    has_path = "path" in inner and inner["path"] in _TEXTS
+    has_path = inner.get("path") in (*_TEXTS, "null")
     unused = [f"{chosen.name}.{name}" for name in inner if name != "bytes" and not (name == "path" and has_path)]
     return Table(
         path=path,
@@ -109,8 +122,8 @@ def find_columns(path: Path) -> Table:
         names=[texts[name] for name in NAME_COLUMNS if name in texts],
         labels=labels,
         same_names=[name for name in fields if names.count(name) > 1],
-        other_images=[column.name for column in others if column.name in other_images],
-        others=[*(column.name for column in others if column.name not in other_images), *unused],
+        other_images=image_names[1:],
+        others=[*(column.name for column in others), *unused],
         hugging_face=metadata.get(b"huggingface"),
     )
 
@@ -171,25 +184,28 @@ def _why_no_pictures(fields: dict[str, Any]) -> str:
         pictures = inner is not None and ("bytes" in _fields_of(inner) or _kind_of(inner) in _BYTES)
         if pictures and str(kind).startswith(("list", "large_list", "fixed_size_list")):
             return (
-                f"column '{name}' holds several pictures a row; write a row for each of them, "
-                f"for example with Polars: frame.explode('{name}')"
+                f"{Column(name=name, kind='').text} holds several pictures a row; write a row for each of them, "
+                f"for example with Polars: frame.explode('{in_one_line(name)}')"
             )
     there = ", ".join(f"{name} ({str(kind)[:40]})" for name, kind in fields.items())
     return (
         "no column with pictures; it has to be a struct of bytes and path, or bytes by the name 'image'; "
-        f"there are {there[:200]}"
+        f"there are {in_one_line(there)[:200]}"
     )
 
 
 @contextmanager
 def _opened(path: Path) -> Generator[Any]:
     """A file by pyarrow; any error of it within the block becomes an InputError."""
-    arrow, parquet = import_pyarrow()
+    _, parquet = import_pyarrow()
     try:
-        with input_errors(str(path)), parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except arrow.lib.ArrowException as error:
-        raise InputError(f"{path}: cannot be read ({error}); is the file damaged or cut off?") from error
+    except InputError:
+        raise
+    except Exception as error:  # pyarrow raises its own errors and Python's, of one line or several
+        why = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read ({in_one_line(why)}); is the file damaged or cut off?") from error
 
 
 def read_column(table: Table, column: Column) -> Iterator[list[Any]]:
@@ -209,7 +225,9 @@ def read_column(table: Table, column: Column) -> Iterator[list[Any]]:
                 rows += len(found)
                 yield found
     if rows != table.rows:
-        raise InputError(f"{table.path}: {rows} rows of {wanted}, but {table.rows} in all; is the file damaged?")
+        raise InputError(
+            f"{table.path}: {rows} rows of {in_one_line(wanted)}, but {table.rows} in all; is the file damaged?"
+        )
 
 
 def read_pictures(table: Table) -> Iterator[tuple[str, bytes | None]]:

@@ -17,6 +17,7 @@ from compressnet.images.formats.parquet_columns import (
     OTHER_NUMBERS,
     Column,
     Table,
+    in_one_line,
     is_label_kind,
     read_column,
 )
@@ -121,24 +122,23 @@ def _read_file(table: Table, ledger: Ledger) -> _FileLabels:
     column, file = table.labels, table.path.name
     if column is None:
         return _FileLabels(file=file, where="no column of labels", has_column=False)
-    where = f"column '{column.name}' ({column.kind})"
+    where = f"{column.text} ({column.kind})"
     try:
         if not is_label_kind(column.kind):
-            raise _UnfitError(f"is of type {column.kind[:60]}, neither integers nor texts")
+            raise _UnfitError(f"is of type {in_one_line(column.kind)[:60]}, neither integers nor texts")
         if column.kind in (*INTEGERS, *OTHER_NUMBERS):
             integers = np.concatenate([np.empty(0, np.int64), *_integers(table, column)])
             class_names = _class_names(table, column, ledger) if column.kind in INTEGERS else None
             if column.kind in OTHER_NUMBERS:
                 ledger.change(f"labels of type {column.kind} made integers", file)
             if class_names is not None:
-                where = (
-                    f"column '{column.name}' (classes {', '.join(class_names[:3])}{', ...' * (len(class_names) > 3)})"
-                )
+                first = in_one_line(", ".join(class_names[:3]))
+                where = f"{column.text} (classes {first}{', ...' if len(class_names) > 3 else ''})"
             return _FileLabels(file=file, where=where, integers=integers, class_names=class_names)
         texts = [text for values in _without_null(table, column) for text in values]
     except _UnfitError as error:
-        ledger.drop(f"labels, as column '{column.name}' {error}", file)
-        return _FileLabels(file=file, where=f"column '{column.name}' {error}")
+        ledger.drop(f"labels, as {column.text} {error}", file)
+        return _FileLabels(file=file, where=f"{column.text} {error}")
     return _FileLabels(file=file, where=where, texts=texts)
 
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from compressnet.images.account import Ledger
-from compressnet.images.formats.parquet_columns import Column, Table, read_column
+from compressnet.images.formats.parquet_columns import Column, Table, in_one_line, read_column
 from compressnet.images.names import tidy_path
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def read_names(tables: Sequence[Table], ledger: Ledger) -> tuple[list[str] | Non
                 ledger.change("named by its number, as it has no name", name)
             elif raw.is_changed:
                 ledger.change("name made a plain relative path", name)
-    where = [f"{'paths in ' if field else ''}column '{column}'" for column, field in sources]
+    where = [f"{'paths in ' if field else ''}column '{in_one_line(column)}'" for column, field in sources]
     where += ["numbers where there is none"] if numbered else []
     return names, "; ".join(where), {column for column, field in sources if field is None}
 
@@ -85,4 +83,4 @@ def _exact_name(value: str) -> str | None:
     path = value.replace("\\", "/")
     if path.startswith("/") or ".." in path.split("/"):
         return _plain_name(value)
-    return _CONTROL.sub("_", value)
+    return in_one_line(value)
