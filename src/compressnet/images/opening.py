@@ -50,7 +50,7 @@ def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS)
     if plain in ZIP_MAGICS:
         return zip_collection(path, reading)
     if plain == PARQUET_MAGIC:
-        return parquet_collection(str(path), [path])
+        return parquet_collection(str(path), [path], reading)
     with input_errors(str(path)), open_unpacked(path) as stream:
         header = stream.read(512)
     if header.startswith(NPY_MAGIC):
@@ -77,7 +77,7 @@ def _open_folder(folder: Path, reading: Reading) -> Collection:
         return folder_collection(folder, paths, ledger, reading)
     if any(map(is_named_like_a_picture, paths)):
         raise InputError(f"{folder}: has both pictures and {tables[0]}; give one of them, or separate them")
-    return parquet_collection(str(folder), [folder / table for table in tables])
+    return parquet_collection(str(folder), [folder / table for table in tables], reading)
 
 
 def collection_from_bytes(data: bytes, name: str) -> Collection:

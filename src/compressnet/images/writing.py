@@ -41,7 +41,7 @@ def write_collection(
     PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as Hugging
     Face's data sets; any other name is a folder, to which the files are added if it exists. PNGs
     have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside
-    them.
+    them; `names.csv` has the names of images whose files had to be named otherwise.
 
     Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot
     take these images or names, or where there are not `count` images, names and labels;
@@ -82,7 +82,15 @@ def _write_pictures(target: Path, written: WrittenFiles) -> None:
     elif ending == PARQUET_SUFFIX:
         import_pyarrow()
         with open_target(target) as stream:
-            write_parquet(stream, written.batches, written.files, written.labels)
+            differ = written.names is not None and list(written.files) != list(written.names)
+            write_parquet(
+                stream,
+                written.batches,
+                None if written.names is None else written.files,
+                written.labels,
+                class_names=written.class_names,
+                original_names=written.names if differ else None,
+            )
     else:
         try:
             write_folder(target, replace(written, is_sorted=True).each())

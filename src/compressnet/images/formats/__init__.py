@@ -4,5 +4,5 @@ A path or bytes come in and a `Collection` goes out, or the other way round. To 
 order: `npy`, `idx` and `npz` (arrays); `sniffing` (which files are pictures), `deep` (16 bits),
 `pictures` (one picture file, by Pillow), `members` (many of them), `scanning` (among other files),
 `written` (as files again); `folders`, `zips` and `tars`, WebDataset's too; and `parquet` (Hugging
-Face's data sets).
+Face's data sets), which goes by `parquet_columns`, `parquet_labels` and `parquet_names`.
 """

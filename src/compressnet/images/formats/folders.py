@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from compressnet.errors import InputError
 from compressnet.files import current_umask
 from compressnet.images.account import Ledger
 from compressnet.images.collection import Collection
 from compressnet.images.formats.members import Member
 from compressnet.images.formats.scanning import members_collection
+from compressnet.images.labels import LABELS_FILE
 from compressnet.images.manifest import NAMES_FILE, names_by_file
+from compressnet.images.member_labels import CLASSES_FILE
 from compressnet.images.names import order_of_path, tidy_path
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import input_errors
@@ -87,7 +90,8 @@ def write_folder(target: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write files of relative names into a new folder, which appears at the end with all of them.
 
     If the folder exists and is not empty, the files go into it at the end, and what else is in it
-    stays. Raises OSError.
+    stays. Raises OSError; and InputError where labels or names would stay that are of no file that
+    was written.
     """
     parent = target.absolute().parent
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=parent))
@@ -105,7 +109,12 @@ def write_folder(target: Path, files: Iterable[tuple[str, bytes]]) -> None:
         if not target.is_dir():
             temporary.replace(target)
             return
-        for name in files_below(temporary)[0]:
+        new = files_below(temporary)[0]
+        about = (LABELS_FILE, NAMES_FILE, CLASSES_FILE)
+        stale = [name for name in about if name not in new and (target / name).exists()]
+        if stale:
+            raise InputError(f"{target}: has a {stale[0]} from before, which is not of these images; move it away")
+        for name in new:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).replace(target / name)
     finally:
