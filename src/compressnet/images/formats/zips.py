@@ -9,17 +9,19 @@ from typing import BinaryIO
 
 from compressnet.errors import InputError
 from compressnet.images.collection import Collection
+from compressnet.images.formats.idx_zips import zip_of_idx_collection
 from compressnet.images.formats.npz import npz_collection
 from compressnet.images.formats.pictures import picture_collection
 from compressnet.images.labels import LABELS_FILE, labels_of_members
 from compressnet.images.names import picture_name, tidy_path
+from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import input_errors, read_bounded, require_bounded
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 _ENCRYPTED = 1
 
 
-def zip_collection(path: Path) -> Collection:
+def zip_collection(path: Path, reading: Reading = AS_IT_IS) -> Collection:
     """The pictures in a ZIP file, in the order of its members.
 
     An .npz where it holds arrays. Raises InputError.
@@ -28,7 +30,9 @@ def zip_collection(path: Path) -> Collection:
         names = [name for name, _ in _picture_members(archive, path)]
         members = archive.infolist()
         if not names and any(member.filename.endswith(".npy") for member in members):
-            return npz_collection(path)
+            return npz_collection(path, reading)
+        if not names and (arrays := zip_of_idx_collection(path, reading)) is not None:
+            return arrays
         if not names:
             raise InputError(f"{path}: no pictures in it (PNG, JPEG, WebP, BMP, GIF, TIFF), and no arrays")
         listed = next((member for member in members if tidy_path(member.filename) == LABELS_FILE), None)
