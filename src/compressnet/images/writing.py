@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.files import open_target
+from compressnet.images.formats.beside import beside, files_beside
 from compressnet.images.formats.folders import write_folder
 from compressnet.images.formats.idx import write_idx, write_idx_gzip
 from compressnet.images.formats.npy import write_npy
@@ -32,12 +33,15 @@ def write_collection(
     count: int,
     names: Sequence[str] | None = None,
     labels: NDArray[Any] | None = None,
+    class_names: Sequence[str] | None = None,
     overwrite: bool = False,
-) -> None:
+) -> list[Path]:
     """Write `count` images, arrays (n,H,W[,C]), to a target, whole or not at all.
 
-    The format goes by the target's ending. `.npy`; `.npz`, with arrays `labels` and `names`;
-    `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape. Images of any shapes go into
+    The format goes by the target's ending. `.npy`; `.npz`, with arrays `labels`, `names` and
+    `class_names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape. Beside .npy and
+    IDX, labels and names go into files of their own (`formats.beside`), whose paths are returned;
+    such files from before that have no counterpart now are removed. Images of any shapes go into
     PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as Hugging
     Face's data sets; any other name is a folder, to which the files are added if it exists. PNGs
     have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside
@@ -54,21 +58,27 @@ def write_collection(
             raise InputError(f"{target}: {len(values)} {what} for {count} images; there has to be one for each image")
     ending, name = target.name.lower(), str(target)
     images = _counted(batches, count, name)
-    if ending.endswith(".npy"):
+    if _is_array(target):
+        write = write_npy if ending.endswith(".npy") else write_idx if ending.endswith("-ubyte") else write_idx_gzip
+        with (
+            files_beside(target, labels=labels, names=names, class_names=class_names) as further,
+            open_target(target) as stream,
+        ):
+            write(stream, images, count, name)
+        return further
+    if ending.endswith(".npz"):
         with open_target(target) as stream:
-            write_npy(stream, images, count, name)
-    elif ending.endswith(".npz"):
-        with open_target(target) as stream:
-            write_npz(stream, images, count, name, names=names, labels=labels)
-    elif ending.endswith("-ubyte"):
-        with open_target(target) as stream:
-            write_idx(stream, images, count, name)
-    elif ending.endswith("-ubyte.gz"):
-        with open_target(target) as stream:
-            write_idx_gzip(stream, images, count, name)
+            write_npz(stream, images, count, name, names=names, labels=labels, class_names=class_names)
     else:
         files = written_names(names, count, name)
-        _write_pictures(target, WrittenFiles(batches=images, files=files, names=names, labels=labels))
+        written = WrittenFiles(batches=images, files=files, names=names, labels=labels, class_names=class_names)
+        _write_pictures(target, written)
+    return []
+
+
+def _is_array(target: Path) -> bool:
+    """Whether a target takes images alone, and has its labels and names beside it."""
+    return target.name.lower().endswith((".npy", "-ubyte", "-ubyte.gz"))
 
 
 def _write_pictures(target: Path, written: WrittenFiles) -> None:
@@ -99,10 +109,13 @@ def _write_pictures(target: Path, written: WrittenFiles) -> None:
 
 
 def require_free(target: Path, *, overwrite: bool) -> None:
-    """Raises InputError where the target exists and may not be overwritten."""
+    """Raises InputError where the target exists, or what goes beside it, unless `overwrite`."""
+    if overwrite:
+        return
     taken = any(target.iterdir()) if target.is_dir() else target.exists()
-    if taken and not overwrite:
-        raise InputError(f"{target}: exists already; -f overwrites it")
+    others = [path for path in beside(target) if path.exists()] if _is_array(target) else []
+    for path in [target] * taken + others:
+        raise InputError(f"{path}: exists already; -f overwrites it")
 
 
 def require_writable_ending(target: Path) -> None:

@@ -229,6 +229,7 @@ def test_classes_have_one_meaning_in_all_files(
     assert labels_of(collection) == labels
     assert collection.class_names == class_names
     dropped, changed = said(collection.account.dropped), said(collection.account.changed)
+    assert changed.pop("shards, read as one collection") == ["0.parquet", "1.parquet"]
     if class_names is not None:
         assert (dropped, changed) == ({}, {})
     elif isinstance(labels[0], str):

@@ -79,8 +79,5 @@ def _plain_name(value: str) -> str | None:
 
 
 def _exact_name(value: str) -> str | None:
-    """An image's own name, as it stands; but in one line, and no path that leads out."""
-    path = value.replace("\\", "/")
-    if path.startswith("/") or ".." in path.split("/"):
-        return _plain_name(value)
-    return in_one_line(value)
+    """An image's own name as it stands, but for line breaks: an archive keeps one a line."""
+    return value.replace("\n", "_")

@@ -11,10 +11,12 @@ from typing import BinaryIO
 from compressnet.errors import InputError
 from compressnet.images.account import Ledger
 from compressnet.images.collection import Collection
+from compressnet.images.formats.idx_zips import zip_of_idx_collection
 from compressnet.images.formats.members import Member
 from compressnet.images.formats.npz import npz_collection
 from compressnet.images.formats.scanning import members_collection
 from compressnet.images.formats.sniffing import is_named_like_a_picture
+from compressnet.images.packers import require_readable_member
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import Readable, as_binary, input_errors
 
@@ -32,12 +34,13 @@ def zip_collection(path: Path, reading: Reading = AS_IT_IS) -> Collection:
         names = [_name(member, reading.names_encoding, path) for member in archive.infolist()]
         for name, member in zip(names, archive.infolist(), strict=True):
             if not member.flag_bits & _UTF8 and not name.isascii():
-                used = reading.names_encoding or (
-                    "UTF-8" if _as_utf8(member) else "cp437; --names-encoding takes another"
-                )
-                ledger.change(f"name without a stated encoding, read as {used}", name)
-    if any(name.endswith(".npy") for name in names) and not any(map(is_named_like_a_picture, names)):
-        return npz_collection(path)
+                old = "UTF-8" if _as_utf8(member) else "cp437; --names-encoding takes another"
+                ledger.change(f"name without a stated encoding, read as {reading.names_encoding or old}", name)
+    if not any(map(is_named_like_a_picture, names)):
+        if any(name.endswith(".npy") for name in names):
+            return npz_collection(path, reading)
+        if (arrays := zip_of_idx_collection(path, reading)) is not None:
+            return arrays
 
     def members() -> Iterator[Member]:
         with input_errors(str(path)), zipfile.ZipFile(path) as archive:
@@ -57,6 +60,7 @@ def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, readi
         def stream() -> Readable:
             if member.flag_bits & _ENCRYPTED:
                 raise InputError(f"{where}: encrypted; unpack it with its password first")
+            require_readable_member(member, where)
             # no more is unpacked than the member declares
             return as_binary(stack.enter_context(archive.open(member)))
 
