@@ -99,7 +99,6 @@ def append(
         )
         entries = CodecEntries(loaded, None, old.codecs)
         arrays: Iterable[Images] = [images] if isinstance(images, np.ndarray) else images
-        shapes = {kind.shape for kind in old.kinds}
         new_labels = None if labels is None else as_labels(labels)
         both_labels = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
         new_names = None if names is None else as_names(names)
@@ -108,7 +107,7 @@ def append(
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
             router = Router(writer, loaded, settings, entries, report)
             for array in arrays:
-                router.add(array[None] if array.ndim == 2 or array.shape in shapes else array)
+                router.add(array[None] if array.ndim == 2 else array)
             if not router.images:
                 raise InputError("there are no images to add")
             places = np.concatenate([places, router.finish()])
