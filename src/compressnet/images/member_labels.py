@@ -168,6 +168,8 @@ def classes_of_folders(files: Sequence[str], ledger: Ledger) -> tuple[list[str] 
     if max(map(len, parts)) > 2 and all(split.lower() in _SPLITS for split in splits):
         said = f"; of {', '.join(sorted(splits))} put together"
         parts = [path[1:] for path in parts]
+    elif splits and all(split.lower() in _SPLITS for split in splits) and len(splits) > 1:
+        return None, f"none: no labels.csv, and the folders {', '.join(sorted(splits))} are splits"
     inside = [path for path in parts if len(path) == 2]
     odd = len(parts) - len(inside)
     folders = sorted({path[0] for path in inside})

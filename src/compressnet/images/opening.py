@@ -14,11 +14,11 @@ from pathlib import Path
 from compressnet.errors import InputError
 from compressnet.images.collection import Collection
 from compressnet.images.formats.array_files import array_file_collection, array_stream_collection
-from compressnet.images.formats.folders import files_below, folder_collection
+from compressnet.images.formats.folders import files_below, folder_collection, picture_collection
 from compressnet.images.formats.npy import NPY_MAGIC
 from compressnet.images.formats.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
 from compressnet.images.formats.shards import shards_collection
-from compressnet.images.formats.sniffing import is_named_like_a_picture
+from compressnet.images.formats.sniffing import is_named_like_a_picture, may_be_a_picture
 from compressnet.images.formats.tars import is_tar, open_unpacked, tar_collection
 from compressnet.images.formats.zips import ZIP_MAGICS, zip_collection
 from compressnet.images.names import is_hidden
@@ -26,7 +26,7 @@ from compressnet.images.packers import MAGIC_BYTES, require_unpacked
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, gunzipped, input_errors
 
-_READABLE = "a folder, .zip or .tar of pictures, .parquet, IDX, .npy and .npz can be read"
+_READABLE = "pictures, a folder, .zip or .tar of them, .parquet, IDX, .npy and .npz can be read"
 
 
 def sample(name: str) -> Path:
@@ -60,6 +60,8 @@ def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS)
         header = stream.read(512)
     if is_tar(header):
         return tar_collection(path, reading)
+    if may_be_a_picture(path.name, header):
+        return picture_collection(path, reading)
     if header.startswith((NPY_MAGIC, b"\0\0")) or not header.startswith(plain):
         return array_file_collection(path, reading)
     raise InputError(f"{path}: not a collection of images; {_READABLE}")

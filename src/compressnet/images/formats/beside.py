@@ -55,7 +55,7 @@ def with_files_beside(collection: Collection, path: Path, reading: Reading) -> C
     names = None
     if names_file.is_file():
         names = names_from_array(_read(names_file), collection.count, str(names_file), ledger)
-    names_text = names_file.name if names is not None else f"none: no {names_file.name} beside it"
+    names_text = names_file.name if names is not None else "none"
     account = merged([collection.account, ledger.account(labels=labels_text, names=names_text)])
     return replace(collection, labels=labels, names=names, class_names=class_names, account=account)
 

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from compressnet.errors import InputError
@@ -51,6 +52,11 @@ def folder_collection(folder: Path, paths: list[str], ledger: Ledger, reading: R
                 yield Member(path=path, where=str(file), file_bytes=file_bytes, open=opened)
 
     return members_collection(str(folder), members, reading, ledger)
+
+
+def picture_collection(path: Path, reading: Reading = AS_IT_IS) -> Collection:
+    """One picture's file, all frames of it. Raises InputError."""
+    return replace(folder_collection(path.parent, [path.name], Ledger(), reading), name=str(path))
 
 
 def files_below(folder: Path) -> tuple[list[str], Ledger]:

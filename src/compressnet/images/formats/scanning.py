@@ -32,7 +32,7 @@ from compressnet.images.untrusted import input_errors, read_bounded, require_bou
 
 NO_PICTURE = "no picture, or of a format that is not read"
 HIDDEN = "hidden, or of the system"
-RENAMED = "named otherwise, as its path is none for every system"
+RENAMED = "named so, as the path that stands there is none for every system"
 _CLASS_BYTES_LIMIT = 512
 
 
@@ -95,7 +95,7 @@ class _Scan:
         if frames:
             self._files.append(path)
             if is_renamed(member.path, path):
-                self.ledger.change(RENAMED, member.path)
+                self.ledger.change(RENAMED, path)
 
     def _look(self, member: Member, path: str) -> int:
         """How many images a file gives. Raises PictureError."""
