@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressnet.commands.console import USAGE, console, fail, guarded, progress_bar
+from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar
 from compressnet.commands.options import (
     STREAM,
     BackendChoice,
@@ -60,21 +60,27 @@ def decompress(
         if output == STREAM:
             _require_one_shape(archive, chosen)
         labels, names = archive.labels, archive.names
+        if output == STREAM and not quiet and (labels is not None or names is not None):
+            both = " and ".join(noun for noun, found in (("labels", labels), ("names", names)) if found is not None)
+            errors_console.print(f"compressnet: {both} left out: .npy on standard output holds images alone")
         with progress_bar("decompress", count, quiet=quiet) as report:
             batches = _selected(archive, chosen, report)
             if output == STREAM:
                 write_npy(sys.stdout.buffer, batches, count)
                 return
-            write_collection(
+            further = write_collection(
                 Path(output),
                 batches,
                 count=count,
                 names=None if names is None else names[chosen],
                 labels=None if labels is None else labels[chosen],
+                class_names=archive.class_names,
                 overwrite=force,
             )
     if not quiet:
         console.print(f"{output}: {count} images")
+        for line in further:
+            console.print(line)
 
 
 def _parse_select(text: str | None, images: int) -> slice:

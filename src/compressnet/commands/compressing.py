@@ -12,9 +12,18 @@ import typer
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.commands.console import console, guarded, progress_bar
 from compressnet.commands.inputs import (
+    ConvertOption,
     InputArgument,
     LabelsOption,
+    ModesOption,
+    NamesEncodingOption,
+    NoLabelsOption,
+    SkipBadOption,
+    SkippedOption,
+    StrictOption,
+    account_json,
     open_input,
+    tell_account,
 )
 from compressnet.commands.options import (
     STREAM,
@@ -60,6 +69,13 @@ def compress(
         typer.Option("--embed-codec/--no-embed-codec", help="Carry the decoder; by default if it is not shipped."),
     ] = None,
     labels: LabelsOption = None,
+    no_labels: NoLabelsOption = False,
+    modes: ModesOption = None,
+    convert: ConvertOption = False,
+    skip_bad: SkipBadOption = False,
+    skipped: SkippedOption = None,
+    strict: StrictOption = False,
+    names_encoding: NamesEncodingOption = None,
     max_error: MaxErrorOption = None,
     min_psnr: MinPsnrOption = None,
     exact_alpha: ExactAlphaOption = False,
@@ -78,19 +94,31 @@ def compress(
     from compressnet.archive.embedding import chosen_quality
     from compressnet.archive.writing.bounds import Bounds
     from compressnet.archive.writing.settings import Settings
-    from compressnet.images import read_labels
+    from compressnet.archive.writing.tightness import chosen_tight
+    from compressnet.images.modes import tightened
     from compressnet.packing.targets import sample_sizes
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if output != STREAM:
         require_target_free(Path(output), force=force)
-    collection = open_input(source)
-    chosen_labels = collection.labels if labels is None else read_labels(labels, collection.names)
     loaded = api.load(codec, backend.value, threads)
+    known = None if target is not None else chosen_quality(loaded, quality, max_error)
+    collection = open_input(
+        source,
+        labels=labels,
+        no_labels=no_labels,
+        convert=convert,
+        skip_bad=skip_bad,
+        skipped=skipped,
+        strict=strict,
+        names_encoding=names_encoding,
+        deep=known == LOSSLESS_QUALITY or max_error == 0,
+    )
+    tight = chosen_tight(collection.batches(), loaded, known, None if modes is None else modes.value)
     if target is not None:
-        sample = collection.sample_sets(sample_sizes(effort)[1])
-        quality = reach(
+        sample = list(tightened(collection.sample_sets(sample_sizes(effort)[1]), tight))
+        known = reach(
             target,
             loaded,
             sample,
@@ -101,10 +129,11 @@ def compress(
             collection_images=collection.count,
         )
     settings = Settings(
-        quality=chosen_quality(loaded, quality, max_error),
+        quality=known,
         effort=effort,
         block_images=block_images,
         bounds=bounds,
+        tight=tight,
         embed_codec=embed_codec,
     )
     with progress_bar("compress", collection.count, quiet=quiet) as report:
@@ -113,23 +142,27 @@ def compress(
             sys.stdout.buffer if output == STREAM else Path(output),
             loaded,
             settings,
-            labels=chosen_labels,
+            labels=collection.labels,
             names=collection.names,
+            class_names=collection.class_names,
             report=report,
         )
-    shown = settings.quality
-    if as_json and output != STREAM:
-        print(json.dumps(written.as_json() | {"codec": loaded.name, "quality": shown}))
-    elif not quiet and output != STREAM:
+    if output == STREAM:
+        return
+    if as_json:
+        document = written.as_json() | {"codec": loaded.name, "quality": known, "account": account_json(collection)}
+        print(json.dumps(document))
+    elif not quiet:
         per_image = written.archive_bytes / written.images
         console.print(
             f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image, "
-            f"quality {shown}"
+            f"quality {known}"
         )
         for line in written.remarks(collection.names):
             console.print(line)
-        if not bounds.are_set and shown != LOSSLESS_QUALITY:
+        if not bounds.are_set and known != LOSSLESS_QUALITY:
             _warn_of_ruined(output, collection, loaded, written.images)
+        tell_account(collection)
 
 
 def _warn_of_ruined(output: str, collection: Collection, codec: Codec, images: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,23 @@ SkippedOption = Annotated[
 ]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Stop before anything is written if anything would be left out or dropped.")
+]
+
+
+class ModesChoice(str, Enum):
+    """How many channels images are coded in."""
+
+    as_is = "as-is"
+    tight = "tight"
+
+
+ModesOption = Annotated[
+    ModesChoice | None,
+    typer.Option(
+        "--modes",
+        help="tight: code grey saved as RGB in one channel, and opaque images without alpha; they come back as they "
+        "were. By default where every image of the collection allows it.",
+    ),
 ]
 NamesEncodingOption = Annotated[
     str | None, typer.Option("--names-encoding", help="Of names in a .zip or .tar that do not say theirs, as cp932.")
