@@ -99,12 +99,11 @@ def _write_pictures(target: Path, images: Iterable[Images], names: Sequence[str]
 
 def require_free(target: Path, *, overwrite: bool) -> None:
     """Raises InputError where the target exists, or what goes beside it, unless `overwrite`."""
-    if overwrite:
-        return
-    taken = any(target.iterdir()) if target.is_dir() else target.exists()
+    is_taken = any(target.iterdir()) if target.is_dir() else target.exists()
     others = [path for path in beside(target) if path.exists()] if _is_array(target) else []
-    for path in [target] * taken + others:
-        raise InputError(f"{path}: exists already; -f overwrites it")
+    taken = [target, *others] if is_taken else others
+    if taken and not overwrite:
+        raise InputError(f"{taken[0]}: exists already; -f overwrites it")
 
 
 def require_writable_ending(target: Path) -> None:

@@ -21,7 +21,7 @@ from compressnet.images.formats.idx import idx_source, read_idx
 from compressnet.images.formats.npy import NPY_MAGIC, mapped_source, npy_source, read_npy
 from compressnet.images.formats.tars import open_unpacked
 from compressnet.images.joining import joined
-from compressnet.images.label_arrays import labels_from_array
+from compressnet.images.label_arrays import change_to_labels, labels_from_array
 from compressnet.images.reading import Reading
 from compressnet.images.untrusted import input_errors
 
@@ -201,7 +201,8 @@ def _with_labels(
         return images
     if labels_file is None:
         return _said(images, f"none: no labels of {file.path}")
-    labels = labels_from_array(_read(labels_file))
+    array = _read(labels_file)
+    labels = labels_from_array(array)
     if isinstance(labels, str):
         ledger.drop(f"labels, as the array {labels}", labels_file.path)
         return _said(images, f"none: {labels_file.path} {labels}")
@@ -210,4 +211,6 @@ def _with_labels(
             f"{labels_file.where}: {len(labels)} labels for {images.count} images in {file.path}; "
             "there has to be one for each, or take no labels (--no-labels)"
         )
+    if change := change_to_labels(array):
+        ledger.change(change, labels_file.path)
     return replace(_said(images, labels_file.path), labels=labels)

@@ -22,7 +22,7 @@ from compressnet.images.formats.arrays import Opener, array_collections, names_f
 from compressnet.images.formats.npy import NpyHeader, npy_source, read_header, read_npy, write_array, write_npy
 from compressnet.images.joining import joined
 from compressnet.images.kinds import Pictures
-from compressnet.images.label_arrays import labels_from_array, texts_from_array
+from compressnet.images.label_arrays import change_to_labels, labels_from_array, texts_from_array
 from compressnet.images.packers import require_readable_member
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, input_errors
@@ -152,7 +152,10 @@ def _with_labels(file: NpzFile, part: Collection, keys: Sequence[str], reading: 
     if file.headers[key].dtype.hasobject:
         labels = "holds Python objects, which are never loaded"
     else:
-        labels = labels_from_array(_read_member(file.path, key))
+        array = _read_member(file.path, key)
+        labels = labels_from_array(array)
+        if not isinstance(labels, str) and (change := change_to_labels(array)):
+            file.ledger.change(change, key)
     if isinstance(labels, str):
         file.ledger.drop(f"labels, as the array {labels}", key)
         return _said(part, f"none: {key} {labels}")
