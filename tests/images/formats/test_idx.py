@@ -20,7 +20,7 @@ def test_other_types_are_named_and_converted(tmp_path: Path, dtype: str) -> None
     path = tmp_path / "a-ubyte"
     path.write_bytes(idx(GREY.astype(dtype)))
     name = np.dtype(dtype).name
-    with pytest.raises(InputError, match=rf"a-ubyte: IDX of values of type {name}; images have to be uint8, --convert"):
+    with pytest.raises(InputError, match=rf"a-ubyte: IDX of {name}; images have to be uint8, --convert"):
         open_collection(path)
     collection = open_collection(path, Reading(convert=True))
     assert np.array_equal(collection.load(), GREY)

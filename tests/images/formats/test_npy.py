@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from compressnet.errors import InputError
-from compressnet.images import Reading, open_collection, write_collection
+from compressnet.images import Reading, collection_from_bytes, open_collection, write_collection
+from picture_files import damage
 
 RNG = np.random.default_rng(0)
 PLANES = RNG.integers(0, 256, (7, 3, 6, 5), np.uint8)
@@ -94,3 +99,18 @@ def test_structures_and_texts_are_no_images(tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", array)
         with pytest.raises(InputError, match=r"a\.npy: values of type .*; images have to be uint8$"):
             open_collection(tmp_path / "a.npy", CONVERT)
+
+
+@settings(max_examples=150, deadline=None)
+@given(harm=damage(), dtype=st.sampled_from(["u1", ">u2", "i2", "f2", "f4", "f8", "bool"]), order=st.sampled_from("CF"))
+def test_damaged_files_give_images_or_one_error(
+    harm: Callable[[bytes], bytes], dtype: str, order: Literal["C", "F"]
+) -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(np.ones((5, 6, 7)), dtype, order=order))
+    try:
+        images = collection_from_bytes(harm(stream.getvalue()), "standard input", CONVERT).load()
+    except InputError as error:
+        assert str(error).startswith("standard input: ")  # noqa: PT017
+    else:
+        assert images.dtype == np.uint8

@@ -62,8 +62,10 @@ def _labels_in_folder(path: Path) -> str | None:
     """A file in the same folder that by its name has the labels, as MNIST's."""
     if role_of(path.name)[0] == "labels":
         return None
-    with input_errors(str(path.parent)):
+    try:
         files = sorted(other.name for other in path.parent.iterdir() if kind_of_name(other.name))
+    except OSError:  # the folder may be closed to us, though the file is not
+        return None
     return next(iter(labels_of([path.name], files)[path.name]), None)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.images.account import Ledger
+from compressnet.images.array_layouts import may_be_images
 from compressnet.images.array_roles import CLASS_NAMES, NAMES, choose_images, labels_of, role_of, whole_labels
 from compressnet.images.collection import Collection
 from compressnet.images.formats.arrays import Opener, array_collections, names_from_array
@@ -125,8 +126,10 @@ def _leave_out(file: NpzFile, labels: set[str]) -> None:
         role = role_of(key)[0]
         if header.dtype.hasobject:
             why = "array of Python objects, which are never loaded"
-        elif role:
-            why = "images, as others are taken" if role == "images" else "labels without images of theirs"
+        elif role == "labels":
+            why = "labels without images of theirs"
+        elif role == "images" and header.dtype.kind in "buif" and may_be_images(header.shape):
+            why = "images, as others are taken"
         else:
             why = "array that is neither images nor labels"
         file.ledger.leave_out(why, key)
