@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compressnet.errors import InputError
 from compressnet.images import open_collection, read_labels
-from compressnet.images.labels import csv_of_labels, labels_by_name, plain_labels
+from compressnet.images.labels import csv_of_labels, labels_by_name
 from picture_files import PACKERS, grey
 
 NAMES = ["a.png", "b/c.png", "a.png"]
@@ -143,19 +143,3 @@ def test_a_labels_csv_that_lacks_a_picture_is_named(tmp_path: Path, target: str)
     PACKERS[target](tmp_path / target, [("1.png", grey(1)), ("labels.csv", b"2.png,3\n")])
     with pytest.raises(InputError, match=rf"{target}: labels\.csv: has no label for 1\.png"):
         open_collection(tmp_path / target)
-
-
-@pytest.mark.parametrize(
-    ("array", "expected"),
-    [
-        (np.array([[1], [2]], np.uint8), [1, 2]),
-        (np.array([True, False]), [1, 0]),
-        (np.array(["a", "b"]), ["a", "b"]),
-        (np.array([[1, 2], [3, 4]]), None),
-        (np.array([0.5, 1.5]), None),
-        (np.array([1 << 63], np.uint64), None),
-    ],
-)
-def test_arrays_that_are_labels(array: np.ndarray, expected: list[object] | None) -> None:
-    found = plain_labels(array)
-    assert (None if found is None else found.tolist()) == expected

@@ -42,9 +42,10 @@ class Note:
 
     def text(self) -> str:
         """The same in words."""
-        endings = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in self.endings.items())
+        listed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in self.endings.items())
+        endings = f" ({listed})" if any(self.endings) else ""
         more = ", ..." if len(self.names) > NAMED else ""
-        return f"{self.what} ({endings}): {', '.join(self.names[:NAMED])}{more}"
+        return f"{self.what}{endings}: {', '.join(self.names[:NAMED])}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ def joined(source: str, parts: Sequence[Collection], ledger: Ledger) -> Collecti
         names_text = next(part.account.names for part in parts if part.names is None)
         for name in with_names:
             ledger.drop("names, as others have none", name)
+    class_names = _class_names(parts, ledger)
     account = merged([*(part.account for part in parts), ledger.account(labels="", names="")])
     return Collection(
         name=source,
@@ -35,7 +36,7 @@ def joined(source: str, parts: Sequence[Collection], ledger: Ledger) -> Collecti
         batches=lambda: (batch for part in parts for batch in part.batches()),
         names=names,
         labels=labels,
-        class_names=_class_names(parts, ledger),
+        class_names=class_names,
         account=replace(account, labels=labels_text, names=names_text),
     )
 

@@ -36,6 +36,11 @@ def labels_from_array(array: NDArray[Any]) -> NDArray[Any] | str:
     return flat.astype(np.int64)
 
 
+def change_to_labels(array: NDArray[Any]) -> str:
+    """What is to be said where labels are not the array's own values, else nothing."""
+    return "labels, taken as the place of the 1 in each row" if array.ndim == 2 and array.shape[1] > 1 else ""
+
+
 def texts_from_array(array: NDArray[Any]) -> list[str] | str:
     """Texts, as names are, of an array (N,); or in words why it holds none."""
     labels = labels_from_array(array) if array.ndim == 1 else f"has the shape {array.shape}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
@@ -29,8 +29,11 @@ def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    with input_errors(str(path)):
-        data = gunzipped(path.read_bytes(), str(path))
+    with input_errors(str(path)), path.open("rb") as stream:
+        if stream.read(4) in ZIP_MAGICS:  # which may hold images as well, so it is not read whole
+            return _labels_of_npz(stream, str(path))
+        stream.seek(0)
+        data = gunzipped(stream.read(), str(path))
     if path.suffix.lower() == ".csv":
         if names is None:
             raise InputError(f"{path}: these images have no names to find labels by; give one label a line as .txt")
@@ -38,13 +41,17 @@ def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
     require_unpacked(data, str(path))
     with input_errors(str(path)):
         if data.startswith(ZIP_MAGICS):
-            key, array = read_npz_labels(io.BytesIO(data), str(path))
-            return _required(array, f"{path}: {key}")
+            return _labels_of_npz(io.BytesIO(data), str(path))
         if data.startswith(NPY_MAGIC):
             return _required(read_npy(io.BytesIO(data), str(path)), f"{path}: the array")
         if data.startswith(b"\0\0"):
             return _required(read_idx(io.BytesIO(data), str(path)), f"{path}: the array")
         return labels_from_texts(_lines(data))
+
+
+def _labels_of_npz(stream: BinaryIO, name: str) -> NDArray[Any]:
+    key, array = read_npz_labels(stream, name)
+    return _required(array, f"{name}: {key}")
 
 
 def _required(array: NDArray[Any], what: str) -> NDArray[Any]:

@@ -103,15 +103,3 @@ def labels_from_texts(texts: Sequence[str]) -> NDArray[Any]:
         return np.array(texts, np.str_)
     plain = all(str(value) == text for value, text in zip(values.tolist(), texts, strict=True))
     return values if plain else np.array(texts, np.str_)
-
-
-def plain_labels(array: NDArray[Any]) -> NDArray[Any] | None:
-    """An array (N,) or (N,1) of integers or texts as (N,) int64 or texts; None for any other."""
-    flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if flat.ndim != 1:
-        return None
-    if flat.dtype.kind == "U":
-        return flat
-    if flat.dtype.kind not in "bui" or (flat.dtype.kind == "u" and flat.size and flat.max() > np.iinfo(np.int64).max):
-        return None
-    return flat.astype(np.int64)

@@ -37,8 +37,8 @@ def sample(name: str) -> Path:
 def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Collection:
     """The images at a path; `mnist` is the 10,000 test images of MNIST that ship with the package.
 
-    Raises InputError, naming the file, for what cannot be read or holds no images of 8 bits,
-    MissingExtraError.
+    Raises InputError, naming the file, for what cannot be read or holds no images as `reading`
+    takes them, MissingExtraError.
     """
     if str(source) == "mnist":
         path = sample("mnist-t10k-images-idx3-ubyte.gz")

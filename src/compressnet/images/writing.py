@@ -17,10 +17,12 @@ from compressnet.images.formats.idx import write_idx, write_idx_gzip
 from compressnet.images.formats.npy import write_npy
 from compressnet.images.formats.npz import write_npz
 from compressnet.images.formats.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
+from compressnet.images.formats.parquet_columns import ORIGINAL_NAME
 from compressnet.images.formats.tars import write_tar
 from compressnet.images.formats.written import WrittenFiles
 from compressnet.images.formats.zips import write_zip
 from compressnet.images.kinds import Pictures
+from compressnet.images.manifest import NAMES_FILE
 from compressnet.images.names import PICTURE_SUFFIXES, written_names
 
 _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".gz", ".xz", ".bz2", ".rar", ".7z")
@@ -35,17 +37,18 @@ def write_collection(
     labels: NDArray[Any] | None = None,
     class_names: Sequence[str] | None = None,
     overwrite: bool = False,
-) -> list[Path]:
+) -> list[str]:
     """Write `count` images, arrays (n,H,W[,C]), to a target, whole or not at all.
 
     The format goes by the target's ending. `.npy`; `.npz`, with arrays `labels`, `names` and
     `class_names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape. Beside .npy and
-    IDX, labels and names go into files of their own (`formats.beside`), whose paths are returned;
-    such files from before that have no counterpart now are removed. Images of any shapes go into
+    IDX, labels and names go into files of their own (`formats.beside`); such files from before that
+    have no counterpart now are removed. Images of any shapes go into
     PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as Hugging
     Face's data sets; any other name is a folder, to which the files are added if it exists. PNGs
     have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside
-    them; `names.csv` has the names of images whose files had to be named otherwise.
+    them; `names.csv` has the names of images whose files had to be named otherwise. Gives a line
+    for each thing that a user may not expect: files beside the target, and names that differ.
 
     Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot
     take these images or names, or where there are not `count` images, names and labels;
@@ -65,7 +68,7 @@ def write_collection(
             open_target(target) as stream,
         ):
             write(stream, images, count, name)
-        return further
+        return [f"{path}: beside it, as {target.name} holds images alone" for path in further]
     if ending.endswith(".npz"):
         with open_target(target) as stream:
             write_npz(stream, images, count, name, names=names, labels=labels, class_names=class_names)
@@ -73,6 +76,10 @@ def write_collection(
         files = written_names(names, count, name)
         written = WrittenFiles(batches=images, files=files, names=names, labels=labels, class_names=class_names)
         _write_pictures(target, written)
+        differ = 0 if names is None else sum(file != own for file, own in zip(files, names, strict=True))
+        where = f"column {ORIGINAL_NAME}" if ending.endswith(PARQUET_SUFFIX) else NAMES_FILE
+        if differ:
+            return [f"{differ:,} images have other names than their files; {where} has them"]
     return []
 
 
@@ -110,12 +117,11 @@ def _write_pictures(target: Path, written: WrittenFiles) -> None:
 
 def require_free(target: Path, *, overwrite: bool) -> None:
     """Raises InputError where the target exists, or what goes beside it, unless `overwrite`."""
-    if overwrite:
-        return
-    taken = any(target.iterdir()) if target.is_dir() else target.exists()
+    is_taken = any(target.iterdir()) if target.is_dir() else target.exists()
     others = [path for path in beside(target) if path.exists()] if _is_array(target) else []
-    for path in [target] * taken + others:
-        raise InputError(f"{path}: exists already; -f overwrites it")
+    taken = [target, *others] if is_taken else others
+    if taken and not overwrite:
+        raise InputError(f"{taken[0]}: exists already; -f overwrites it")
 
 
 def require_writable_ending(target: Path) -> None:

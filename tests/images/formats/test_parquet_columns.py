@@ -114,7 +114,7 @@ def test_names_of_columns_are_said_in_one_line(tmp_path: Path) -> None:
     collection = open_collection(tmp_path / "a.parquet")
     assert int(collection.load().max()) == 7
     assert collection.account.lines() == [
-        "1 left out, column (1 without ending): a_b",
+        "1 left out, column: a_b",
         f"labels: {collection.account.labels}",
         "names: paths in column 'sc_an'",
     ]

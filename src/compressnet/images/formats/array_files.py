@@ -21,7 +21,7 @@ from compressnet.images.formats.idx import idx_source, read_idx
 from compressnet.images.formats.npy import NPY_MAGIC, mapped_source, npy_source, read_npy
 from compressnet.images.formats.tars import open_unpacked
 from compressnet.images.joining import joined
-from compressnet.images.label_arrays import labels_from_array
+from compressnet.images.label_arrays import change_to_labels, labels_from_array
 from compressnet.images.reading import Reading
 from compressnet.images.untrusted import input_errors
 
@@ -62,8 +62,10 @@ def _labels_in_folder(path: Path) -> str | None:
     """A file in the same folder that by its name has the labels, as MNIST's."""
     if role_of(path.name)[0] == "labels":
         return None
-    with input_errors(str(path.parent)):
+    try:
         files = sorted(other.name for other in path.parent.iterdir() if kind_of_name(other.name))
+    except OSError:  # the folder may be closed to us, though the file is not
+        return None
     return next(iter(labels_of([path.name], files)[path.name]), None)
 
 
@@ -201,7 +203,8 @@ def _with_labels(
         return images
     if labels_file is None:
         return _said(images, f"none: no labels of {file.path}")
-    labels = labels_from_array(_read(labels_file))
+    array = _read(labels_file)
+    labels = labels_from_array(array)
     if isinstance(labels, str):
         ledger.drop(f"labels, as the array {labels}", labels_file.path)
         return _said(images, f"none: {labels_file.path} {labels}")
@@ -210,4 +213,6 @@ def _with_labels(
             f"{labels_file.where}: {len(labels)} labels for {images.count} images in {file.path}; "
             "there has to be one for each, or take no labels (--no-labels)"
         )
+    if change := change_to_labels(array):
+        ledger.change(change, labels_file.path)
     return replace(_said(images, labels_file.path), labels=labels)

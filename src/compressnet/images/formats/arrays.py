@@ -54,9 +54,9 @@ def array_collections(sources: Sequence[ArraySource], reading: Reading) -> list[
     Where values are made 8 bits, those of one type are so in the same way in all arrays; that
     takes reading them once before. Raises InputError.
     """
+    layouts = [layout_of(source.name, source.shape) for source in sources]
     for source in sources:
         require_type(source.where, source.dtype, reading)
-    layouts = [layout_of(source.name, source.shape) for source in sources]
     depths: dict[str, Depth] = {}
     for source in sources:
         kind = type_text(source.dtype)

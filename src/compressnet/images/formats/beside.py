@@ -20,7 +20,7 @@ from compressnet.images.account import Ledger, merged
 from compressnet.images.collection import Collection
 from compressnet.images.formats.arrays import names_from_array
 from compressnet.images.formats.npy import read_npy, write_array
-from compressnet.images.label_arrays import labels_from_array, texts_from_array
+from compressnet.images.label_arrays import change_to_labels, labels_from_array, texts_from_array
 from compressnet.images.reading import Reading
 from compressnet.images.untrusted import input_errors
 
@@ -49,7 +49,9 @@ def with_files_beside(collection: Collection, path: Path, reading: Reading) -> C
     Raises InputError where these are not one for each image.
     """
     ledger = Ledger()
-    labels, labels_text = _read_labels(path, collection.count) if reading.labels else (None, "none: not wanted")
+    labels, labels_text = None, "none: not wanted"
+    if reading.labels:
+        labels, labels_text = _read_labels(path, collection.count, ledger)
     class_names = _read_texts(path, CLASS_NAMES) if reading.labels else None
     names_file = _path(path, NAMES)
     names = None
@@ -65,15 +67,18 @@ def _read(path: Path) -> NDArray[Any]:
         return read_npy(stream, str(path))
 
 
-def _read_labels(path: Path, count: int) -> tuple[NDArray[Any] | None, str]:
+def _read_labels(path: Path, count: int, ledger: Ledger) -> tuple[NDArray[Any] | None, str]:
     """Labels beside a file, and where they come from."""
     file = _path(path, LABELS)
     if not file.is_file():
         return None, f"none: no {file.name} beside it"
-    labels = labels_from_array(_read(file))
+    array = _read(file)
+    labels = labels_from_array(array)
     if isinstance(labels, str) or len(labels) != count:
         why = labels if isinstance(labels, str) else f"holds {len(labels)} labels"
         raise InputError(f"{file}: {why}; there has to be one for each of {count} images: mend it, or move it away")
+    if change := change_to_labels(array):
+        ledger.change(change, file.name)
     return labels, file.name
 
 

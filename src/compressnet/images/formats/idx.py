@@ -41,9 +41,7 @@ def idx_source(name: str, short_name: str, open_stream: Opener) -> ArraySource:
             if stream.read(1):
                 raise InputError(f"{name}: has more bytes than its {layout.count} images take")
 
-    return ArraySource(
-        name=name, short_name=short_name, shape=shape, dtype=dtype, blocks=blocks, type_is="IDX of values of type"
-    )
+    return ArraySource(name=name, short_name=short_name, shape=shape, dtype=dtype, blocks=blocks, type_is="IDX of")
 
 
 def read_idx(stream: Readable, name: str) -> NDArray[Any]:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.images.account import Ledger
+from compressnet.images.array_layouts import may_be_images
 from compressnet.images.array_roles import CLASS_NAMES, NAMES, choose_images, labels_of, role_of, whole_labels
 from compressnet.images.collection import Collection
 from compressnet.images.formats.arrays import Opener, array_collections, names_from_array
 from compressnet.images.formats.npy import NpyHeader, npy_source, read_header, read_npy, write_array, write_npy
 from compressnet.images.joining import joined
 from compressnet.images.kinds import Pictures
-from compressnet.images.label_arrays import labels_from_array, texts_from_array
+from compressnet.images.label_arrays import change_to_labels, labels_from_array, texts_from_array
 from compressnet.images.packers import require_readable_member
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, input_errors
@@ -125,8 +126,10 @@ def _leave_out(file: NpzFile, labels: set[str]) -> None:
         role = role_of(key)[0]
         if header.dtype.hasobject:
             why = "array of Python objects, which are never loaded"
-        elif role:
-            why = "images, as others are taken" if role == "images" else "labels without images of theirs"
+        elif role == "labels":
+            why = "labels without images of theirs"
+        elif role == "images" and header.dtype.kind in "buif" and may_be_images(header.shape):
+            why = "images, as others are taken"
         else:
             why = "array that is neither images nor labels"
         file.ledger.leave_out(why, key)
@@ -152,7 +155,10 @@ def _with_labels(file: NpzFile, part: Collection, keys: Sequence[str], reading: 
     if file.headers[key].dtype.hasobject:
         labels = "holds Python objects, which are never loaded"
     else:
-        labels = labels_from_array(_read_member(file.path, key))
+        array = _read_member(file.path, key)
+        labels = labels_from_array(array)
+        if not isinstance(labels, str) and (change := change_to_labels(array)):
+            file.ledger.change(change, key)
     if isinstance(labels, str):
         file.ledger.drop(f"labels, as the array {labels}", key)
         return _said(part, f"none: {key} {labels}")
