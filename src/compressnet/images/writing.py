@@ -42,13 +42,15 @@ def write_collection(
 
     The format goes by the target's ending. `.npy`; `.npz`, with arrays `labels`, `names` and
     `class_names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape. Beside .npy and
-    IDX, labels and names go into files of their own (`formats.beside`); such files from before that
-    have no counterpart now are removed. Images of any shapes go into
-    PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as Hugging
-    Face's data sets; any other name is a folder, to which the files are added if it exists. PNGs
-    have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside
-    them; `names.csv` has the names of images whose files had to be named otherwise. Gives a line
-    for each thing that a user may not expect: files beside the target, and names that differ.
+    IDX, labels and names go into files of their own (`formats.beside`); those from before that
+    have no counterpart now are removed. Images of any shapes go into PNG files: `.zip`; `.tar`, a
+    WebDataset where labels are integers; `.parquet`, as Hugging Face's data sets; any other name
+    is a folder, to which the files are added if it exists. PNGs have the images' names with the
+    ending `.png` (`names.written_names`), and `labels.csv` beside them; `names.csv` has the names
+    of images whose files had to be named otherwise.
+
+    Gives a line for each thing that a user may not expect: files beside the target, and names that
+    differ.
 
     Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot
     take these images or names, or where there are not `count` images, names and labels;
