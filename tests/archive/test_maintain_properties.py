@@ -134,13 +134,15 @@ class Run:
 
 
 @st.composite
-def runs(draw: st.DrawFn, sort: str | None = None) -> Run:
-    chosen = draw(st.sampled_from(sorted(sorts()))) if sort is None else sort
+def runs(draw: st.DrawFn, quality: int, sort: str | None = None) -> Run:
+    """Of a sort; half of them of one that the codec codes at a quality."""
+    coded = [sort for sort in sorts() if everything().why_not(kind_of(sorts()[sort]), quality) is None]
+    chosen = draw(st.sampled_from(coded) | st.sampled_from(list(sorts()))) if sort is None else sort
     count = len(sorts()[chosen])
     if chosen == DOTS:
         first, images = draw(st.integers(0, 99)), draw(st.integers(1, 30) if sort is None else st.integers(200, 600))
         return Run(chosen, tuple((first + i) % count for i in range(images)))
-    return Run(chosen, tuple(draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=7))))
+    return Run(chosen, tuple(draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=8))))
 
 
 @st.composite
@@ -217,8 +219,7 @@ class Maker:
         return step(steps - 1)
 
     def new(self, sort: str | None = None) -> tuple[Path, Shelf]:
-        path, drawn = self.path(), self._data.draw(st.lists(runs(sort), min_size=1, max_size=3 if sort is None else 1))
-        quality, shelf = self._shelf(drawn)
+        path, (quality, drawn, shelf) = self.path(), self._draw(sort, 3 if sort is None else 1)
         compressnet.compress(
             [run.array() for run in drawn],
             path,
@@ -254,8 +255,7 @@ class Maker:
     def append(self, steps: int) -> tuple[Path, Shelf]:
         """An archive made in so many steps, and images at its end."""
         path, shelf = self.any(steps)
-        drawn = self._data.draw(st.lists(runs(), min_size=1, max_size=2), label="new images")
-        quality, new = self._shelf(drawn)
+        quality, drawn, new = self._draw(None, 2)
         before = path.read_bytes()
         with compressnet.open(path, everything()) as archive:
             is_refused = is_of_one_kind(archive) and all(everything().why_not(run.kind, quality) for run in drawn)
@@ -293,9 +293,10 @@ class Maker:
         compressnet.concat([first, second], output)
         return output, longer + shorter
 
-    def _shelf(self, drawn: list[Run]) -> tuple[int, Shelf]:
-        """A quality, and what images are at it, with labels and names that occur once."""
+    def _draw(self, sort: str | None, at_most: int) -> tuple[int, list[Run], Shelf]:
+        """A quality, images, and what they are at it, with labels and names that occur once."""
         quality = self._data.draw(st.sampled_from(QUALITIES), label="quality")
+        drawn = self._data.draw(st.lists(runs(quality, sort), min_size=1, max_size=at_most), label="images")
         pairs = [(decoded(run.sort, quality), number) for run in drawn for number in run.numbers]
         numbers = [next(self._numbers) for _ in pairs]
         is_named = self._data.draw(st.booleans(), label="named")
@@ -308,7 +309,7 @@ class Maker:
             labels=labels,
             names=[f"folder/{text(number)}.png" for number in numbers] if is_named else None,
         )
-        return quality, shelf
+        return quality, drawn, shelf
 
     def _block_images(self, sort: str | None = None) -> int:
         sizes = (1, 2, 3, 4, 256) if sort is None else (50, 64, 100, 128, 200, 255, 256, 257, 300)
@@ -360,6 +361,7 @@ def packed_once(bundle: Bundle) -> bytes:
 @given(data=st.data(), limit=st.sampled_from(LIMITS))
 def test_a_subset_is_a_slice_of_a_list(data: st.DataObject, limit: int) -> None:
     with making(data, limit) as maker:
+        verify(*maker.subset_of(*maker.append(1)))
         verify(*maker.subset(2))
 
 
