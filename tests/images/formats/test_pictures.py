@@ -212,6 +212,7 @@ ONE = r" \(1 of 2 pictures is so; --skip-bad leaves them out\)"
         (picture(Image.fromarray(np.zeros((4, 4), np.uint16)), "tiff"), DEEP),
         (picture(Image.new("L", (4097, 1)), "png"), "4097x1 pixels, but 4096 is the limit"),
         (picture(Image.new("1", (12000, 10000)), "png"), "12000x10000 pixels, but 4096 is the limit"),
+        (picture(Image.new("1", (30000, 30000)), "png"), "far more pixels than 4096 a side"),
         (b"no picture", "not a picture, though it is named like one"),
         (b"", "empty; move it away"),
         (picture(Image.fromarray(RGB), "png")[:-100], "cannot be read as a picture"),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 FRAMES = "each frame or page an image"
 TURNED = "turned as the EXIF orientation says"
 PROFILE = "colour profile (ICC)"
+TOO_LARGE = f"more than {SIDE_LIMIT_PX} pixels a side"
 _ORIENTATION = 0x0112
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FIRST_ONLY = {"MPO": "further pictures in the file (MPO)", "PSD": "layers (PSD)"}
@@ -67,7 +68,7 @@ def look_at(data: bytes, name: str, where: str, reading: Reading = AS_IT_IS) -> 
         if max(picture.size) > SIDE_LIMIT_PX:
             raise PictureError(
                 f"{where}: {width}x{height} pixels, but {SIDE_LIMIT_PX} is the limit; scale it down or cut it",
-                f"more than {SIDE_LIMIT_PX} pixels a side",
+                TOO_LARGE,
             )
         changed = [*_checked_depth(depth_of(picture, data), data, where, reading), *_mode_changes(picture)]
         dropped = [PROFILE] if picture.info.get("icc_profile") else []
@@ -134,6 +135,11 @@ def _opened(data: bytes, name: str, where: str) -> Generator[Image.Image | None]
     except UnidentifiedImageError as error:
         what = "empty" if not data else "not a picture, though it is named like one"
         raise PictureError(f"{where}: {what}; move it away", "empty" if not data else "no pictures") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(
+            f"{where}: far more pixels than {SIDE_LIMIT_PX} a side, which is the limit; scale it down or cut it",
+            TOO_LARGE,
+        ) from error
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         raise PictureError(
             f"{where}: cannot be read as a picture ({error}); is the file damaged or cut off?", "damaged or cut off"
