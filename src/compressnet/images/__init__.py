@@ -7,10 +7,10 @@
 
 Reading and writing are streamed; no step holds all images. Output goes to a temporary file or
 folder beside its target and takes its place at the end. To be read in this order: `kinds` (what an
-array of images is), `alpha`, `modes` (channels that an image can do without), `names`, `untrusted`
-(bytes that nobody vouches for), `reading` (what to do with odd pictures), `account` (what was done
-with them), `labels`, `collection`, `metrics`, `formats` (a module for each), `label_files`, `opening`,
-and `writing`.
+array of images is), `alpha`, `forms` (what is coded of an image, and how it is shown), `modes`
+(channels that an image can do without), `names`, `untrusted` (bytes that nobody vouches for),
+`reading` (what to do with odd pictures), `account` (what was done with them), `labels`,
+`collection`, `metrics`, `formats` (a module for each), `label_files`, `opening`, and `writing`.
 The names below load on first use.
 """
 
