@@ -10,27 +10,28 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
+from compressnet.archive.checked import write_checked
 from compressnet.archive.embedding import chosen_quality, resolve_codec
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
-from compressnet.archive.writing.write import write_archive
+from compressnet.archive.writing.tightness import Modes, chosen_tight
+from compressnet.archive.writing.write import Columns
 from compressnet.codec.codec import Codec
 from compressnet.codec.loading import BackendName, load
 from compressnet.codec.shipped import DEFAULT_CODEC, PathLike
-from compressnet.container.columns import as_labels, as_names
+from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import BytesSource, FileSource
 from compressnet.files import open_target
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Pictures
 
 
 def compress(
-    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    images: Pictures | Iterable[Pictures],
     path: PathLike | BinaryIO,
     codec: PathLike | Codec | None = DEFAULT_CODEC,
     quality: int | None = None,
@@ -42,7 +43,9 @@ def compress(
     names: Sequence[str] | None = None,
     max_error: int | None = None,
     min_psnr: float | None = None,
+    class_names: Sequence[str] | None = None,
     exact_alpha: bool = False,
+    modes: Modes = "as-is",
     store_unknown: bool = False,
     backend: BackendName = "onnx",
     threads: int | None = None,
@@ -53,23 +56,28 @@ def compress(
     Equal images are written once; those that the codec has no network for are stored.
 
     images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single
-    images (H,W).
+    images (H,W). uint16 likewise, where nothing may be lost: at quality 100, with a max_error of
+    0, or without a codec.
     path: a path, which is replaced at the end and only if all went well; or a binary stream, such
     as a pipe.
     codec: a name, a path or a loaded `Codec`; None stores all images as they are, or within
     bounds, and colour under alpha 0 only with `exact_alpha` or `max_error`.
-    quality: 0 to 99, or 100 without loss; by default the codec's own. Above 70, an image that
-    takes no more bytes without loss is coded so, where the codec can.
-    labels: integers or texts, one for each image. names: texts, likewise.
+    quality: 0 to 99, or 100 without loss; by default the codec's own. Where nothing may be lost,
+    at 100 or with a max_error of 0, the archive is read back and compared before it is there.
+    Above 70, an image that takes no more bytes without loss is coded so, where the codec can.
+    labels: integers or texts, one for each image. names: texts, likewise. class_names: what the
+    labels 0, 1, 2 and so on stand for.
     max_error: the largest error of any channel of any pixel; 0 is quality 100, where no quality is
     given and the codec has it. min_psnr: the lowest PSNR of any image, in dB. Images that miss
     them are coded at a higher quality, or stored.
     exact_alpha: whether colour under alpha 0 is kept; a `max_error` implies it.
+    modes: `tight` codes images in 3 or 4 channels that are grey as grey, and leaves out alpha that
+    is opaque; they come back as they came. `as-is` codes the channels that there are.
     store_unknown: whether images are stored even if the codec has a network for none of them;
-    otherwise that is an error.
+    otherwise that is an error where something may be lost.
     embed_codec: whether the archive carries what decoding needs; by default if the codec did not
     come with the package.
-    Raises InputError, CodecError; `path` then holds no archive, or still the old one.
+    Raises InputError, CodecError, DefectError; `path` then holds no archive, or still the old one.
     """
     settings = Settings(
         quality=quality,
@@ -78,52 +86,47 @@ def compress(
         bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
         store_unknown=store_unknown,
         embed_codec=embed_codec,
+        tight=chosen_tight([], None, quality, modes),
         threads=threads,
     )
     if codec is not None and not isinstance(codec, Codec):
         codec = load(codec, backend, threads)
-    return write(images, path, codec, settings, labels=labels, names=names, report=report)
+    return write(images, path, codec, settings, labels=labels, names=names, class_names=class_names, report=report)
 
 
 def write(
-    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    images: Pictures | Iterable[Pictures],
     path: PathLike | BinaryIO,
     codec: Codec | None,
     settings: Settings,
     *,
     labels: Any = None,
     names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
     """`compress` with a loaded codec, or none, and with all settings of writing in one record.
 
-    `report` is told how many images are done so far. Raises InputError, CodecError.
+    `report` is told how many images are done so far. Raises InputError, CodecError, and
+    DefectError where nothing may be lost but was.
     """
     if codec is not None:
         quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
         settings = replace(settings, quality=quality)
-    chosen_labels = None if labels is None else as_labels(labels)
-    chosen_names = None if names is None else as_names(names)
+    columns = Columns(
+        labels=None if labels is None else as_labels(labels),
+        names=None if names is None else as_names(names),
+        class_names=None if class_names is None else as_class_names(class_names),
+    )
     arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
 
-    def write_to(stream: BinaryIO) -> Written:
-        return write_archive(
-            stream,
-            arrays,
-            codec,
-            settings,
-            labels=chosen_labels,
-            names=chosen_names,
-            report=report,
-        )
-
     if not isinstance(path, (str, os.PathLike)):
-        return write_to(path)
+        return write_checked(path, arrays, codec, settings, columns, is_ours=False, report=report)
     with open_target(Path(path)) as stream:
-        return write_to(stream)
+        return write_checked(stream, arrays, codec, settings, columns, is_ours=stream.readable(), report=report)
 
 
-def _as_batch(array: NDArray[np.uint8]) -> Images:
+def _as_batch(array: Pictures) -> Pictures:
     return array[None] if array.ndim == 2 else array
 
 

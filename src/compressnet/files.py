@@ -23,9 +23,10 @@ except ModuleNotFoundError:  # on Windows, where a file that is open cannot be r
 def atomic_open(path: Path) -> Generator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends well, else vanishes.
 
-    A temporary file beside the target, flushed, fsynced, renamed. A link is followed, and a file
-    that was there leaves its permissions. A character device, such as /dev/null, is written to as
-    it is. Raises InputError for a pipe and for all else that cannot be replaced.
+    It can be read as well, but for a device. A temporary file beside the target, flushed, fsynced,
+    renamed. A link is followed, and a file that was there leaves its permissions. A character
+    device, such as /dev/null, is written to as it is. Raises InputError for a pipe and for all
+    else that cannot be replaced.
     """
     status = path.stat() if path.exists() else None
     if status is not None and stat.S_ISCHR(status.st_mode):
@@ -40,7 +41,7 @@ def atomic_open(path: Path) -> Generator[BinaryIO]:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with os.fdopen(handle, "w+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

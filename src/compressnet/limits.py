@@ -23,6 +23,9 @@ SYMBOLS_LIMIT = 1 << 14
 """Symbols of an image."""
 NODES_LIMIT = 1 << 12
 LABEL_BYTES_LIMIT = 1 << 16
+CLASSES_LIMIT = 1 << 16
+CLASSES_BYTES_LIMIT = 1 << 24
+"""Of the names of all classes."""
 KINDS_LIMIT = 1 << 16
 NAME_BYTES_LIMIT = 1 << 10
 PACKED_ELEMENTS_LIMIT = 1 << 24

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import compressnet
 from compressnet.coding.stored import pack_stored
 from compressnet.container.block import Block
-from compressnet.container.entries import KindEntry
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CorruptError, InputError
+from compressnet.images.forms import Form
 from conftest import CONFORMANCE
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 4, 6, 3)).astype(np.uint8)
@@ -22,7 +22,7 @@ IMAGES = np.random.default_rng(3).integers(0, 256, (5, 4, 6, 3)).astype(np.uint8
 
 def archive(method: int, quality: int, payload: bytes, images: int = 5) -> bytes:
     stream = io.BytesIO()
-    writer = ContainerWriter(stream, [], [KindEntry(height=4, width=6, channels=3, channels_axis=True)])
+    writer = ContainerWriter(stream, [], [Form(shape=(4, 6, 3))])
     writer.add(Block(method=method, quality=quality, kind=0, codec=0, images=images, payload=payload))
     writer.finish(None)
     return stream.getvalue()

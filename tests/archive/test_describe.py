@@ -45,9 +45,9 @@ def test_a_mixed_archive() -> None:
     assert told["images"] == 21
     assert told["shape"] == [21]
     assert told["kinds"] == [
-        {"shape": [8, 8, 4], "images": 11},
-        {"shape": [5, 7, 3], "images": 8},
-        {"shape": [4, 4], "images": 2},
+        {"shape": [8, 8, 4], "bits": 8, "coded_channels": 4, "images": 11},
+        {"shape": [5, 7, 3], "bits": 8, "coded_channels": 3, "images": 8},
+        {"shape": [4, 4], "bits": 8, "coded_channels": 1, "images": 2},
     ]
     assert told["duplicates"] == 4
     assert told["stored_images"] == 8

@@ -233,12 +233,15 @@ def test_append_to_a_mixed_archive(grey: Codec, tmp_path: Path) -> None:
 def test_append_to_an_archive_without_a_codec(grey: Codec, tmp_path: Path) -> None:
     path, images = tmp_path / "a.cnet", np.random.default_rng(1).integers(0, 256, (3, 5, 5)).astype(np.uint8)
     packed(path, grey, images, store_unknown=True)
-    with pytest.raises(InputError, match=r"a\.cnet: has no codec, .*--codec"):
-        compressnet.append(path, images)
+    hidden = np.zeros((1, 5, 5, 4), np.uint8)
+    hidden[..., 0] = 7
+    written = compressnet.append(path, hidden)
+    assert (written.stored, written.reasons, written.lossless_checked) == (1, {"no codec": 1}, True)
     compressnet.append(path, np.zeros((2, 8, 12), np.uint8), codec=grey, names=["a", "b"])
     with compressnet.open(path) as found:
-        assert list(found.names or []) == ["0", "1", "2", "a", "b"]
-        assert [image.shape for image in found] == [(5, 5)] * 3 + [(8, 12)] * 2
+        assert list(found.names or []) == ["0", "1", "2", "3", "a", "b"]
+        assert [image.shape for image in found] == [(5, 5)] * 3 + [(5, 5, 4)] + [(8, 12)] * 2
+        assert np.array_equal(found[3], hidden[0])
 
 
 def test_a_subset_whose_parts_fill_blocks(grey: Codec, tmp_path: Path) -> None:

@@ -5,25 +5,28 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compressnet.container import writer as container_writer
 from compressnet.container.block import Block
 from compressnet.container.chunks import pack_chunk
 from compressnet.container.columns import as_labels, pack_labels, pack_names
 from compressnet.container.container import SIGNATURE, Container
-from compressnet.container.entries import CodecEntry, KindEntry
+from compressnet.container.entries import CodecEntry, pack_kind, unpack_kind
 from compressnet.container.index import pack_index, unpack_index
 from compressnet.container.sources import BytesSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CorruptError, FormatError, InputError
+from compressnet.images.forms import Form
 from compressnet.wire import pack_varint
 
 CODEC = CodecEntry(identity=bytes(range(32)), name="tiny", embedded=None)
-KIND = KindEntry(height=8, width=12, channels=1, channels_axis=False)
+KIND = Form(shape=(8, 12))
 BLOCKS = [Block(method=1, quality=60, kind=0, codec=0, images=n, payload=bytes([n]) * n) for n in (3, 3, 2)]
 LABELS = np.arange(8)
 
@@ -156,7 +159,7 @@ def test_blocks_that_need_what_is_not_there_are_refused() -> None:
 
 
 def test_kinds_and_codecs_may_come_between_blocks() -> None:
-    kinds = [KIND, replace(KIND, height=9), replace(KIND, channels_axis=True)]
+    kinds = [KIND, Form(shape=(9, 12)), Form(shape=(8, 12, 1))]
     stream = io.BytesIO()
     writer = ContainerWriter(stream)
     blocks = []
@@ -205,20 +208,59 @@ def test_chunks_before_the_index_out_of_order(extra: tuple[bytes, ...], message:
         open_bytes(data[:index] + chunks + new + tail).read_labels()
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        KindEntry(height=0, width=12, channels=1, channels_axis=False),
-        KindEntry(height=8, width=12, channels=5, channels_axis=True),
-        KindEntry(height=8, width=12, channels=3, channels_axis=False),
-        KindEntry(height=5000, width=12, channels=3, channels_axis=True),
-    ],
-)
-def test_kinds_out_of_bounds_are_refused(kind: KindEntry) -> None:
+@pytest.mark.parametrize("form", [Form(shape=(0, 12)), Form(shape=(8, 12, 5)), Form(shape=(5000, 12, 3))])
+def test_kinds_out_of_bounds_are_refused(form: Form) -> None:
     stream = io.BytesIO()
-    ContainerWriter(stream, [CODEC], [kind]).finish(None)
+    ContainerWriter(stream, [CODEC], [form]).finish(None)
     with pytest.raises(CorruptError, match=r"file\.cnet: chunk KIND"):
         open_bytes(stream.getvalue())
+
+
+def forms() -> list[Form]:
+    """All forms of images of 8x12."""
+    found: list[Form] = []
+    for channels, grey, opaque in product((0, 1, 2, 3, 4), (False, True), (False, True)):
+        if (not grey or channels >= 3) and (not opaque or channels in (2, 4)):
+            shape = (8, 12, channels) if channels else (8, 12)
+            found += [Form(shape=shape, deep=deep, grey=grey, opaque=opaque) for deep in (False, True)]
+    return found
+
+
+def test_every_form_comes_back_and_no_other_bytes_are_a_kind() -> None:
+    known = {pack_kind(form): form for form in forms()}
+    assert len(known) == len(forms()) == 20
+    for kept, flags in product(range(8), range(256)):
+        data = bytes([8, 12, kept, flags])
+        if data in known:
+            assert unpack_kind(data, "chunk KIND") == known[data]
+        else:
+            with pytest.raises(CorruptError, match=r"chunk KIND (describes|leaves out)"):
+                unpack_kind(data, "chunk KIND")
+
+
+def test_names_of_classes_come_back() -> None:
+    stream = io.BytesIO()
+    writer = ContainerWriter(stream, [CODEC], [KIND])
+    for block in BLOCKS:
+        writer.add(block)
+    labels = np.arange(writer.images) % 3
+    writer.finish(labels, [f"image {i}" for i in range(writer.images)], None, ["cat", "", "dög"])
+    assert open_bytes(stream.getvalue()).read_class_names() == ["cat", "", "dög"]
+
+
+@pytest.mark.parametrize("labels", [None, np.zeros(0, np.str_)])
+def test_names_of_classes_need_integer_labels(labels: np.ndarray | None) -> None:
+    with pytest.raises(InputError, match="go with labels that are integers"):
+        ContainerWriter(io.BytesIO(), [CODEC], [KIND]).finish(labels, None, None, ["cat"])
+
+
+def test_names_of_classes_without_labels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that leaves the labels out, as ours does not."""
+    stream = io.BytesIO()
+    monkeypatch.setattr(container_writer, "LABL", b"labx")
+    ContainerWriter(stream, [CODEC], [KIND]).finish(np.zeros(0, np.int64), None, None, ["cat"])
+    with pytest.raises(CorruptError, match="chunk clas names classes, but the archive has no labels"):
+        open_bytes(stream.getvalue()).read_class_names()
 
 
 def test_labels_of_another_number_are_refused() -> None:

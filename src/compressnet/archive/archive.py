@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.blocks import BlockReader, Piece
-from compressnet.archive.indexing import Index, positions_of, runs_of_one_shape
+from compressnet.archive.indexing import Index, batch_stops, look_of, looks_of, positions_of, runs_of_one_look
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import METHODS
 from compressnet.container.columns import Labels
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.errors import CorruptError, InputError
-from compressnet.images.kinds import Images, Symbols
+from compressnet.images.kinds import Pictures, Symbols
 
 READ_IMAGES = 4096
 """Images that iteration decodes together, about."""
@@ -47,10 +47,10 @@ class SymbolView:
 class Archive:
     """A collection of images in a file; `compressnet.open` makes one.
 
-    `archive[i]` is an image uint8 (H,W) or (H,W,C). Slices, lists and arrays of integers, and
-    boolean arrays give one array (n,H,W[,C]) where all chosen images have one shape, else a list
-    of images. Reading an image touches the index and one block. May be used by several threads
-    and, also after a fork or pickled, by several processes.
+    `archive[i]` is an image (H,W) or (H,W,C), uint8 or, of 16 bits, uint16. Slices, lists and
+    arrays of integers, and boolean arrays give one array (n,H,W[,C]) where all chosen images have
+    one shape and type, else a list of images. Reading an image touches the index and one block.
+    May be used by several threads and, also after a fork or pickled, by several processes.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class Archive:
         self._container, self._reopen = container, reopen
         self.codecs = [resolve(entry) for entry in container.codecs]
         self._reader = BlockReader(container, self.codecs)
+        self._looks = looks_of(container.kinds)
+        self._look_of_kind = np.array([self._looks.index(look_of(form)) for form in container.kinds], np.int64)
 
     def __len__(self) -> int:
         return self._container.images
@@ -89,13 +91,13 @@ class Archive:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether its images have several shapes."""
-        return len(self._container.kinds) > 1
+        """Whether its images have several shapes or types."""
+        return len(self._looks) > 1
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N,H,W) or (N,H,W,C) where all images have one shape, else (N,)."""
-        return (len(self), *(() if self.is_mixed else self._container.kinds[0].shape))
+        """(N,H,W) or (N,H,W,C) where all images have one shape and type, else (N,)."""
+        return (len(self), *(() if self.is_mixed else self._looks[0].shape))
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -104,9 +106,9 @@ class Archive:
         return [shapes[kind] for kind in self._kinds(np.arange(len(self))).tolist()]
 
     @property
-    def dtype(self) -> np.dtype[np.uint8]:
-        """uint8."""
-        return np.dtype(np.uint8)
+    def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
+        """uint8; uint16 where some images have 16 bits, and so have 8 or 16."""
+        return np.result_type(*(look.dtype for look in self._looks))
 
     @property
     def labels(self) -> Labels | None:
@@ -117,6 +119,11 @@ class Archive:
     def names(self) -> Sequence[str] | None:
         """The images' names, or None where the archive has none."""
         return self._container.read_names()
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """What the labels 0, 1, 2 and so on stand for, or None where the archive does not say."""
+        return self._container.read_class_names()
 
     @property
     def symbols(self) -> SymbolView:
@@ -147,11 +154,11 @@ class Archive:
         self._container.close()
 
     @overload
-    def __getitem__(self, index: int) -> Images: ...
+    def __getitem__(self, index: int) -> Pictures: ...
     @overload
-    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Images | list[Images]: ...
-    def __getitem__(self, index: Index) -> Images | list[Images]:
-        """One image; or several as one array, or as a list where their shapes differ.
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Pictures | list[Pictures]: ...
+    def __getitem__(self, index: Index) -> Pictures | list[Pictures]:
+        """One image; or several as one array, or as a list where their shapes or types differ.
 
         Raises IndexError, and CorruptError for a damaged block.
         """
@@ -161,51 +168,41 @@ class Archive:
             return self._read(np.array([int(index) % len(self)]))[0]
         return self._read(self.positions(index))
 
-    def array(self) -> Images:
+    def array(self) -> Pictures:
         """All images as one array (N,H,W[,C]).
 
-        Raises InputError where they have several shapes.
+        Raises InputError where they have several shapes, or some 8 and some 16 bits.
         """
         images = self[:]
         if isinstance(images, list):
-            raise InputError(f"{self.name}: images of several shapes, but one is needed here; take those of one shape")
+            raise InputError(
+                f"{self.name}: images of several shapes, or of 8 and 16 bits, but one is needed here; take those of one"
+            )
         return images
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Images]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Pictures]:
         """Several images at once, as torch's DataLoader asks for a batch."""
         return list(self[np.asarray(indices, np.int64)])
 
-    def __iter__(self) -> Iterator[Images]:
+    def __iter__(self) -> Iterator[Pictures]:
         for images in self.batches():
             yield from images
 
-    def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Images]:
-        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of one shape each.
+    def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Pictures]:
+        """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of one shape and type.
 
         An array holds consecutive images, up to about `images` of them.
         """
         positions = self.positions(slice(None) if chosen is None else chosen)
-        start = 0
-        for stop in self._stops(positions, images):
+        start, blocks = 0, self._container.blocks
+        ends = blocks.firsts + blocks.counts if self._container.positions_N is None else None
+        for stop in batch_stops(positions, images, ends):
             read = self._read(positions[start:stop])
             if isinstance(read, np.ndarray):
                 yield read
             else:
-                yield from runs_of_one_shape(read)
+                yield from runs_of_one_look(read)
             start = stop
-
-    def _stops(self, positions: NDArray[np.int64], images: int) -> Iterator[int]:
-        """Where to end each batch: at the end of a block, if images come in the blocks' order."""
-        number = 0
-        ends = (self._container.blocks.firsts + self._container.blocks.counts).tolist()
-        as_blocks_come = self._container.positions_N is None and np.all(np.diff(positions) == 1)
-        while number < len(positions):
-            stop = min(number + images, len(positions))
-            if as_blocks_come and stop < len(positions):
-                within = int(positions[stop - 1])
-                stop += ends[int(self._container.blocks_of(np.array([within]))[0])] - within - 1
-            number = min(stop, len(positions))
-            yield number
 
     def positions(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
         """What an index selects, as numbers from 0 to N-1. Raises IndexError."""
@@ -215,26 +212,27 @@ class Archive:
         """The kind of each image."""
         return self._container.kinds_of(self._container.blocks_of(self._container.places_of(positions)))
 
-    def _read(self, positions: NDArray[np.int64]) -> Images | list[Images]:
+    def _read(self, positions: NDArray[np.int64]) -> Pictures | list[Pictures]:
         """Images at positions in 0..N-1, in their order."""
-        kinds = self._kinds(positions)
-        images_of: dict[int, Images] = {}
+        looks = self._look_of_kind[self._kinds(positions)]
+        images_of: dict[int, Pictures] = {}
         row_of = np.zeros(len(positions), np.int64)
-        for kind in np.unique(kinds).tolist():
-            rows = np.flatnonzero(kinds == kind)
+        for look in np.unique(looks).tolist():
+            rows = np.flatnonzero(looks == look)
             row_of[rows] = np.arange(len(rows))
-            images_of[kind] = np.empty((len(rows), *self._container.kinds[kind].shape), np.uint8)
+            images_of[look] = np.empty((len(rows), *self._looks[look].shape), self._looks[look].dtype)
 
         def take(piece: Piece) -> None:
-            images = images_of[piece.coding.kind]
-            images[row_of[piece.rows]] = piece.images().reshape(len(piece.rows), *images.shape[1:])
+            kind = piece.coding.kind
+            shown = self._container.kinds[kind].shown(piece.images())
+            images_of[int(self._look_of_kind[kind])][row_of[piece.rows]] = shown
 
         self._reader.for_each(self._container.places_of(positions), take)
         if len(images_of) == 1:
             return next(iter(images_of.values()))
         if self.is_mixed:
-            return [images_of[kind][row] for kind, row in zip(kinds.tolist(), row_of.tolist(), strict=True)]
-        return np.empty((0, *self.shape[1:]), np.uint8)
+            return [images_of[look][row] for look, row in zip(looks.tolist(), row_of.tolist(), strict=True)]
+        return np.empty((0, *self.shape[1:]), self.dtype)
 
     def read_symbols(self, positions: NDArray[np.int64]) -> Symbols:
         """Symbols (n,D) of images of the collection.
@@ -287,6 +285,7 @@ class Archive:
             raise CorruptError(f"{container.name}: chunk INDX does not list the blocks that are there")
         container.read_labels()
         container.read_names()
+        container.read_class_names()
 
     def ideal_bytes(self) -> float:
         """The ideal code length of all symbols, in bytes: a diagnostic, not a rate."""

@@ -22,7 +22,7 @@ from compressnet.coding.stored import StoredCoder
 from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.errors import CorruptError
-from compressnet.images.kinds import Images, Kind
+from compressnet.images.kinds import Images
 from compressnet.threads import spread
 
 CACHE_BYTES = 64 << 20
@@ -51,7 +51,7 @@ class Piece:
     """Theirs, in the order of rows."""
 
     def images(self) -> Images:
-        """Decoded, uint8 (n,H,W,C)."""
+        """Decoded, uint8 (n,H,W,C), the channels that were coded."""
         return self.coding.coder.images_of(self.values)
 
 
@@ -157,12 +157,14 @@ class BlockReader:
 
         `what` names it. Raises CorruptError, CodecRefusedError.
         """
-        entry = self._container.kinds[block.kind]
-        kind: Kind = (entry.height, entry.width, entry.channels)
+        form = self._container.kinds[block.kind]
+        kind = form.kind
         if block.method in WITHOUT_CODEC:
             if block.quality != LOSSLESS_QUALITY:
                 raise CorruptError(f"{what} is {block.method_name} and has the quality {block.quality}")
             return CODERS[block.method](kind)
+        if form.deep:
+            raise CorruptError(f"{what} holds images of 16 bits that are not stored, which this version does not read")
         codec = self._codecs[block.codec]
         coders = codec.coders(block.method)
         if coders is None and block.method in METHODS:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from compressnet.archive.indexing import looks_of
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.packed import pack_bundle
 from compressnet.codec.shipped import find_codec, read_bundle
@@ -36,7 +37,8 @@ def _describe_archive(container: Container) -> dict[str, Any]:
     labels, names = container.read_labels(), container.read_names()
     places = container.places_of(np.arange(container.images))
     of_kind = np.bincount(container.kinds_of(container.blocks_of(places)), minlength=len(container.kinds)).tolist()
-    shape = container.kinds[0].shape if len(container.kinds) == 1 else ()
+    looks = looks_of(container.kinds)
+    shape = looks[0].shape if len(looks) == 1 else ()
     total_bytes = container.source.total_bytes
     return {
         "file": container.name,
@@ -45,7 +47,13 @@ def _describe_archive(container: Container) -> dict[str, Any]:
         "images": container.images,
         "shape": [container.images, *shape],
         "kinds": [
-            {"shape": list(kind.shape), "images": count} for kind, count in zip(container.kinds, of_kind, strict=True)
+            {
+                "shape": list(form.shape),
+                "bits": 8 * form.dtype.itemsize,
+                "coded_channels": form.kept_channels,
+                "images": count,
+            }
+            for form, count in zip(container.kinds, of_kind, strict=True)
         ],
         "duplicates": container.images - len(np.unique(places)),
         "archive_bytes": total_bytes,

@@ -19,23 +19,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
+from compressnet.archive.checked import require_as_given
 from compressnet.archive.embedding import CodecEntries, resolve_codec
+from compressnet.archive.joining import joined_classes, joined_labels, joined_names, require_same_codec
 from compressnet.archive.selection import copy_blocks, copy_images
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.router import Router
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
+from compressnet.archive.writing.tightness import Modes, chosen_tight
 from compressnet.codec.codec import Codec
 from compressnet.codec.loading import load
 from compressnet.codec.shipped import shipped_name
 from compressnet.coding.coder import LOSSLESS_QUALITY, WITHOUT_CODEC
-from compressnet.container.columns import Labels, as_labels, as_names
+from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.container.container import Container
-from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import FileSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
 from compressnet.files import locked, open_target
-from compressnet.images.kinds import Images
+from compressnet.images.forms import Form
+from compressnet.images.kinds import Pictures
+from compressnet.images.modes import Tight
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -46,29 +50,32 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
 
     `report` is told the images done.
 
-    Images of an archive without names are named by their numbers where others have names. Raises
-    InputError where only some archives have labels, or these differ in type; CodecError where the
-    archives were made with different codecs.
+    Images of an archive without names are named by their numbers where others have names. Where
+    classes have names, labels are numbered anew, by name, if need be. Raises InputError where only
+    some archives have labels, or names of classes, or where labels differ in type; CodecError
+    where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
         parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
         if not any(part.images for part in parts):
             raise InputError("there are no archives to put together, or no images in them")
-        _require_same_codec(parts)
-        labels = _joined_labels([(part.name, part.read_labels()) for part in parts])
-        names = _joined_names([(part.read_names(), part.images) for part in parts])
+        require_same_codec(parts)
+        named = [(part.name, part.read_labels(), part.read_class_names()) for part in parts]
+        renumbered, class_names = joined_classes(named)
+        labels = joined_labels([(part.name, labels) for part, labels in zip(parts, renumbered, strict=True)])
+        names = joined_names([(part.read_names(), part.images) for part in parts])
         entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
         codecs = {entry.identity: entry for entry in entries}
         with open_target(Path(output)) as stream:
             writer = ContainerWriter(stream)
             places = np.concatenate([copy_blocks(part, writer, codecs, report) for part in parts])
-            writer.finish(labels, names, places)
+            writer.finish(labels, names, places, class_names)
         return Written(images=len(places), archive_bytes=writer.bytes_written)
 
 
 def append(
     path: PathLike,
-    images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]],
+    images: Pictures | Iterable[Pictures],
     *,
     codec: PathLike | Codec | None = None,
     quality: int | None = None,
@@ -76,6 +83,8 @@ def append(
     block_images: int = BLOCK_IMAGES,
     labels: Any = None,
     names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    modes: Modes | None = None,
     threads: int | None = None,
     report: Report = lambda _: None,
 ) -> Written:
@@ -83,24 +92,37 @@ def append(
 
     images, labels, names: as for `compressnet.compress`; labels are needed where the archive has
     some, and only there; images without names are named by their numbers where others have names.
-    codec: the one that the archive was made with, where it does not ship with the package; what an
-    archive embeds cannot encode, but for lossless codecs. quality: by default that of the
-    archive's last block that is not stored. What is written tells of the new images, but for
+    class_names: what the new labels stand for, where that differs from the archive's; they are
+    then numbered as the archive does, and new classes follow. codec: the one that the archive was
+    made with, where it does not ship with the package; what an archive embeds cannot encode, but
+    for lossless codecs. An archive without a codec needs none: the images are stored. quality: by
+    default that of the archive's last block that is not stored. modes: as for `chosen_tight`;
+    None: as images of the archive are coded. What is written tells of the new images, but for
     `images` and `archive_bytes`. Images that the codec has no network for are stored, but an error
-    where the archive has one shape and none of them fits. Raises InputError, CodecError.
+    where the archive has one shape and none of them fits, and something may be lost. Raises
+    InputError, CodecError, and DefectError where nothing may be lost but was.
     """
     with locked(Path(path)) as require_unchanged, Container(FileSource(Path(path))) as old:
         loaded = _encoding_codec(codec, old, threads)
+        if loaded is None:
+            quality = LOSSLESS_QUALITY
         settings = Settings(
             quality=_last_quality(old, loaded) if quality is None else quality,
             effort=effort,
             block_images=block_images,
             store_unknown=len(old.kinds) > 1 or not old.codecs,
+            tight=_tight_of(old.kinds) if modes is None else chosen_tight([], loaded, quality, modes),
+            threads=threads,
         )
-        entries = CodecEntries(loaded, None, old.codecs)
-        arrays: Iterable[Images] = [images] if isinstance(images, np.ndarray) else images
+        entries = None if loaded is None else CodecEntries(loaded, None, old.codecs)
+        arrays: Iterable[Pictures] = [images] if isinstance(images, np.ndarray) else images
         new_labels = None if labels is None else as_labels(labels)
-        both_labels = _joined_labels([(str(path), old.read_labels()), ("the new images", new_labels)])
+        old_classes = old.read_class_names()
+        new_classes = old_classes if class_names is None else as_class_names(class_names)
+        both, classes = joined_classes(
+            [(str(path), old.read_labels(), old_classes), ("the new images", new_labels, new_classes)]
+        )
+        both_labels = joined_labels([(str(path), both[0]), ("the new images", both[1])])
         new_names = None if names is None else as_names(names)
         with open_target(Path(path)) as stream:
             writer = ContainerWriter(stream)
@@ -111,10 +133,12 @@ def append(
             if not router.images:
                 raise InputError("there are no images to add")
             places = np.concatenate([places, router.finish()])
-            both_names = _joined_names([(old.read_names(), old.images), (new_names, router.images)])
-            writer.finish(both_labels, both_names, places)
+            both_names = joined_names([(old.read_names(), old.images), (new_names, router.images)])
+            writer.finish(both_labels, both_names, places, classes)
+            if settings.loses_nothing:
+                require_as_given(stream, router.given, loaded, first=old.images)
             require_unchanged()
-        return replace(router.written(), images=len(places))
+        return replace(router.written(), images=len(places), lossless_checked=settings.loses_nothing)
 
 
 def subset(
@@ -139,62 +163,14 @@ def subset(
             None if labels is None else labels[chosen],
             None if names is None else [names[int(position)] for position in chosen],
             places,
+            archive.class_names,
         )
     return Written(
         images=len(chosen), archive_bytes=writer.bytes_written, duplicates=len(chosen) - len(np.unique(places))
     )
 
 
-def _require_same_codec(parts: Sequence[Container]) -> None:
-    """Raises CodecError where an archive was made with another codec than one before.
-
-    Archives of one codec may use different parts of it, but no two of one method.
-    """
-    if len({frozenset(entry.identity for entry in part.codecs) for part in parts if part.codecs}) <= 1:
-        return
-    known: dict[int, tuple[CodecEntry, str]] = {}
-    for part in parts:
-        blocks = (part.read_block(number) for number in range(len(part.blocks)))
-        used = {block.method: part.codecs[block.codec] for block in blocks if block.method not in WITHOUT_CODEC}
-        for method, entry in used.items():
-            first, name = known.setdefault(method, (entry, part.name))
-            if first.identity != entry.identity:
-                raise CodecError(
-                    f"{part.name}: made with another codec than {name} ({first.name} and {entry.name}); "
-                    "decompress it and compress its images with the same codec first"
-                )
-
-
-def _joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
-    """All labels one after the other.
-
-    Raises InputError where some are missing or they differ in type.
-    """
-    present = [labels for _, labels in parts if labels is not None]
-    if not present:
-        return None
-    without = [name for name, labels in parts if labels is None]
-    if without:
-        raise InputError(f"{without[0]}: has no labels, others have; give labels to all of them or to none")
-    if len({labels.dtype.kind for labels in present}) > 1:
-        raise InputError("some labels are integers and some are texts")
-    return as_labels(np.concatenate(present))
-
-
-def _joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | None:
-    """All names one after the other, of parts of so many images.
-
-    Images without any are named by their numbers.
-    """
-    if all(names is None for names, _ in parts):
-        return None
-    joined: list[str] = []
-    for names, images in parts:
-        joined += [str(len(joined) + i) for i in range(images)] if names is None else names
-    return joined
-
-
-def _last_quality(container: Container, codec: Codec) -> int:
+def _last_quality(container: Container, codec: Codec | None) -> int:
     """The quality of the last block that has symbols.
 
     If none has, it is that of the last block that is not stored; if all are stored, the codec's
@@ -209,17 +185,22 @@ def _last_quality(container: Container, codec: Codec) -> int:
             if block.quality != LOSSLESS_QUALITY:
                 return block.quality
             coded = coded or block.quality
-    return coded or codec.default_quality
+    return coded or (LOSSLESS_QUALITY if codec is None else codec.default_quality)
 
 
-def _encoding_codec(codec: PathLike | Codec | None, container: Container, threads: int | None) -> Codec:
-    """The codec of an archive, with its encoder.
+def _tight_of(forms: Sequence[Form]) -> Tight:
+    """What is left out of images of an archive."""
+    return Tight(colour=any(form.grey for form in forms), alpha=any(form.opaque for form in forms))
+
+
+def _encoding_codec(codec: PathLike | Codec | None, container: Container, threads: int | None) -> Codec | None:
+    """The codec of an archive, with its encoder; None where it has none and none is given.
 
     It is the one given, a shipped one, or what is embedded where that is lossless and needs no
-    encoder. Raises CodecError, and InputError where the archive has no codec and none is given.
+    encoder. Raises CodecError.
     """
     if not container.codecs and codec is None:
-        raise InputError(f"{container.name}: has no codec, as its images are stored; pass one with --codec")
+        return None
     if codec is None:
         entry = container.codecs[0]
         shipped = shipped_name(entry.identity)

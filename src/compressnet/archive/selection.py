@@ -18,6 +18,7 @@ from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.container.writer import ContainerWriter
+from compressnet.errors import DefectError
 
 NEW_BLOCK_IMAGES = 256
 """Images of a block that is made anew from parts of others, at most."""
@@ -115,6 +116,8 @@ class _Parts:
         values, rows = values[:images], rows[:images]
         self.place(rows)
         (payload,) = coding.coder.write(values, [len(rows)])
+        if not np.array_equal(coding.coder.read([payload], [len(rows)]), values):
+            raise DefectError(f"{self._container.name}: a block made anew does not hold the same values")
         block = Block(
             method=coding.coder.method,
             quality=coding.coder.quality,

@@ -15,7 +15,7 @@ from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import CompressnetError
 from compressnet.images.alpha import clear_hidden
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, eight_bits
 from compressnet.images.metrics import compare
 
 
@@ -30,7 +30,7 @@ def measure_archive(images_NHWC: Images, codec: Codec, quality: int, effort: int
         api.compress(images_NHWC, path, codec, quality=quality, effort=effort, embed_codec=False)
         middle = time.perf_counter()
         with api.open(path, codec=codec) as archive:
-            decoded_NHWC = archive.array().reshape(images_NHWC.shape)
+            decoded_NHWC = eight_bits(archive.array()).reshape(images_NHWC.shape)
         end = time.perf_counter()
         total_bytes = path.stat().st_size
     figures = compare(images_NHWC, decoded_NHWC)

@@ -16,7 +16,7 @@ from compressnet.codec.codec import Codec
 from compressnet.errors import CompressnetError
 from compressnet.files import atomic_open
 from compressnet.images import open_collection, read_labels, sample
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, eight_bits
 
 ARCHIVE_NAME = "mnist-test.cnet"
 PICTURE_NAME = "demo.png"
@@ -56,7 +56,7 @@ def run_demo(codec: Codec, folder: Path, report: Callable[[str], None] = lambda 
     report("read")
     with api.open(path, codec=codec) as archive:
         single = archive[SINGLE_IMAGE]
-        decoded = archive.array()
+        decoded = eight_bits(archive.array())
         kept = archive.labels
         same_labels = kept is not None and np.array_equal(kept, labels)
         if not np.array_equal(single, decoded[SINGLE_IMAGE]) or not same_labels:

@@ -20,7 +20,7 @@ from compressnet.codec.codec import Codec
 from compressnet.codec.export import make_models, network_at
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.alpha import clear_hidden, fill_hidden
-from compressnet.images.kinds import Images, kind_of
+from compressnet.images.kinds import Images, eight_bits, kind_of
 from compressnet.images.metrics import Quality, Spread, compare, psnr_spread
 from compressnet.networks.onnx import run_model
 
@@ -141,7 +141,7 @@ def evaluate(
         path = Path(folder) / "evaluate.cnet"
         written = api.compress(images, path, codec, quality=quality, effort=effort, embed_codec=False)
         with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
-            decoded = archive.array()
+            decoded = eight_bits(archive.array())
             rows.append(_row("archive", images, decoded, rows))
             ideal_bytes = archive.ideal_bytes()
             with_symbols_N = archive.with_symbols()

@@ -25,7 +25,7 @@ from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.container import Container
 from compressnet.container.sources import FileSource
 from compressnet.images.alpha import clear_hidden
-from compressnet.images.kinds import Images, kind_of
+from compressnet.images.kinds import Images, eight_bits, kind_of
 from compressnet.images.metrics import compare, mse_per_image
 
 EFFORTS = (1, 5, 9)
@@ -201,7 +201,7 @@ def inspect(images_NHWC: Images, codec: Codec, quality: int, effort: int) -> Ins
         with Container(FileSource(path)) as container:
             block_bytes = np.array([entry.chunk_bytes for entry in container.blocks])
         with api.open(path, codec=codec) as archive:
-            decoded = archive.array().reshape(images_NHWC.shape)
+            decoded = eight_bits(archive.array()).reshape(images_NHWC.shape)
     errors = mse_per_image(images_NHWC, decoded)
     order = np.argsort(errors)[::-1][:10]
     worst = [(int(i), float(errors[i]), images_NHWC[i], decoded[i]) for i in order]

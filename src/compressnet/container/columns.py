@@ -1,6 +1,6 @@
 """What an archive holds of each image besides its pixels: labels and names.
 
-Both are in the order of the collection.
+Both are in the order of the collection. Classes, which integer labels stand for, may have names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError, InputError
-from compressnet.limits import LABEL_BYTES_LIMIT
+from compressnet.limits import CLASSES_BYTES_LIMIT, CLASSES_LIMIT, LABEL_BYTES_LIMIT
 
 INTEGERS, LINES = 0, 1
 """Encodings: int64 little-endian; lines of UTF-8. Either is deflated."""
@@ -42,6 +42,22 @@ def as_names(values: Sequence[str]) -> list[str]:
             raise InputError(f"name {i}, {name!r}, is no line of text; rename this image")
         if len(name.encode()) > LABEL_BYTES_LIMIT - 1:
             raise InputError(f"name {i} is longer than {LABEL_BYTES_LIMIT - 1} bytes; rename this image")
+    return names
+
+
+def as_class_names(values: Sequence[str]) -> list[str]:
+    """The names of classes 0, 1, 2 and so on, as an archive keeps them.
+
+    Raises InputError for anything that is not a line of text, and for two classes of one name.
+    """
+    names = as_names(values)
+    if not 1 <= len(names) <= CLASSES_LIMIT:
+        raise InputError(f"{len(names)} names of classes: 1 to {CLASSES_LIMIT} are possible; leave them out")
+    if sum(len(name.encode()) + 1 for name in names) > CLASSES_BYTES_LIMIT:
+        raise InputError(f"the names of classes take more than {CLASSES_BYTES_LIMIT} bytes; shorten them")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"two classes are called {twice!r}; give each a name of its own")
     return names
 
 
@@ -80,14 +96,23 @@ def unpack_names(data: bytes, images: int, what: str) -> list[str]:
     return _lines(data, images, what, "names")
 
 
-def _lines(data: bytes, images: int, what: str, noun: str) -> list[str]:
-    raw = _inflate(data[1:], LABEL_BYTES_LIMIT * images, what, noun) if data[:1] == bytes([LINES]) else b""
+def unpack_class_names(data: bytes, what: str) -> list[str]:
+    """Raises CorruptError for bytes that are not the names of classes."""
+    raw = _inflate(data[1:], CLASSES_BYTES_LIMIT, what, "names") if data[:1] == bytes([LINES]) else b""
+    names = _lines(data, raw.count(b"\n") + 1, what, "names")
+    if len(names) > CLASSES_LIMIT or len(set(names)) < len(names):
+        raise CorruptError(f"{what} names more than {CLASSES_LIMIT} classes, or two alike")
+    return names
+
+
+def _lines(data: bytes, count: int, what: str, noun: str) -> list[str]:
+    raw = _inflate(data[1:], LABEL_BYTES_LIMIT * count, what, noun) if data[:1] == bytes([LINES]) else b""
     try:
         lines = raw.decode().split("\n")
     except UnicodeDecodeError as error:
         raise CorruptError(f"{what} holds text that is not UTF-8") from error
-    if data[:1] != bytes([LINES]) or len(lines) != images:
-        raise CorruptError(f"{what} does not hold the {noun} of {images} images")
+    if data[:1] != bytes([LINES]) or len(lines) != count:
+        raise CorruptError(f"{what} does not hold {count} {noun}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 Docs/FORMAT.md is its specification.
 
-    signature  HEAD  CODC*  KIND+  BLOK (BLOK | CODC | KIND)*  [labl]  [name]  INDX  TAIL
+    signature  HEAD  CODC*  KIND+  BLOK (BLOK | CODC | KIND)*  [labl]  [clas]  [name]  INDX  TAIL
 
 `Container` opens from the end: TAIL gives the index, the index gives every block. What it reads,
 `compressnet.container.writer` writes.
@@ -25,18 +25,19 @@ from compressnet.container.chunks import (
     unpack_chunk,
     unpack_chunk_head,
 )
-from compressnet.container.columns import Labels, unpack_labels, unpack_names
-from compressnet.container.entries import BlockTable, CodecEntry, KindEntry, unpack_codec, unpack_kind
+from compressnet.container.columns import INTEGERS, Labels, unpack_class_names, unpack_labels, unpack_names
+from compressnet.container.entries import BlockTable, CodecEntry, unpack_codec, unpack_kind
 from compressnet.container.index import unpack_index
 from compressnet.container.sources import Source
 from compressnet.errors import CorruptError, FormatError
+from compressnet.images.forms import Form
 from compressnet.limits import CODECS_LIMIT, KINDS_LIMIT
 
 SIGNATURE = b"\x89CNT\r\n\x1a\n"
 VERSION = 1
 HEAD, CODC, KIND, BLOK, INDX, TAIL = b"HEAD", b"CODC", b"KIND", b"BLOK", b"INDX", b"TAIL"
-LABL, NAME = b"labl", b"name"
-EXTRAS = (LABL, NAME)
+LABL, CLAS, NAME = b"labl", b"clas", b"name"
+EXTRAS = (LABL, CLAS, NAME)
 BLOCK_HEAD_BYTES = 5
 """From a block's first byte to the end of its kind, at most."""
 TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
@@ -113,7 +114,7 @@ class Container:
         if payload != bytes([VERSION]):
             raise FormatError(f"{self.name}: version {payload.hex()} of the format; this software reads {VERSION}")
         self.codecs: list[CodecEntry] = []
-        self.kinds: list[KindEntry] = []
+        self.kinds: list[Form] = []
         while position < self._first_block:
             position = self._read_description(position)
         if position != self._first_block or not self.kinds:
@@ -185,6 +186,19 @@ class Container:
         """The images' names, where there are any. Raises CorruptError."""
         payload = self._extra(NAME)
         return None if payload is None else unpack_names(payload, self.images, f"{self.name}: chunk name")
+
+    def read_class_names(self) -> list[str] | None:
+        """The names of the classes that labels number, where there are any.
+
+        Raises CorruptError.
+        """
+        payload = self._extra(CLAS)
+        if payload is None:
+            return None
+        labels, what = self._extra(LABL), f"{self.name}: chunk clas"
+        if labels is None or labels[:1] != bytes([INTEGERS]):
+            raise CorruptError(f"{what} names classes, but the archive has no labels that are integers")
+        return unpack_class_names(payload, what)
 
     def _extra(self, wanted: bytes) -> bytes | None:
         """The payload of a chunk between the last block and the index, where it is there."""

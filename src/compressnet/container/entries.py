@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
+from compressnet.images.alpha import has_alpha
+from compressnet.images.forms import Form
 from compressnet.limits import CHANNELS_LIMIT, NAME_BYTES_LIMIT, SIDE_LIMIT_PX
 from compressnet.wire import Reader, pack_varint
 
 NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED = 0, 1, 2
-CHANNELS_AXIS = 1
+CHANNELS_AXIS, DEEP, GREY, OPAQUE = 1, 2, 4, 8
+"""Flags of a kind: images are (H,W,C); values have 16 bits; red, green and blue are coded once;
+alpha, which is opaque, is not coded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +30,6 @@ class CodecEntry:
     embedded: bytes | None
     packed: bool = True
     """Whether `compressnet.codec.packed` made what is embedded; else it is a codec file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KindEntry:
-    """A KIND chunk: the shape of images. `channels_axis` tells (H,W,1) from (H,W)."""
-
-    height: int
-    width: int
-    channels: int
-    channels_axis: bool
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of an image as it came: (H,W) or (H,W,C)."""
-        return (self.height, self.width, *((self.channels,) if self.channels_axis else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,23 +66,34 @@ def unpack_codec(data: bytes, what: str) -> CodecEntry:
     return CodecEntry(identity=identity, name=name, embedded=embedded, packed=encoding != EMBEDDED_AS_FILE)
 
 
-def pack_kind(entry: KindEntry) -> bytes:
+def pack_kind(form: Form) -> bytes:
     """A KIND chunk's payload."""
-    flags = CHANNELS_AXIS if entry.channels_axis else 0
-    return pack_varint(entry.height) + pack_varint(entry.width) + bytes([entry.channels, flags])
+    set_flags = (
+        (CHANNELS_AXIS, len(form.shape) == 3),
+        (DEEP, form.deep),
+        (GREY, form.grey),
+        (OPAQUE, form.opaque),
+    )
+    flags = sum(flag for flag, is_set in set_flags if is_set)
+    return pack_varint(form.shape[0]) + pack_varint(form.shape[1]) + bytes([form.kept_channels, flags])
 
 
-def unpack_kind(data: bytes, what: str) -> KindEntry:
+def unpack_kind(data: bytes, what: str) -> Form:
     """Raises CorruptError for bytes that are no KIND payload."""
     reader = Reader(data, what)
     height, width = reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX)
-    channels, flags = reader.uint(1), reader.uint(1)
+    kept, flags = reader.uint(1), reader.uint(1)
     reader.end()
-    if not (height and width and 1 <= channels <= CHANNELS_LIMIT and flags in (0, CHANNELS_AXIS)):
-        raise CorruptError(f"{what} describes images of {height}x{width}x{channels}, flags {flags}")
-    if channels > 1 and not flags:
+    grey, opaque = bool(flags & GREY), bool(flags & OPAQUE)
+    channels = kept + 2 * grey + opaque
+    if not (height and width and kept and channels <= CHANNELS_LIMIT and flags < 2 * OPAQUE):
+        raise CorruptError(f"{what} describes images of {height}x{width}x{kept}, flags {flags}")
+    if channels > 1 and not flags & CHANNELS_AXIS:
         raise CorruptError(f"{what} describes {channels} channels without an axis for them")
-    return KindEntry(height=height, width=width, channels=channels, channels_axis=bool(flags))
+    if (grey and channels < 3) or (opaque and not has_alpha(channels)):
+        raise CorruptError(f"{what} leaves out channels that images of {channels} do not have, flags {flags}")
+    shape = (height, width, channels) if flags & CHANNELS_AXIS else (height, width)
+    return Form(shape=shape, deep=bool(flags & DEEP), grey=grey, opaque=opaque)
 
 
 def _text(data: bytes, what: str) -> str:

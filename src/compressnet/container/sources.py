@@ -1,11 +1,11 @@
-"""Where an archive's bytes come from: a file, read by position, or memory."""
+"""Where an archive's bytes come from: a file, read by position, a stream, or memory."""
 
 from __future__ import annotations
 
 import os
 import threading
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from compressnet.errors import InputError
 
@@ -54,6 +54,26 @@ class FileSource:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+class StreamSource:
+    """A file that is open, such as one that is being written, and that stays open.
+
+    Reading moves its position.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.name, self._stream, self._lock = name, stream, threading.Lock()
+        self.total_bytes = stream.seek(0, os.SEEK_END)
+
+    def read_at(self, offset: int, count_bytes: int) -> bytes:
+        """Up to `count_bytes` from an offset."""
+        with self._lock:
+            self._stream.seek(offset)
+            return self._stream.read(count_bytes)
+
+    def close(self) -> None:
+        """Leave the file to whom it belongs."""
 
 
 class BytesSource:

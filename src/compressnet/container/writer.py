@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from compressnet.container.block import Block, pack_block
 from compressnet.container.chunks import pack_chunk
 from compressnet.container.columns import Labels, pack_labels, pack_names
-from compressnet.container.container import BLOK, CODC, HEAD, INDX, KIND, LABL, NAME, SIGNATURE, TAIL, VERSION
-from compressnet.container.entries import CodecEntry, KindEntry, pack_codec, pack_kind
+from compressnet.container.container import BLOK, CLAS, CODC, HEAD, INDX, KIND, LABL, NAME, SIGNATURE, TAIL, VERSION
+from compressnet.container.entries import CodecEntry, pack_codec, pack_kind
 from compressnet.container.index import Index, pack_index
 from compressnet.errors import InputError
+from compressnet.images.forms import Form
 from compressnet.limits import CODECS_LIMIT, KINDS_LIMIT, LISTED_IMAGES_LIMIT
 
 
@@ -28,11 +29,11 @@ class ContainerWriter:
     `finish` writes the index. Without it the file is no archive.
     """
 
-    def __init__(self, stream: BinaryIO, codecs: Sequence[CodecEntry] = (), kinds: Sequence[KindEntry] = ()) -> None:
+    def __init__(self, stream: BinaryIO, codecs: Sequence[CodecEntry] = (), kinds: Sequence[Form] = ()) -> None:
         self._stream, self.bytes_written, self.images = stream, 0, 0
         self._entries: list[tuple[int, int]] = []
         self._codecs: dict[bytes, int] = {}
-        self._kinds: dict[KindEntry, int] = {}
+        self._kinds: dict[Form, int] = {}
         self._first_block: int | None = None
         self._write(SIGNATURE + pack_chunk(HEAD, bytes([VERSION])))
         for codec in codecs:
@@ -66,7 +67,7 @@ class ContainerWriter:
             self._write_entry(pack_chunk(CODC, pack_codec(entry)), 0)
         return self._codecs[entry.identity]
 
-    def kind_number(self, entry: KindEntry) -> int:
+    def kind_number(self, entry: Form) -> int:
         """The number of a kind, which is written where it has none yet.
 
         Raises InputError for too many.
@@ -90,12 +91,14 @@ class ContainerWriter:
         labels: Labels | None,
         names: Sequence[str] | None = None,
         positions_N: NDArray[np.uint32] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """Write labels, names, index and tail.
 
         positions_N: of each image of the collection its place among those in the blocks, where
-        these are not the same. Raises InputError for labels or names of another number than
-        images.
+        these are not the same. class_names: what integer labels stand for. Raises InputError for
+        labels or names of another number than images, and for names of classes without labels that
+        are integers.
         """
         if positions_N is not None and np.array_equal(positions_N, np.arange(self.images, dtype=np.uint32)):
             positions_N = None
@@ -108,7 +111,10 @@ class ContainerWriter:
         for noun, column in (("labels", labels), ("names", names)):
             if column is not None and len(column) != images:
                 raise InputError(f"{len(column)} {noun} for {images} images; there has to be one for each image")
+        if class_names is not None and (labels is None or labels.dtype.kind != "i"):
+            raise InputError("names of classes go with labels that are integers; give such labels, or no names")
         extra = b"" if labels is None else pack_chunk(LABL, pack_labels(labels))
+        extra += b"" if class_names is None else pack_chunk(CLAS, pack_names(class_names))
         extra += b"" if names is None else pack_chunk(NAME, pack_names(names))
         first_block = self.bytes_written if self._first_block is None else self._first_block
         self._write(extra)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,40 @@ from compressnet.errors import InputError
 
 Images = NDArray[np.uint8]
 """(N,H,W) or (N,H,W,C); what codes images wants (N,H,W,C)."""
-Pictures = NDArray[np.uint8] | NDArray[np.uint16]
+Pictures = NDArray[np.uint8 | np.uint16]
 """(N,H,W) or (N,H,W,C) as collections and archives give them: of 8 bits, or of 16, which are kept
 without loss alone."""
 Symbols = NDArray[np.int32]
 """(N,D): what a lossy codec makes of images."""
 Kind = tuple[int, int, int]
 """Height, width and channels of an image, in pixels."""
+
+
+def picture_kind(pictures: NDArray[Any]) -> Kind:
+    """(H,W,C) of a batch (N,H,W) or (N,H,W,C), of 8 or 16 bits.
+
+    Raises InputError for anything else.
+    """
+    if pictures.dtype.name not in ("uint8", "uint16") or pictures.ndim not in (3, 4):
+        raise InputError(
+            f"images have to be uint8 or uint16 arrays (N,H,W) or (N,H,W,C), not {pictures.dtype} of shape "
+            f"{pictures.shape}"
+        )
+    return (pictures.shape[1], pictures.shape[2], pictures.shape[3] if pictures.ndim == 4 else 1)
+
+
+def eight_bits(pictures: Pictures, why: str = "8 are needed here") -> Images:
+    """The same pictures, which have 8 bits. Raises `sixteen_bits_error` for those of 16."""
+    if pictures.dtype != np.uint8:
+        raise sixteen_bits_error(why)
+    return cast("Images", pictures)
+
+
+def sixteen_bits_error(why: str) -> InputError:
+    """What is raised for images of 16 bits, with the ways out; why: what they do not go with."""
+    return InputError(
+        f"images of 16 bits: {why}; --quality 100 (quality=100 in Python) keeps all 16, --convert makes them 8"
+    )
 
 
 def kind_of(images: NDArray[Any]) -> Kind:

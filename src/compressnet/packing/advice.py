@@ -102,6 +102,7 @@ def advise(
     sample_px: int = SAMPLE_PX,
     scale: float = 1.0,
     packed_images: int | None = None,
+    deep_images: int = 0,
     budget_s: float | None = None,
     clock: Clock = time.monotonic,
     report: Report = lambda _: None,
@@ -113,6 +114,7 @@ def advise(
     codec_bytes: of the codec; 0 for one that the user has anyway.
     scale: images of the collection for one of these, where these are a sample.
     packed_images: how many of the collection compressnet was measured on, if not on all.
+    deep_images: how many others have 16 bits; neither these nor their bytes count here.
     sample_px: rivals are measured on about so many pixels.
     budget_s: about how long that may take, by `clock`; None: no limit. With less time the sample
     is smaller, and rivals that time does not suffice for are left out and named. The byte codec,
@@ -148,7 +150,7 @@ def advise(
         payload_bytes=payload_bytes,
         codec_bytes=codec_bytes,
         rows=(own, *rivals),
-        left_out=(*remark, *(one for one in found if isinstance(one, str))),
+        left_out=(*_deep_remark(deep_images), *remark, *(one for one in found if isinstance(one, str))),
         packed_images=packed,
         sampled_images=min(one.images for one in measured),
         sampling=_sampling(images, packed, sorted(one.images for one in measured)),
@@ -157,6 +159,10 @@ def advise(
         use_compressnet=own.total_bytes <= (1 - TIE) * best.total_bytes,
         sentence=_sentence(own, best, needed),
     )
+
+
+def _deep_remark(images: int) -> list[str]:
+    return [f"{images:,} images of 16 bits are not compared: rivals are measured on 8 bits"] if images else []
 
 
 def _measure_stream(

@@ -10,6 +10,7 @@ import numpy as np
 from compressnet.archive.archive import Archive
 from compressnet.images import Collection, evenly_spread
 from compressnet.images.alpha import with_hidden_of
+from compressnet.images.kinds import eight_bits
 from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
 from compressnet.packing.samples import Picked, pick
 
@@ -50,6 +51,8 @@ def check_against(archive: Archive, collection: Collection, images: int = CHECKE
 def check_picked(archive: Archive, picked: Iterable[Picked]) -> Checked:
     """Decode the images of an archive at some positions, and compare them with the originals.
 
+    Images of 16 bits as well; pixels are in [0,1] for both.
+
     Raises CorruptError.
     """
     squares = 0.0
@@ -57,14 +60,18 @@ def check_picked(archive: Archive, picked: Iterable[Picked]) -> Checked:
     found: list[tuple[int, float]] = []
     for positions, originals in picked:
         decoded = np.asarray(archive[positions])
-        seen = with_hidden_of(decoded, originals) if originals.ndim == 4 else decoded
-        errors_N = np.square(seen.astype(np.int32) - originals).reshape(len(positions), -1).sum(axis=1, dtype=np.int64)
+        is_seen = originals.ndim == 4 and originals.dtype == np.uint8
+        seen = with_hidden_of(eight_bits(decoded), eight_bits(originals)) if is_seen else decoded
+        # Squares of 16 bits do not fit in int32.
+        errors = seen.astype(np.int64 if originals.itemsize > 1 else np.int32) - originals
+        sums_N = np.square(errors).reshape(len(positions), -1).sum(axis=1, dtype=np.int64)
+        errors_N = sums_N / np.iinfo(originals.dtype).max ** 2
         squares, values, images = squares + float(errors_N.sum()), values + originals.size, images + len(positions)
-        mse_N = errors_N / originals[0].size / 255**2
+        mse_N = errors_N / originals[0].size
         found += [(int(i), psnr_of_mse(float(mse))) for i, mse in zip(positions, mse_N, strict=True) if mse > 0]
     return Checked(
         images=images,
-        psnr=psnr_of_mse(squares / values / 255**2) if squares else None,
+        psnr=psnr_of_mse(squares / values) if squares else None,
         median=float(np.median([psnr for _, psnr in found])) if found else None,
         worst=tuple(sorted(found, key=lambda one: (one[1], one[0]))[:WORST_IMAGES]),
     )

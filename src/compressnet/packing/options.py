@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
+from compressnet.archive.writing.tightness import Modes
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.images.modes import Tight
 from compressnet.packing.advice import Advice
 
 EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
@@ -47,6 +50,8 @@ class PackOptions:
     minutes: float | None = None
     lossless: bool = False
     """Whether to train for quality 100, and pack at it."""
+    modes: Modes | None = None
+    """Whether images are coded in fewer channels, where they allow it: see `chosen_tight`."""
     keep_codec: bool = False
     """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
     advise: bool = True
@@ -57,18 +62,23 @@ class PackOptions:
         return EFFORTS[self.preset] if self.effort is None else self.effort
 
     @property
+    def loses_nothing(self) -> bool:
+        """Whether every value has to come back as it was."""
+        return self.lossless or self.quality == LOSSLESS_QUALITY or self.max_error == 0
+
+    @property
     def bounds(self) -> Bounds:
         """What every image has to meet. Raises InputError."""
         return Bounds(max_error=self.max_error, min_psnr=self.min_psnr, exact_alpha=self.exact_alpha)
 
-    def settings(self, quality: int | None) -> Settings:
+    def settings(self, quality: int | None, tight: Tight) -> Settings:
         """How the archive is written, at a quality; None without a codec. Raises InputError."""
         return Settings(
             quality=quality,
             effort=self.search_effort,
             block_images=self.block_images,
             bounds=self.bounds,
-            store_unknown=quality is None,
+            tight=tight,
             threads=self.threads,
         )
 
@@ -81,7 +91,7 @@ class Packed:
     codec_bytes: int
     """Of the archive, those of the embedded codec; 0 where no codec was trained."""
     quality: int | None
-    """None where all images are stored."""
+    """None where all images are stored, and not because nothing may be lost."""
     psnr: float | None
     """In dB, of the images or a sample, hidden colour left out; None for perfect images."""
     missed: str | None
@@ -89,7 +99,7 @@ class Packed:
     why_untrained: str | None
     """Why no codec was trained; None where one was."""
     left_out: list[str]
-    """Kinds of images that the codec has no network for, and why."""
+    """Kinds of images that the codec has no network for, or that advice leaves out, and why."""
     advice: Advice | None
 
     def as_json(self) -> dict[str, Any]:

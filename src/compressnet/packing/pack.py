@@ -2,8 +2,9 @@
 
     collection -> gathered -> training -> OUT.cnet.codec -> quality -> OUT.cnet -> advice
 
-The collection is read twice. First what is trained on is gathered; the sample on which the quality
-for a target is looked for is kept in passing. Then, as training takes long and not all images need
+The collection is read twice, and before that as far as it takes to see whether all images are grey
+or opaque. First what is trained on is gathered; the sample on which the quality for a target is
+looked for is kept in passing. Then, as training takes long and not all images need
 fit in memory, it is read again to be written.
 
 What is unfinished lies beside the output: a checkpoint while the training goes on, OUT.cnet.codec
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -21,10 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from compressnet import api
 from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.writing.settings import Settings
+from compressnet.archive.writing.tightness import chosen_tight
 from compressnet.bench.rivals.budget import Budget, Clock, start_budget
 from compressnet.codec.codec import Codec
 from compressnet.images import Collection, evenly_spread
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Pictures, sixteen_bits_error
+from compressnet.images.modes import tightened
 from compressnet.packing.options import Packed, PackOptions, Watcher
 from compressnet.packing.samples import Tap
 from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, with_advice, write_and_check
@@ -61,23 +66,29 @@ def pack(
     watcher: Watcher,
     *,
     labels: Any = None,
+    class_names: Sequence[str] | None = None,
     resume: bool = False,
 ) -> Packed:
     """Train a codec on a collection, and write the collection with it to `output`.
 
     Images of kinds that are not trained on are stored without loss; with too few images in all,
-    all of them are. Raises InputError, MissingExtraError without torch, TrainingInterrupted on
-    Ctrl-C.
+    all of them are. Images of 16 bits are stored, and refused beside a codec that loses something.
+    Raises InputError, MissingExtraError without torch, TrainingInterrupted on Ctrl-C, and
+    DefectError where nothing may be lost but was.
     """
     training = import_training()
     path = codec_path(output)
     watcher.step("read the images")
+    tight = chosen_tight(collection.batches(), None, None, options.modes)
     aimed = Tap(evenly_spread(collection.count, AIMED_IMAGES if options.target_psnr is not None else 0))
     gathered: Gathered | str
     try:
-        gathered = training.gather(aimed.through(collection.batches()), options.seed, lossless=options.lossless)
+        batches = tightened(aimed.through(collection.batches()), tight)
+        gathered = training.gather(batches, options.seed, lossless=options.lossless)
     except training.TooFewImagesError as error:
         gathered = f"packed without a codec: {error}"
+    if not isinstance(gathered, str) and gathered.deep and not options.loses_nothing:
+        raise sixteen_bits_error("a lossy codec is for 8 bits")
     trained = _train(training, gathered, path, options, watcher, resume=resume)
     job = Job(
         collection=collection,
@@ -86,7 +97,9 @@ def pack(
         options=options,
         watcher=watcher,
         codec=trained.codec,
+        tight=tight,
         labels=labels,
+        class_names=class_names,
     )
     # The codec at hand is not passed to read the archive: that a file opens with what it embeds is
     # what `pack` promises, so this is a self-test of it.
@@ -118,8 +131,21 @@ def pack_with(
     """
     budget = start_budget(budget_s, clock)
     loaded = api.load(codec, threads=options.threads)
-    part = _part_in_time(collection, loaded, options, budget)
-    job = Job(collection=part, images=collection.count, output=output, options=options, watcher=watcher, codec=loaded)
+    quality = chosen_quality(loaded, options.quality, options.max_error)
+    tight = chosen_tight(collection.batches(), loaded, quality, options.modes)
+    settings = Settings(
+        quality=quality, effort=options.search_effort, embed_codec=False, store_unknown=True, tight=tight
+    )
+    job = Job(
+        collection=_part_in_time(collection, loaded, settings, budget),
+        images=collection.count,
+        output=output,
+        options=options,
+        watcher=watcher,
+        codec=loaded,
+        tight=tight,
+    )
+    part = job.collection
     aimed = [] if options.target_psnr is None else part.sample_sets(AIMED_IMAGES)
     packed, sample = write_and_check(job, aimed, read_with=loaded)
     return with_advice(packed, job, sample, budget.left_s() if budget.is_limited else None, clock)
@@ -155,7 +181,7 @@ def _train(
     return _Trained(codec=codec, why_untrained=None, left_out=gathered.left_out_by_reason(), seconds=seconds)
 
 
-def _part_in_time(collection: Collection, codec: Codec, options: PackOptions, budget: Budget) -> Collection:
+def _part_in_time(collection: Collection, codec: Codec, settings: Settings, budget: Budget) -> Collection:
     """The collection, or as much of it as is coded in a quarter of the time that is left.
 
     Reading back takes up to another quarter, and rivals the rest.
@@ -163,10 +189,9 @@ def _part_in_time(collection: Collection, codec: Codec, options: PackOptions, bu
     if not budget.is_limited:
         return collection
     first = next(collection.batches())[:TIMED_IMAGES]
-    quality, effort = chosen_quality(codec, options.quality, options.max_error), options.search_effort
 
-    def code(images: Images) -> None:
-        api.compress(images, io.BytesIO(), codec, quality, effort, embed_codec=False, store_unknown=True)
+    def code(images: Pictures) -> None:
+        api.write(images, io.BytesIO(), codec, settings)
 
     code(first[:1])  # makes ready what is made ready once
     before_s = budget.left_s()

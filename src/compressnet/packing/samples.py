@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.images import evenly_spread
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Pictures, eight_bits
 
-Picked = tuple[NDArray[np.int64], Images]
+Picked = tuple[NDArray[np.int64], Pictures]
 """Positions in a collection, rising, and the images (n,H,W[,C]) there, all of one shape."""
 
 
@@ -20,7 +20,7 @@ def positions_in_runs(total: int, count: int, run: int = 1) -> NDArray[np.int64]
     return np.flatnonzero(np.isin(np.arange(total) // run, runs))
 
 
-def pick(batches: Iterable[Images], positions: NDArray[np.int64]) -> Iterator[Picked]:
+def pick(batches: Iterable[Pictures], positions: NDArray[np.int64]) -> Iterator[Picked]:
     """The images at some positions of a collection, which is read from its start."""
     for batch, picked in _with_picked(batches, positions):
         del batch
@@ -35,7 +35,7 @@ class Tap:
         self._positions = positions
         self.picked: list[Picked] = []
 
-    def through(self, batches: Iterable[Images]) -> Iterator[Images]:
+    def through(self, batches: Iterable[Pictures]) -> Iterator[Pictures]:
         """The same arrays."""
         for batch, picked in _with_picked(batches, self._positions):
             if len(picked[0]):
@@ -43,14 +43,15 @@ class Tap:
             yield batch
 
     def sets(self) -> list[Images]:
-        """The images that were kept, an array (n,H,W[,C]) for each shape."""
+        """The images of 8 bits that were kept, an array (n,H,W[,C]) for each shape."""
         by_shape: dict[tuple[int, ...], list[Images]] = {}
         for _, images in self.picked:
-            by_shape.setdefault(images.shape[1:], []).append(images)
+            if images.dtype == np.uint8:
+                by_shape.setdefault(images.shape[1:], []).append(eight_bits(images))
         return [np.concatenate(parts) for parts in by_shape.values()]
 
 
-def _with_picked(batches: Iterable[Images], positions: NDArray[np.int64]) -> Iterator[tuple[Images, Picked]]:
+def _with_picked(batches: Iterable[Pictures], positions: NDArray[np.int64]) -> Iterator[tuple[Pictures, Picked]]:
     """Each array, and what is picked of it, which is a copy."""
     start = 0
     for batch in batches:

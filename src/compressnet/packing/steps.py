@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
+from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import chosen_quality
 from compressnet.archive.writing.outcome import Written
 from compressnet.bench.rivals.budget import Clock
 from compressnet.codec.codec import Codec
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images import Collection, evenly_spread
 from compressnet.images.kinds import Images
+from compressnet.images.modes import Tight
 from compressnet.packing.advice import advise
 from compressnet.packing.checking import check_picked
 from compressnet.packing.options import Packed, PackOptions, Watcher
@@ -51,10 +54,23 @@ class Job:
     watcher: Watcher
     codec: Codec | None
     """None: all images are stored."""
+    tight: Tight
     labels: Any = None
+    class_names: Sequence[str] | None = None
 
 
-def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | None) -> tuple[Packed, list[Images]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Images of 8 bits to compare with rivals, and what the archive has besides."""
+
+    sets: list[Images]
+    deep_images: int
+    """Of 16 bits, which are not compared."""
+    deep_bytes: int
+    """Of the archive, what these take."""
+
+
+def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | None) -> tuple[Packed, Sample]:
     """Choose the quality, write the archive, and read it back to measure its PSNR.
 
     aimed: images to look for a target's quality on. read_with: a codec to read with; else the
@@ -69,6 +85,7 @@ def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | Non
     job.watcher.step("compare")
     with api.open(job.output, read_with, threads=options.threads) as archive:
         psnr = check_picked(archive, checked.picked).psnr
+        deep_images, deep_bytes = _sixteen_bits_in(archive)
         codec_bytes = sum(len(entry.embedded) for entry in archive.container.codecs if entry.embedded is not None)
     packed = Packed(
         written=written,
@@ -80,14 +97,26 @@ def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | Non
         left_out=[],
         advice=None,
     )
-    return packed, compared.sets()
+    return packed, Sample(sets=compared.sets(), deep_images=deep_images, deep_bytes=deep_bytes)
+
+
+def _sixteen_bits_in(archive: Archive) -> tuple[int, int]:
+    """How many images of an archive have 16 bits, and how many bytes their blocks take."""
+    container = archive.container
+    blocks = container.blocks
+    is_deep_B = np.array([form.deep for form in container.kinds])[container.kinds_of(np.arange(len(blocks)))]
+    blocks_N = container.blocks_of(container.places_of(np.arange(len(archive))))
+    return int(is_deep_B[blocks_N].sum()), int(blocks.chunk_bytes[is_deep_B].sum())
 
 
 def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str | None]:
-    """The quality, None without a codec; and why a target is missed, None if it is not."""
+    """The quality; and why a target is missed, None if it is not.
+
+    Without a codec the quality is 100 where nothing may be lost, else None.
+    """
     codec, options = job.codec, job.options
     if codec is None:
-        return None, None
+        return (LOSSLESS_QUALITY if options.loses_nothing else None), None
     if options.target_psnr is None:
         return chosen_quality(codec, options.quality, options.max_error), None
     job.watcher.step("look for the quality")
@@ -99,6 +128,7 @@ def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str 
             target,
             effort=options.search_effort,
             bisected=BISECTED_IMAGES,
+            tight=job.tight,
             collection_images=job.collection.count,
         )
     except OutOfReachError as error:
@@ -114,28 +144,35 @@ def _write(job: Job, quality: int | None, checked: Tap, compared: Tap) -> Writte
         batches,
         job.output,
         job.codec,
-        options.settings(quality),
+        options.settings(quality, job.tight),
         labels=job.labels,
+        class_names=job.class_names,
         names=collection.names,
         report=job.watcher.packed,
     )
 
 
 def with_advice(
-    packed: Packed, job: Job, sample: Sequence[Images], budget_s: float | None, clock: Clock = time.monotonic
+    packed: Packed, job: Job, sample: Sample, budget_s: float | None, clock: Clock = time.monotonic
 ) -> Packed:
     """Compare what the collection takes with what rivals take for a sample. Raises InputError."""
     if not job.options.advise:
         return packed
-    payload_bytes = packed.written.archive_bytes - packed.codec_bytes
+    compared_images = job.collection.count - sample.deep_images
+    if not sample.sets:
+        none = "no advice: all images have 16 bits, and rivals are measured on 8"
+        return replace(packed, left_out=[*packed.left_out, none])
+    payload_bytes = packed.written.archive_bytes - packed.codec_bytes - sample.deep_bytes
+    whole = job.images / job.collection.count
     advice = advise(
-        sample,
+        sample.sets,
         psnr_db=packed.psnr,
-        payload_bytes=round(payload_bytes * job.images / job.collection.count),
+        payload_bytes=round(payload_bytes * whole),
         codec_bytes=packed.codec_bytes,
         sample_px=ADVISED_PX[job.options.preset],
-        scale=job.images / sum(map(len, sample)),
-        packed_images=job.collection.count,
+        scale=compared_images * whole / sum(map(len, sample.sets)),
+        packed_images=compared_images,
+        deep_images=round(sample.deep_images * whole),
         budget_s=budget_s,
         clock=clock,
         report=job.watcher.step,

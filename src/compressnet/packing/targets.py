@@ -26,8 +26,10 @@ from compressnet.coding.stored import StoredCoder
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import InputError
 from compressnet.images import evenly_spread
-from compressnet.images.kinds import Images, kind_of
+from compressnet.images.forms import Form
+from compressnet.images.kinds import Images, Pictures, eight_bits
 from compressnet.images.metrics import mse_per_image, psnr_of_mse
+from compressnet.images.modes import AS_IS, Tight, forms_of
 
 Measure = Literal["psnr", "bytes", "mse"]
 
@@ -100,7 +102,7 @@ def sample_sizes(effort: int) -> tuple[int, int]:
 
 def find_quality(
     codec: Codec,
-    images: Images | Sequence[Images],
+    images: Pictures | Sequence[Pictures],
     target: Target,
     *,
     effort: int = 1,
@@ -108,6 +110,7 @@ def find_quality(
     bisected: int | None = None,
     embed_codec: bool | None = None,
     collection_images: int | None = None,
+    tight: Tight = AS_IS,
 ) -> Reached:
     """The quality at which images come nearest to a target, or with `mse` stay just below it.
 
@@ -116,6 +119,7 @@ def find_quality(
     bisected: how many of them the bisection takes; by default what suits the effort.
     embed_codec: as for `compress`; what has to be embedded decides on images without loss.
     collection_images: of how many images these are a sample; by default they are all.
+    tight: what is not coded of images that can do without it.
     Raises InputError where the codec's qualities do not reach the target.
     """
     if not (math.isfinite(target.value) and target.value > 0):
@@ -124,19 +128,22 @@ def find_quality(
     if low == LOSSLESS_QUALITY:
         raise InputError(f"{_text(target)}: the codec {codec.name} is lossless, it has quality 100 and no other")
     arrays = [images] if isinstance(images, np.ndarray) else images
-    sets = [array.reshape(len(array), *kind_of(array)) for array in arrays]
-    reasons = [codec.why_not(kind_of(images_NHWC), codec.default_quality) for images_NHWC in sets]
+    sets = [
+        _OneForm(form, form.coded(array[rows]))
+        for array in (eight_bits(array, f"{_text(target)} is for 8 bits") for array in arrays)
+        for form, rows in forms_of(array, tight)
+    ]
+    reasons = [codec.why_not(one.form.kind, codec.default_quality) for one in sets]
     if None not in reasons:
         raise InputError(reasons[0])
     total, count = sum(map(len, sets)), bisected or sample_sizes(effort)[0]
-    few = [each[evenly_spread(len(each), -(-min(count, total) * len(each) // total))] for each in sets]
+    few = [one.some(-(-min(count, total) * len(one) // total)) for one in sets]
     measure, aim = target.measure, _aim(target)
 
     placer = BlockPlacer(ContainerWriter(io.BytesIO()), CodecEntries(codec, embed_codec))
 
-    def measured(chosen: Sequence[Images]) -> Callable[[int], Reached]:
+    def measured(chosen: Sequence[_OneForm]) -> Callable[[int], Reached]:
         known: dict[int, Reached] = {}
-        kinds = [_OneKind(images_NHWC) for images_NHWC in chosen]
         share = min(1.0, sum(map(len, chosen)) / (collection_images or total))
         # A mean squared error has to hold, whichever images the writer codes without loss.
         fixed_bytes = None if measure == "mse" else lambda coder: math.ceil(placer.fixed_bytes(coder) * share)
@@ -144,7 +151,7 @@ def find_quality(
         def at(quality: int) -> Reached:
             if quality not in known:
                 choice = None if fixed_bytes is None else Choice(fixed_bytes)
-                known[quality] = _measure(codec, kinds, quality, effort, block_images, choice)
+                known[quality] = _measure(codec, chosen, quality, effort, block_images, choice)
             return known[quality]
 
         return at
@@ -172,12 +179,27 @@ def _aim(target: Target) -> float:
     return psnr_of_mse(target.value) if target.measure == "mse" else target.value
 
 
-class _OneKind:
-    """Images (N,H,W,C) of one kind, and what they take without loss, which no quality changes."""
+class _OneForm:
+    """Images of one form, as they are coded, and what they take without loss.
 
-    def __init__(self, images_NHWC: Images) -> None:
-        self.images_NHWC = images_NHWC
+    No quality changes that.
+    """
+
+    def __init__(self, form: Form, images_NHWC: Images) -> None:
+        self.form, self.images_NHWC = form, images_NHWC
         self._bits_N: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images_NHWC)
+
+    def some(self, count: int) -> _OneForm:
+        """Up to so many of them, evenly spread."""
+        return _OneForm(self.form, self.images_NHWC[evenly_spread(len(self), count)])
+
+    def mse(self, decoded_NHWC: Images) -> NDArray[np.float64]:
+        """The mean squared error (N,) of decoded images, over all channels that are shown."""
+        shown = (eight_bits(self.form.widened(images)) for images in (self.images_NHWC, decoded_NHWC))
+        return mse_per_image(*shown)
 
     def bits_without_loss(self, coder: Coder) -> NDArray[np.float64]:
         """The bits (N,) of the one coder without loss that is asked for."""
@@ -188,13 +210,13 @@ class _OneKind:
 
 def _measure(
     codec: Codec,
-    sets: Sequence[_OneKind],
+    sets: Sequence[_OneForm],
     quality: int,
     effort: int,
     block_images: int,
     choice: Choice | None,
 ) -> Reached:
-    """Bytes and error of arrays (N,H,W,C), one for each kind, all together.
+    """Bytes and error of images of all forms together.
 
     choice: which images the writer codes without loss; None to count on none.
     """
@@ -202,15 +224,16 @@ def _measure(
     images = values = 0
     for one in sets:
         images_NHWC = one.images_NHWC
-        kind, count = kind_of(images_NHWC), len(images_NHWC)
-        images, values = images + count, values + images_NHWC.size
+        kind, count = one.form.kind, len(one)
+        shown_values = math.prod(one.form.shape) * count
+        images, values = images + count, values + shown_values
         if kind not in codec.kinds:
             coder: Coder = StoredCoder(kind)
             kept = coder.values_of(images_NHWC)
         else:
             coder = codec.coder(kind, quality)
             kept = values_of(coder, images_NHWC, effort, codec.threads)
-        mse_N = mse_per_image(images_NHWC, coder.images_of(kept))
+        mse_N = one.mse(coder.images_of(kept))
         other = alternative(codec, coder) if coder.has_symbols else None
         if other is not None and choice is not None:
             other_N = one.bits_without_loss(other)
@@ -220,7 +243,7 @@ def _measure(
         if len(kept):
             written = write_values(coder, kept, block_images, codec.threads)
             total_bytes += sum(len(payload) + BLOCK_OVERHEAD_BYTES for _, payload in written.blocks)
-        squares += float(mse_N.mean()) * images_NHWC.size
+        squares += float(mse_N.mean()) * shown_values
     return Reached(quality=quality, bytes_per_image=total_bytes / images, mse=squares / values)
 
 

@@ -15,7 +15,7 @@ from compressnet.codec.file import to_bytes
 from compressnet.errors import InputError
 from compressnet.files import atomic_write
 from compressnet.images.alpha import fill_hidden
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Pictures
 from compressnet.training.common.gather import Gathered, TooFewImagesError, gather, holdout_of
 from compressnet.training.common.options import (
     Options,
@@ -79,7 +79,7 @@ def train(
 
 
 def train_collection(
-    batches: Iterable[Images],
+    batches: Iterable[Pictures],
     output: Path,
     options: Options,
     preset: Preset,

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from compressnet.archive.writing.bins import Bins, Way
 from compressnet.coding.stored import StoredCoder
+from compressnet.images.forms import Form
 
-WAY = Way((2, 2), StoredCoder((2, 2, 1)))
+WAY = Way(Form(shape=(2, 2)), StoredCoder((2, 2, 1)))
 
 
 @given(sizes=st.lists(st.integers(0, 5), max_size=8), takes=st.lists(st.integers(1, 6), max_size=12))
@@ -29,17 +30,17 @@ def test_first_in_first_out(sizes: list[int], takes: list[int]) -> None:
     assert bins.array_bytes == 4 * bins.images
 
 
-def test_ways_are_told_apart_by_shape_and_coder() -> None:
+def test_ways_are_told_apart_by_form_and_coder() -> None:
     bins = Bins()
-    stepped = Way((2, 2), StoredCoder((2, 2, 1), step=3))
-    with_axis = Way((2, 2, 1), StoredCoder((2, 2, 1), step=3))
+    stepped = Way(Form(shape=(2, 2)), StoredCoder((2, 2, 1), step=3))
+    with_axis = Way(Form(shape=(2, 2, 1)), StoredCoder((2, 2, 1), step=3))
     for way, images in ((WAY, 1), (stepped, 3), (with_axis, 2)):
         bins.put(way, np.zeros((images, 2, 2, 1), np.uint8), np.arange(images))
     assert bins.touched() == [WAY, stepped, with_axis]
     assert bins.touched() == []
     assert [bins.bytes_of(way) for way in (WAY, stepped, with_axis)] == [4, 12, 8]
     assert bins.ways() == [WAY, stepped, with_axis]
-    assert bins.images_of(Way((2, 2), StoredCoder((2, 2, 1)))) == 1
+    assert bins.images_of(Way(Form(shape=(2, 2)), StoredCoder((2, 2, 1)))) == 1
     bins.take(WAY, 1)
     assert bins.ways() == [stepped, with_axis]
     assert bins.images_of(WAY) == bins.bytes_of(WAY) == 0

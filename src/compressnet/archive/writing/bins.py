@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.coder import Coder
+from compressnet.images.forms import Form
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What waiting images have in common: their shape, and the coder that takes them."""
+    """What waiting images have in common: their form, and the coder that takes them."""
 
-    shape: tuple[int, ...]
-    """(H,W) or (H,W,C): how they came."""
+    form: Form
     coder: Coder
 
 

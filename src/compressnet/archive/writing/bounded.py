@@ -14,10 +14,21 @@ from compressnet.archive.writing.bounds import Bounds
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import Coder
 from compressnet.coding.stored import StoredCoder
+from compressnet.images.forms import Form
 from compressnet.images.kinds import Images, kind_of
 
 QUALITY_STEPS = (12, 25, 50)
 """By how much the quality rises for an image that missed its bounds, before the highest one."""
+
+
+def as_shown(form: Form, *coded_NHWC: Images) -> list[Images]:
+    """Arrays of coded images of 8 bits with all the channels that are shown, (N,H,W,C)."""
+    return [form.widened(images).astype(np.uint8, copy=False) for images in coded_NHWC]
+
+
+def steps_of(form: Form, coded_NHWC: Images, bounds: Bounds) -> NDArray[np.int64]:
+    """The coarsest step in which each image may be stored, (N,); 1 for those of 16 bits."""
+    return np.ones(len(coded_NHWC), np.int64) if form.deep else bounds.steps(*as_shown(form, coded_NHWC))
 
 
 def next_coder(codec: Codec, coder: Coder, first_quality: int) -> Coder | None:

@@ -37,7 +37,10 @@ class WorstImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was written. Equal images count once in `stored`, `raised` and `lossless`."""
+    """What was written.
+
+    Equal images count once in `stored`, `raised`, `lossless`, `grey` and `opaque`.
+    """
 
     images: int
     archive_bytes: int
@@ -49,6 +52,15 @@ class Written:
     """Images at a higher quality than was asked for, to meet the bounds."""
     lossless: int = 0
     """Images that take no more bytes without loss than otherwise, and so are coded that way."""
+    lossless_checked: bool = False
+    """Whether all images were read back before the archive took its place, and every value was as
+    it was given."""
+    hidden_cleared: int = 0
+    """Images, equal ones included, that lost the colour under alpha 0."""
+    grey: int = 0
+    """Images in 3 or 4 channels of which red, green and blue are equal, and were coded once."""
+    opaque: int = 0
+    """Images with alpha that is opaque throughout, and was not coded."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Why images were stored, and how many for each reason."""
     worst: list[WorstImage] = field(default_factory=list)
@@ -71,7 +83,17 @@ class Written:
             lines.append(f"{self.raised} images at a higher quality, to meet the bounds")
         if self.lossless:
             lines.append(f"{self.lossless} images without loss, as that takes no more bytes for them")
+        if self.grey:
+            lines.append(f"{self.grey} images are grey saved in 3 or 4 channels: coded as grey, shown as they came")
+        if self.opaque:
+            lines.append(f"{self.opaque} images have alpha that is opaque: coded without it, shown with it")
         lines += _stored_remarks(self.reasons)
+        if self.hidden_cleared:
+            lines.append(
+                f"{self.hidden_cleared} images lost the colour under alpha 0, which nobody sees; --exact-alpha keeps it"
+            )
+        if self.lossless_checked:
+            lines.append(f"without loss: all {self.images} images were read back, and every value is as it was")
         for worst in self.worst:
             name = str(worst.image) if names is None else names[worst.image]
             lines.append(f"  {worst.psnr:.2f} dB  {name} ({worst.way})")
@@ -94,7 +116,7 @@ class Outcome:
     """What a writer notes while it writes."""
 
     def __init__(self) -> None:
-        self.raised = self.lossless = 0
+        self.raised = self.lossless = self.hidden_cleared = self.grey = self.opaque = 0
         self._reasons: dict[str, int] = {}
         self._worst: list[tuple[float, int, int | None, int | None]] = []
 
@@ -124,6 +146,9 @@ class Outcome:
             stored=sum(self._reasons.values()),
             raised=self.raised,
             lossless=self.lossless,
+            hidden_cleared=self.hidden_cleared,
+            grey=self.grey,
+            opaque=self.opaque,
             reasons=self._reasons,
             worst=[
                 WorstImage(image=distinct.first_image(number), psnr=psnr_of_mse(mse), quality=quality, step=step)

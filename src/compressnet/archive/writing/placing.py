@@ -15,7 +15,7 @@ from compressnet.coding.coder import WITHOUT_CODEC, Coder
 from compressnet.coding.lockstep import Payloads
 from compressnet.container.block import Block
 from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
-from compressnet.container.entries import KindEntry, pack_codec
+from compressnet.container.entries import pack_codec
 from compressnet.container.writer import ContainerWriter
 
 
@@ -59,11 +59,7 @@ class BlockPlacer:
         if coder.method not in WITHOUT_CODEC:
             assert self._entries is not None
             codec = self._writer.codec_number(self._entries.entry(coder.method))
-        height, width, channels = coder.kind
-        channels_axis = len(way.shape) == 3
-        kind = self._writer.kind_number(
-            KindEntry(height=height, width=width, channels=channels, channels_axis=channels_axis)
-        )
+        kind = self._writer.kind_number(way.form)
         if (missing := int(numbers.max()) + 1 - len(self._places_N)) > 0:
             self._places_N = np.concatenate([self._places_N, np.zeros(max(missing, len(self._places_N)), np.uint32)])
         first = self._writer.images

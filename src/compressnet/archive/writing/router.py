@@ -1,10 +1,10 @@
 """Writing an archive from a stream of images of any shapes, in bounded memory.
 
-    images -> equal ones once -> bins by shape and coder -> full groups: coded, checked where there
+    intake: new images by form -> bins by form and coder -> full groups: coded, checked where there
     are bounds, compared with a coder that may be cheaper -> bins of values -> blocks
 
 A group is coded when it is full, so images stand in blocks in another order than in the collection
-where they have several shapes, qualities or coders; the index lists where each one is.
+where they have several forms, qualities or coders; the index lists where each one is.
 
 Axes: N images, H rows, W columns, C channels.
 """
@@ -19,21 +19,23 @@ from numpy.typing import NDArray
 
 from compressnet.archive.embedding import CodecEntries
 from compressnet.archive.writing.bins import Bins, Way
-from compressnet.archive.writing.bounded import next_coder, stored_bits, unpacked_bits
+from compressnet.archive.writing.bounded import as_shown, next_coder, steps_of, stored_bits, unpacked_bits
+from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.cheaper import Choice, alternative, without_loss
-from compressnet.archive.writing.distinct import DistinctImages
+from compressnet.archive.writing.intake import Intake, Portion
 from compressnet.archive.writing.outcome import NO_NETWORK, Outcome, Written
 from compressnet.archive.writing.placing import BlockPlacer
 from compressnet.archive.writing.settings import Settings
+from compressnet.archive.writing.tightness import way_out
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder
 from compressnet.coding.lockstep import SEARCH_IMAGES, Payloads, values_of, write_images, write_values
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import InputError
-from compressnet.images.alpha import clear_hidden, hidden_colour
-from compressnet.images.kinds import Images, Kind, kind_of, size_text
-from compressnet.limits import CHANNELS_LIMIT, SIDE_LIMIT_PX
+from compressnet.images.alpha import hidden_colour
+from compressnet.images.forms import Form
+from compressnet.images.kinds import Images, Pictures, size_text
 from compressnet.threads import default_threads
 
 WRITE_IMAGES = 4096
@@ -64,7 +66,8 @@ class Router:
         Raises InputError for a quality that the codec does not have.
         """
         self._codec, self._settings, self._report = codec, settings, report
-        self._bounds = settings.bounds
+        # At quality 100 all bounds hold, and must not make images coarser that are stored.
+        self._bounds = settings.bounds if settings.quality != LOSSLESS_QUALITY else Bounds(exact_alpha=True)
         if codec is not None:
             assert settings.quality is not None
             if not any(part.has_quality(settings.quality) for part in codec.bundle.parts):
@@ -75,11 +78,12 @@ class Router:
             self._threads = default_threads() if settings.threads is None else settings.threads
         self._placer = BlockPlacer(writer, entries)
         self._choice = Choice(self._placer.fixed_bytes)
-        self._keeps_hidden = self._bounds.keep_hidden_colour or settings.quality == LOSSLESS_QUALITY
-        self._distinct = DistinctImages()
         self._images, self._values = Bins(), Bins()
         self._outcome = Outcome()
+        self._intake = Intake(settings, self._outcome, with_codec=codec is not None)
+        self._distinct = self._intake.distinct
         self._some_fit = False
+        self._stores_all = settings.store_unknown or codec is None or settings.loses_nothing
         self._unfit: str | None = None
 
     @property
@@ -87,60 +91,57 @@ class Router:
         """Images that were added."""
         return self._distinct.images
 
-    def add(self, array: Images) -> None:
+    @property
+    def given(self) -> bytes:
+        """The digests of all images as they were given, where nothing may be lost."""
+        return bytes(self._intake.given)
+
+    def add(self, pictures: Pictures) -> None:
         """Take an array (n,H,W) or (n,H,W,C) of images.
 
         Raises InputError for what cannot be written.
         """
-        kind = kind_of(array)
-        if not all(0 < side <= SIDE_LIMIT_PX for side in kind[:2]) or not 0 < kind[2] <= CHANNELS_LIMIT:
-            raise InputError(
-                f"images of {size_text(kind)} (height, width, channels): 1 to {SIDE_LIMIT_PX} pixels a side "
-                f"and 1 to {CHANNELS_LIMIT} channels are possible"
-            )
-        together = max(1, min(WRITE_IMAGES, GROUP_BYTES // math.prod(kind)))
-        for start in range(0, len(array), together):
-            self._add_some(array[start : start + together], kind)
+        for portion in self._intake.take(pictures):
+            self._add_some(portion)
+            self._write_full_groups()
 
-    def _add_some(self, images: Images, kind: Kind) -> None:
-        """Take images (n,H,W) or (n,H,W,C) of a kind."""
-        shape, images_NHWC = images.shape[1:], images.reshape(-1, *kind)
-        if not self._keeps_hidden:
-            images_NHWC = clear_hidden(images_NHWC)
-        rows, numbers = self._distinct.add(images_NHWC.reshape(-1, *shape))
-        images_NHWC = images_NHWC if len(rows) == len(images_NHWC) else images_NHWC[rows]
-        coder, reason = self._coder_for(kind)
+    def _add_some(self, portion: Portion) -> None:
+        """Let new images of a form wait for the coder that suits them."""
+        form, images_NHWC, numbers = portion.form, portion.images_NHWC, portion.numbers
+        coder, reason = self._coder_for(portion)
         if coder is None:
-            self._store(shape, images_NHWC, numbers, self._bounds.steps(images_NHWC), reason)
-        else:
-            self._some_fit = True
-            hidden_N = np.zeros(len(numbers), np.bool_)
-            if self._bounds.keep_hidden_colour and not coder.exact:
-                hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
-            hidden = images_NHWC[hidden_N]
-            steps_N = self._bounds.steps(hidden)
-            self._store(shape, hidden, numbers[hidden_N], steps_N, "colour under alpha 0")
-            self._images.put(Way(shape, coder), images_NHWC[~hidden_N], numbers[~hidden_N])
-        self._write_full_groups()
+            self._store(form, images_NHWC, numbers, steps_of(form, images_NHWC, self._bounds), reason)
+            return
+        self._some_fit = True
+        hidden_N = np.zeros(len(numbers), np.bool_)
+        if self._bounds.keep_hidden_colour and not coder.exact:
+            hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
+        hidden = images_NHWC[hidden_N]
+        self._store(form, hidden, numbers[hidden_N], steps_of(form, hidden, self._bounds), "colour under alpha 0")
+        self._images.put(Way(form, coder), images_NHWC[~hidden_N], numbers[~hidden_N])
 
-    def _coder_for(self, kind: Kind) -> tuple[Coder | None, str]:
+    def _coder_for(self, portion: Portion) -> tuple[Coder | None, str]:
         """The coder of the quality asked for, or none and why. Raises InputError."""
+        form = portion.form
         if self._codec is None:
             return None, "no codec"
+        if form.deep:
+            return None, "16 bits"
         assert self._settings.quality is not None
-        reason = self._codec.why_not(kind, self._settings.quality)
+        reason = self._codec.why_not(form.kind, self._settings.quality)
         if reason is None:
-            return self._codec.coder(kind, self._settings.quality), ""
-        if kind in self._codec.kinds and self._settings.quality != LOSSLESS_QUALITY:
+            return self._codec.coder(form.kind, self._settings.quality), ""
+        if form.kind in self._codec.kinds and self._settings.quality != LOSSLESS_QUALITY:
             raise InputError(reason)
-        self._unfit = self._unfit or reason
-        return None, f"{NO_NETWORK}{size_text(kind)}"
+        if self._unfit is None:
+            self._unfit = reason + way_out(self._codec, self._settings.quality, form, portion.images_NHWC)
+        return None, f"{NO_NETWORK}{size_text(form.kind)}"
 
     def finish(self) -> NDArray[np.uint32]:
         """Write what waits; the place in the archive's blocks of each image. Raises InputError."""
         if not self._distinct.images:
             raise InputError("there are no images to compress")
-        if self._unfit is not None and not self._some_fit and not self._settings.store_unknown:
+        if self._unfit is not None and not self._some_fit and not self._stores_all:
             raise InputError(self._unfit)
         while ways := self._images.ways():
             self._code_group(ways[0], self._images.images_of(ways[0]))
@@ -155,7 +156,7 @@ class Router:
 
     def _store(
         self,
-        shape: tuple[int, ...],
+        form: Form,
         images_NHWC: Images,
         numbers: NDArray[np.int64],
         steps_N: NDArray[np.int64],
@@ -163,13 +164,12 @@ class Router:
     ) -> None:
         """Let images be stored, each in its step."""
         self._outcome.stored(reason, len(numbers))
-        kind = kind_of(images_NHWC)
         for step in np.unique(steps_N).tolist():
-            coder, chosen_N = StoredCoder(kind, step), steps_N == step
+            coder, chosen_N = StoredCoder(form.kind, step), steps_N == step
             values = coder.values_of(images_NHWC[chosen_N])
-            self._values.put(Way(shape, coder), values, numbers[chosen_N])
+            self._values.put(Way(form, coder), values, numbers[chosen_N])
             if self._bounds.are_set and step > 1:
-                errors = self._bounds.errors(images_NHWC[chosen_N], values)
+                errors = self._bounds.errors(*as_shown(form, images_NHWC[chosen_N], values))
                 self._outcome.remember(errors.mse_N, numbers[chosen_N], step=step)
 
     def _write_full_groups(self) -> None:
@@ -201,13 +201,13 @@ class Router:
         Images to store have to wait while none fits the codec: that may be a mistake, of which the
         user should hear at once.
         """
-        return way.coder.method != STORED or self._some_fit or self._settings.store_unknown
+        return way.coder.method != STORED or self._some_fit or self._stores_all
 
     def _group_images(self, way: Way) -> int:
         """How many images are coded, or written, together."""
         block_images = way.coder.block_images(self._settings.block_images)
         together = WRITE_IMAGES if self._settings.effort == 1 else SEARCH_IMAGES * self._threads
-        together = min(together, max(1, GROUP_BYTES // math.prod(way.shape)))
+        together = min(together, max(1, GROUP_BYTES // math.prod(way.coder.kind)))
         return max(block_images, together // block_images * block_images)
 
     def _code_group(self, way: Way, images: int) -> None:
@@ -241,10 +241,10 @@ class Router:
         if other.method == STORED:
             steps_N = np.ones(int(moved_N.sum()), np.int64)
             reason = "smaller without the codec"
-            self._store(way.shape, images_NHWC[moved_N], numbers[moved_N], steps_N, reason)
+            self._store(way.form, images_NHWC[moved_N], numbers[moved_N], steps_N, reason)
         else:
             self._outcome.lossless += int(moved_N.sum())
-            self._values.put(Way(way.shape, other), other.values_of(images_NHWC[moved_N]), numbers[moved_N])
+            self._values.put(Way(way.form, other), other.values_of(images_NHWC[moved_N]), numbers[moved_N])
         return moved_N
 
     def _write_group(self, way: Way, images: int) -> None:
@@ -265,7 +265,7 @@ class Router:
         """
         coder = way.coder
         values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
-        errors = self._bounds.errors(images_NHWC, coder.images_of(values))
+        errors = self._bounds.errors(*as_shown(way.form, images_NHWC, coder.images_of(values)))
         met_N = self._bounds.met(errors)
         is_raised, other = coder.quality != self._settings.quality, alternative(self._codec, coder)
         moved_N = np.zeros(len(met_N), np.bool_)
@@ -287,11 +287,11 @@ class Router:
         assert self._settings.quality is not None
         coder = next_coder(self._codec, way.coder, self._settings.quality)
         if coder is not None:
-            self._images.put(Way(way.shape, coder), images_NHWC, numbers)
+            self._images.put(Way(way.form, coder), images_NHWC, numbers)
             return
-        steps_N, other = self._bounds.steps(images_NHWC), without_loss(self._codec, way.coder.kind)
+        steps_N, other = steps_of(way.form, images_NHWC, self._bounds), without_loss(self._codec, way.coder.kind)
         if other is not None and len(numbers):
             bits_N = stored_bits(images_NHWC, steps_N)
             kept_N = ~self._move_cheaper(way, other, bits_N, images_NHWC, numbers)
             images_NHWC, numbers, steps_N = images_NHWC[kept_N], numbers[kept_N], steps_N[kept_N]
-        self._store(way.shape, images_NHWC, numbers, steps_N, "bounds missed at any quality")
+        self._store(way.form, images_NHWC, numbers, steps_N, "bounds missed at any quality")

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.codec.codec import check_effort
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import InputError
+from compressnet.images.modes import AS_IS, Tight
 from compressnet.limits import BLOCK_IMAGES_LIMIT
 
 BLOCK_IMAGES = 256
@@ -28,11 +30,21 @@ class Settings:
     bounds: Bounds = field(default_factory=Bounds)
     """What every image has to meet."""
     store_unknown: bool = False
-    """Whether images are stored where the codec codes none of them; otherwise that is an error."""
+    """Whether images are stored where the codec codes none of them.
+
+    Otherwise that is an error, but not where nothing may be lost.
+    """
+    tight: Tight = AS_IS
+    """What is not coded of images that can do without it."""
     embed_codec: bool | None = None
     """Whether the archive carries its codec; None: where it did not come with the package."""
     threads: int | None = None
     """Where there is no codec, which has threads of its own. None: all processors."""
+
+    @property
+    def loses_nothing(self) -> bool:
+        """Whether every value has to come back as it was."""
+        return self.quality == LOSSLESS_QUALITY or self.bounds.max_error == 0
 
     def __post_init__(self) -> None:
         check_effort(self.effort)

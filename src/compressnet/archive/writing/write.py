@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from compressnet.archive.writing.outcome import Written
@@ -11,22 +12,30 @@ from compressnet.archive.writing.settings import Settings
 from compressnet.codec.codec import Codec
 from compressnet.container.columns import Labels
 from compressnet.container.writer import ContainerWriter
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Pictures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What an archive holds besides its images, as it is kept."""
+
+    labels: Labels | None = None
+    names: Sequence[str] | None = None
+    class_names: Sequence[str] | None = None
 
 
 def write_archive(
     stream: BinaryIO,
-    images: Iterable[Images],
+    images: Iterable[Pictures],
     codec: Codec | None,
     settings: Settings,
-    *,
-    labels: Labels | None = None,
-    names: Sequence[str] | None = None,
+    columns: Columns,
     report: Callable[[int], None] = lambda _: None,
-) -> Written:
+) -> tuple[Written, bytes]:
     """Write an archive of arrays (n,H,W[,C]), each of one shape.
 
-    `report` is told how many images are done so far.
+    Gives what was written, and the digests of all images as they were given, where nothing may be
+    lost. `report` is told how many images are done so far.
 
     codec: None to store all images; settings: with a quality where there is a codec. Raises
     InputError where the codec codes none of the images, where there are no images at all, or where
@@ -37,5 +46,5 @@ def write_archive(
     for array in images:
         router.add(array)
     positions_N = router.finish()
-    writer.finish(labels, names, positions_N)
-    return router.written()
+    writer.finish(columns.labels, columns.names, positions_N, columns.class_names)
+    return router.written(), router.given

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.images.alpha import fill_hidden
-from compressnet.images.kinds import Images, Kind
+from compressnet.images.kinds import Images, Kind, Pictures, eight_bits, picture_kind
 
 LARGEST_SIDE_PX = 64
 FEWEST_IMAGES = 400
@@ -24,6 +24,7 @@ TRAINED_BYTES = 1 << 27
 part is trained on."""
 KINDS_LIMIT = 64
 SMALLEST_SIDE_PX = 8
+DEEP = "they have 16 bits, and codecs are trained on 8"
 
 
 class TooFewImagesError(InputError):
@@ -41,6 +42,11 @@ class Gathered:
     """Kinds that are not trained on: (H,W,C), images, why."""
     images: int
     """Of the collection, duplicates included."""
+
+    @property
+    def deep(self) -> int:
+        """Images that are left out as they have 16 bits."""
+        return sum(count for _, count, why in self.left_out if why == DEEP)
 
     def left_out_by_reason(self) -> list[str]:
         """For each reason why images are not trained on, a sentence with their number."""
@@ -77,8 +83,8 @@ class Gathered:
         return chosen or [images[:HOLDOUT_IMAGES] for images in self.sets]
 
 
-def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> Gathered:
-    """Take the distinct images of arrays (n,H,W) or (n,H,W,C).
+def gather(batches: Iterable[Pictures], seed: int, *, lossless: bool = False) -> Gathered:
+    """Take the distinct images of arrays (n,H,W) or (n,H,W,C); those of 16 bits are left out.
 
     Sides have to be 8 to 64 pixels; with `lossless`, 1 to 64. Colour under alpha 0 is filled in,
     but not with `lossless`, where it is coded as well. Raises TooFewImagesError if fewer than
@@ -87,11 +93,16 @@ def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> G
     smallest_px = 1 if lossless else SMALLEST_SIDE_PX
     kept: dict[Kind, list[tuple[Images, NDArray[np.uint32]]]] = {}
     counts: dict[Kind, int] = {}
+    deep: dict[Kind, int] = {}
     seen: set[bytes] = set()
     total = held_bytes = halvings = 0
     for array in batches:
         total += len(array)
-        images = array.reshape(*array.shape[:3], -1)
+        if array.dtype != np.uint8:
+            kind = picture_kind(array)
+            deep[kind] = deep.get(kind, 0) + len(array)
+            continue
+        images = eight_bits(array).reshape(*array.shape[:3], -1)
         shape = (images.shape[1], images.shape[2], images.shape[3])
         counts[shape] = counts.get(shape, 0) + len(images)
         if _why_not(shape, smallest_px) is not None:
@@ -119,6 +130,7 @@ def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> G
         return _why_not(shape, smallest_px) or (too_few if rare else too_many)
 
     left_out = [(shape, count, why_not(shape)) for shape, count in sorted(counts.items()) if shape not in chosen_shapes]
+    left_out += [(kind, count, DEEP) for kind, count in sorted(deep.items())]
     generator = np.random.default_rng(seed)
     shuffled = [sets[shape][generator.permutation(len(sets[shape]))] for shape in chosen_shapes]
     if not lossless:
@@ -127,7 +139,8 @@ def gather(batches: Iterable[Images], seed: int, *, lossless: bool = False) -> G
     if gathered.distinct < FEWEST_IMAGES:
         raise TooFewImagesError(
             f"{gathered.distinct} distinct images of {smallest_px} to {LARGEST_SIDE_PX} pixels a side are too few "
-            f"to train on: at least {FEWEST_IMAGES} are needed; 'compressnet pack' stores fewer without a codec"
+            f"to train on{' besides those of 16 bits' if deep else ''}: at least {FEWEST_IMAGES} are needed; "
+            "'compressnet pack' stores fewer without a codec"
         )
     return gathered
 
