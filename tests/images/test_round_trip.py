@@ -41,6 +41,7 @@ def collections(draw: st.DrawFn) -> tuple[list[np.ndarray], list[str] | None, np
     return images, names, draw(st.none() | some | whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["out", "out.zip", "out.tar", "out.parquet"])
 @settings(max_examples=200, deadline=None)
 @given(collection=collections())
