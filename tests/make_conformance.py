@@ -11,7 +11,9 @@ codec, an archive and a single block, and the pixels that they have to decode to
 8x8 with alpha is a codec alone; `mixed` is an archive made with it, of images with alpha, images
 that are stored, and equal ones, and what each has to decode to. `lossless`: pixel models of random
 integers, grey of 12x14 and any with alpha, an archive of such images and of some that are stored,
-a single block of each kind, and the images.
+a single block of each kind, and the images. `forms` makes two archives: `deep`, without a codec,
+of images of 16 bits in all modes, some of them tight, beside 8 bits, with names of classes; and
+`tight`, of grey images that were saved in other modes, coded by `grey`.
 """
 
 from __future__ import annotations
@@ -113,12 +115,44 @@ def write_lossless() -> None:
         np.savez_compressed(FOLDER / "lossless.npz", *archive)
 
 
+def in_modes(grey: np.ndarray) -> list[np.ndarray]:
+    """Grey images (N,H,W) of 8 or 16 bits as grey, grey and alpha, RGB, and RGB and alpha."""
+    alpha = np.full_like(grey, np.iinfo(grey.dtype).max)[..., None]
+    rgb = grey[..., None].repeat(3, axis=-1)
+    return [grey, np.concatenate([rgb[..., :1], alpha], axis=-1), rgb, np.concatenate([rgb, alpha], axis=-1)]
+
+
+def deep_images() -> list[np.ndarray]:
+    """Arrays of images of 16 bits, some of them grey or opaque throughout, and one of 8 bits."""
+    values = np.random.default_rng(5).integers(0, 1 << 12, (4, 6, 5, 4)).astype(np.uint16) * 16
+    plain = [values[..., 0], values[..., :1], values[..., :2], values[..., :3], values]
+    return [*plain, *in_modes(values[:2, ..., 1]), blobs(3, (6, 5, 4), 6), values[:1, ..., 0]]
+
+
+def write_forms() -> None:
+    """Write the archives of 16 bits and of tight modes, and their pixels, anew."""
+    images = deep_images()
+    labels = np.arange(sum(map(len, images))) % 3
+    path = FOLDER / "deep.cnet"
+    compressnet.compress(
+        images, path, None, 100, block_images=3, labels=labels, class_names=["cat", "dog", "ünknown"], modes="tight"
+    )
+    with compressnet.open(path) as archive:
+        np.savez_compressed(FOLDER / "deep.npz", *archive)
+    codec, grey = compressnet.load(FOLDER / "grey.codec"), blobs(5, (8, 12, 1), 8)[..., 0]
+    path = FOLDER / "tight.cnet"
+    compressnet.compress(in_modes(grey), path, codec, block_images=3, embed_codec=True, modes="tight")
+    with compressnet.open(path) as archive:
+        np.savez_compressed(FOLDER / "tight.npz", *archive)
+
+
 def main(names: list[str]) -> None:
     """Write the files of these codecs anew."""
     FOLDER.mkdir(exist_ok=True)
     for name in names:
-        if name in ("mixed", "lossless"):
-            (write_mixed if name == "mixed" else write_lossless)()
+        others = {"mixed": write_mixed, "lossless": write_lossless, "forms": write_forms}
+        if name in others:
+            others[name]()
             continue
         kind, _ = KINDS[name]
         path = FOLDER / f"{name}.codec"

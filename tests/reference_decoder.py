@@ -595,7 +595,7 @@ def decode_stored(payload: bytes, images: int, kind: tuple[int, int, int]) -> np
     else:
         values = flat.reshape(channels, images, height, width).transpose(1, 2, 3, 0).copy()
     if arrangement & 4:
-        must(channels >= 3, "there is green")
+        must(channels >= 3, "there is a channel on each side of channel 1")
         values[..., 0], values[..., 2] = values[..., 0] + values[..., 1], values[..., 2] + values[..., 1]
     k = np.zeros((images, height + 1, width + 1, channels), np.int64)
     for y in range(height):
@@ -612,11 +612,12 @@ class Archive:
     images: list[np.ndarray]
     labels: list[int] | list[str] | None
     names: list[str] | None
+    class_names: list[str] | None
     codecs: list[Codec]
 
 
 def decode_archive(data: bytes) -> Archive:
-    """All images of an archive with embedded codecs: uint8, (H,W) or (H,W,C) each."""
+    """All images of an archive with embedded codecs: uint8 or uint16, (H,W) or (H,W,C) each."""
     must(data[:8] == bytes.fromhex("89434E540D0A1A0A"), "the signature")
     kind, payload, end = read_chunk(data, len(data) - 20)
     must(kind == "TAIL" and end == len(data), "TAIL is the last 20 bytes")
@@ -626,7 +627,7 @@ def decode_archive(data: bytes) -> Archive:
     index = Reader(payload)
     images, entries, at, extra_bytes, order = (index.varint() for _ in range(5))
     must(order in (0, 1), "the order of the images is 0 or 1")
-    codecs, shapes = read_front(data, at)
+    codecs, kinds = read_front(data, at)
     stored: list[np.ndarray] = []
     for _ in range(entries):
         chunk_bytes, count = index.varint(), index.varint()
@@ -635,23 +636,28 @@ def decode_archive(data: bytes) -> Archive:
         at = end
         if count:
             must(kind == "BLOK", "an entry with images is a block")
-            stored += read_block(payload, count, codecs, shapes)
+            stored += read_block(payload, count, codecs, kinds)
         else:
-            read_description(kind, payload, codecs, shapes)
+            read_description(kind, payload, codecs, kinds)
     places = read_places(index.rest(), images) if order else list(range(len(stored)))
     must(len(places) == images and not index.rest(), "the index agrees with the blocks")
     must(at + extra_bytes == index_at, "the index agrees with the file")
-    labels = names = None
+    labels = names = class_names = None
     while at < index_at:
         kind, payload, at = read_chunk(data, at)
         if kind == "labl":
             labels = read_labels(payload, images)
+        elif kind == "clas":
+            must(payload[0] == 1 and isinstance(labels, list), "names of classes are text, and follow labels")
+            class_names = zlib.decompress(payload[1:]).decode().split("\n")
+            must(all(isinstance(label, int) for label in labels or []), "classes are numbered by integers")
+            must(len(set(class_names)) == len(class_names), "no two classes have one name")
         elif kind == "name":
             must(payload[0] == 1, "names are text")
             names = [str(name) for name in read_labels(payload, images)]
         else:
             must(kind[0].islower(), f"the critical chunk {kind} is known")
-    return Archive([stored[place] for place in places], labels, names, codecs)
+    return Archive([stored[place] for place in places], labels, names, class_names, codecs)
 
 
 def read_places(packed: bytes, images: int) -> list[int]:
@@ -664,7 +670,35 @@ def read_places(packed: bytes, images: int) -> list[int]:
     return places
 
 
-def read_block(payload: bytes, count: int, codecs: list[Codec], shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class ImageKind:
+    """What a KIND says: the channels that are coded, and the flags."""
+
+    height: int
+    width: int
+    channels: int
+    flags: int
+
+    @property
+    def coded(self) -> tuple[int, int, int]:
+        """Height, width and channels of bytes, as the block's payload has them."""
+        return self.height, self.width, self.channels * (2 if self.flags & 2 else 1)
+
+    def shown(self, pixels: np.ndarray) -> np.ndarray:
+        """Decoded images (N,H,W,channels of bytes) as they are shown ("Shown images")."""
+        channels, highest = list(np.moveaxis(pixels.astype(np.int64), -1, 0)), 255
+        if self.flags & 2:
+            highest = 65535
+            channels = [256 * channels[i] + channels[self.channels + i] for i in range(self.channels)]
+        if self.flags & 4:
+            channels = channels[:1] * 3 + channels[1:]
+        if self.flags & 8:
+            channels.append(np.full_like(channels[0], highest))
+        images = np.stack(channels, axis=-1).astype(np.uint16 if self.flags & 2 else np.uint8)
+        return images if self.flags & 1 else images[..., 0]
+
+
+def read_block(payload: bytes, count: int, codecs: list[Codec], kinds: list[ImageKind]) -> list[np.ndarray]:
     """The images of a block."""
     block = Reader(payload)
     method, quality, which, codec, block_images = block.byte(), *(block.varint() for _ in range(4))
@@ -672,8 +706,8 @@ def read_block(payload: bytes, count: int, codecs: list[Codec], shapes: list[tup
     must(method in (0, 1, 2) and (quality < 100 if method == 1 else quality == 100), "a method, and a quality for it")
     payload = block.take(block.varint())
     must(not block.rest(), "a block ends with its payload")
-    height, width, channels = (*shapes[which], 1)[:3]
-    kind = (height, width, channels)
+    kind = height, width, _ = kinds[which].coded
+    must(method == 0 or not kinds[which].flags & 2, "images of 16 bits are stored")
     if method == 0:
         pixels = decode_stored(payload, count, kind)
     elif method == 2:
@@ -683,24 +717,24 @@ def read_block(payload: bytes, count: int, codecs: list[Codec], shapes: list[tup
         pixels = decode_lossless(model, payload, count, height, width)
     else:
         pixels = decode_payload(codecs[codec].network(kind, quality), payload, count, quality)
-    return list(pixels.reshape(count, *shapes[which]))
+    return list(kinds[which].shown(pixels))
 
 
-def read_front(data: bytes, first_block: int) -> tuple[list[Codec], list[tuple[int, ...]]]:
-    """Codecs, and the shape of each kind's images, of those before the first block."""
+def read_front(data: bytes, first_block: int) -> tuple[list[Codec], list[ImageKind]]:
+    """Codecs, and kinds of images, of those before the first block."""
     kind, payload, at = read_chunk(data, 8)
     must(kind == "HEAD" and payload == b"\x01", "the format's version is 1")
     codecs: list[Codec] = []
-    shapes: list[tuple[int, ...]] = []
+    kinds: list[ImageKind] = []
     while at < first_block:
         kind, payload, at = read_chunk(data, at)
-        read_description(kind, payload, codecs, shapes)
+        read_description(kind, payload, codecs, kinds)
     must(at == first_block, "blocks begin where the index says")
-    return codecs, shapes
+    return codecs, kinds
 
 
-def read_description(kind: str, payload: bytes, codecs: list[Codec], shapes: list[tuple[int, ...]]) -> None:
-    """A chunk that is no block: one more codec or shape."""
+def read_description(kind: str, payload: bytes, codecs: list[Codec], kinds: list[ImageKind]) -> None:
+    """A chunk that is no block: one more codec or kind."""
     reader = Reader(payload)
     if kind == "CODC":
         identity = reader.take(32)
@@ -710,8 +744,12 @@ def read_description(kind: str, payload: bytes, codecs: list[Codec], shapes: lis
         codecs.append((read_codec if encoding == 1 else read_packed)(reader.rest()))
         must(identity in (codecs[-1].identity, codecs[-1].lossless_identity), "the codec's identity")
     elif kind == "KIND":
-        height, width, channels, flags = reader.varint(), reader.varint(), reader.byte(), reader.byte()
-        shapes.append((height, width, channels) if flags else (height, width))
+        known = ImageKind(reader.varint(), reader.varint(), reader.byte(), reader.byte())
+        shown = known.channels + (2 if known.flags & 4 else 0) + (1 if known.flags & 8 else 0)
+        must(known.flags < 16 and 1 <= shown <= 4 and (shown == 1 or known.flags & 1), "a kind's flags")
+        must(not known.flags & 4 or shown > 2, "grey is shown in 3 or 4 channels")
+        must(not known.flags & 8 or shown in (2, 4), "there is alpha")
+        kinds.append(known)
     else:
         must(kind[0].islower(), f"the critical chunk {kind} is known")
 

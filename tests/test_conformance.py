@@ -49,6 +49,31 @@ def test_a_mixed_archive_decodes_to_committed_pixels(backend: str, threads: int)
 
 
 @pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+@pytest.mark.parametrize("name", ["deep", "tight"])
+def test_archives_of_other_forms_decode_to_committed_pictures(name: str, backend: str, threads: int) -> None:
+    with np.load(CONFORMANCE / f"{name}.npz") as arrays:
+        expected = list(arrays.values())
+    with compressnet.open(CONFORMANCE / f"{name}.cnet", None, backend, threads) as archive:
+        archive.check()
+        assert archive.class_names == (["cat", "dog", "ünknown"] if name == "deep" else None)
+        for image, known in zip(archive, expected, strict=True):
+            assert image.dtype == known.dtype
+            assert np.array_equal(image, known)
+
+
+def test_pictures_give_the_committed_forms(tmp_path: Path) -> None:
+    with np.load(CONFORMANCE / "deep.npz") as arrays:
+        images = [image[None] for image in arrays.values()]
+    compressnet.compress(images, tmp_path / "a.cnet", None, 100, block_images=3, modes="tight")
+    with (
+        Container(FileSource(tmp_path / "a.cnet")) as again,
+        Container(FileSource(CONFORMANCE / "deep.cnet")) as committed,
+    ):
+        assert again.kinds == committed.kinds
+        assert again.images_in_blocks == committed.images_in_blocks
+
+
+@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
 def test_lossless_files_decode_to_committed_pixels(backend: str, threads: int, tmp_path: Path) -> None:
     with np.load(CONFORMANCE / "lossless.npz") as arrays:
         expected = list(arrays.values())

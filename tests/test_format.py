@@ -152,6 +152,20 @@ def test_a_mixed_archive_decodes_to_its_pixels() -> None:
     assert archive.names == [f"folder/{i}.png" for i in range(len(expected))]
 
 
+@pytest.mark.parametrize("name", ["deep", "tight"])
+def test_archives_of_other_forms_decode_to_their_pictures(name: str) -> None:
+    archive = decode_archive((CONFORMANCE / f"{name}.cnet").read_bytes())
+    with np.load(CONFORMANCE / f"{name}.npz") as arrays:
+        expected = list(arrays.values())
+    assert [(image.shape, image.dtype) for image in archive.images] == [
+        (known.shape, known.dtype) for known in expected
+    ]
+    assert all(np.array_equal(image, known) for image, known in zip(archive.images, expected, strict=True))
+    if name == "deep":
+        assert archive.class_names == ["cat", "dog", "ünknown"]
+        assert archive.labels == [i % 3 for i in range(len(expected))]
+
+
 def test_single_blocks_decode_to_their_pixels(tiny_path: Path, tiny_arrays: dict[str, np.ndarray]) -> None:
     codec = read_codec(tiny_path.read_bytes())
     images = decode_single(tiny_path.with_suffix(".block").read_bytes(), codec)

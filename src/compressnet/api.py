@@ -86,7 +86,7 @@ def compress(
         bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
         store_unknown=store_unknown,
         embed_codec=embed_codec,
-        tight=chosen_tight([], None, quality, modes),
+        tight=chosen_tight(list, None, quality, modes),
         threads=threads,
     )
     if codec is not None and not isinstance(codec, Codec):

@@ -259,3 +259,75 @@ def test_a_subset_whose_parts_fill_blocks(grey: Codec, tmp_path: Path) -> None:
             with compressnet.open(output) as some:
                 assert np.array_equal(some[:], archive[chosen])
                 some.check()
+
+
+def classified(path: Path, labels: list[int], class_names: list[str] | None) -> Path:
+    """An archive of stored images with these labels."""
+    images = np.arange(len(labels) * 12, dtype=np.uint8).reshape(len(labels), 3, 4)
+    compressnet.compress(images, path, None, labels=labels, class_names=class_names)
+    return path
+
+
+def classes_of(path: Path) -> tuple[list[int], list[str] | None]:
+    with compressnet.open(path) as archive:
+        archive.check()
+        assert archive.labels is not None
+        return archive.labels.tolist(), archive.class_names
+
+
+def test_names_of_classes_go_along(tmp_path: Path) -> None:
+    path = classified(tmp_path / "a.cnet", [1, 0, -1, 1], ["cat", "dog"])
+    assert classes_of(path) == ([1, 0, -1, 1], ["cat", "dog"])
+    with compressnet.open(path) as archive:
+        compressnet.subset(archive, [3, 2], tmp_path / "b.cnet")
+    assert classes_of(tmp_path / "b.cnet") == ([1, -1], ["cat", "dog"])
+    new = np.zeros((3, 3, 4), np.uint8)
+    compressnet.append(path, new[:1], labels=[0])
+    compressnet.append(path, new[:1], labels=[1], class_names=["cat", "dog"])
+    compressnet.append(path, new, labels=[0, 1, -1], class_names=["dog", "emu"])
+    assert classes_of(path) == ([1, 0, -1, 1, 0, 1, 1, 2, -1], ["cat", "dog", "emu"])
+
+
+def test_concat_numbers_classes_by_name(tmp_path: Path) -> None:
+    first = classified(tmp_path / "a.cnet", [1, 0], ["cat", "dog"])
+    second = classified(tmp_path / "b.cnet", [0, 2, -1, 1], ["dog", "emu", "cat"])
+    same = classified(tmp_path / "c.cnet", [0, 1], ["cat", "dog"])
+    compressnet.concat([first, second, same], tmp_path / "all.cnet")
+    assert classes_of(tmp_path / "all.cnet") == ([1, 0, 1, 0, -1, 2, 0, 1], ["cat", "dog", "emu"])
+    nameless = classified(tmp_path / "d.cnet", [0, 1], None)
+    with pytest.raises(InputError, match=r"d\.cnet: its classes have no names, others have"):
+        compressnet.concat([first, nameless], tmp_path / "no.cnet")
+    beyond = classified(tmp_path / "e.cnet", [0, 5], ["emu"])
+    with pytest.raises(InputError, match=r"e\.cnet: label 5 is beyond its 1 named classes"):
+        compressnet.concat([first, beyond], tmp_path / "no.cnet")
+    with pytest.raises(InputError, match="its classes have no names"):
+        compressnet.append(nameless, np.zeros((1, 3, 4), np.uint8), labels=[0], class_names=["cat"])
+    assert not (tmp_path / "no.cnet").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_names", "message"),
+    [
+        (None, ["cat"], "go with labels that are integers"),
+        (["a", "b"], ["cat"], "go with labels that are integers"),
+        ([0, 1], ["cat", "cat"], "two classes are called 'cat'"),
+        ([0, 1], [], "0 names of classes"),
+        ([0, 1], ["a\nb"], "no line of text"),
+    ],
+)
+def test_names_of_classes_that_cannot_be(labels: object, class_names: list[str], message: str, tmp_path: Path) -> None:
+    images = np.zeros((2, 3, 4), np.uint8)
+    with pytest.raises(InputError, match=message):
+        compressnet.compress(images, tmp_path / "a.cnet", None, labels=labels, class_names=class_names)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_append_codes_new_images_as_those_of_the_archive(grey: Codec, tmp_path: Path) -> None:
+    path = tmp_path / "a.cnet"
+    images = np.random.default_rng(3).integers(0, 256, (6, 8, 12, 1)).astype(np.uint8).repeat(3, axis=-1)
+    packed(path, grey, images[:3], modes="tight")
+    assert compressnet.append(path, images[3:], codec=grey).grey == 3
+    with compressnet.open(path) as found:
+        assert np.array_equal(found[:], grey.autoencoder(images[..., 0])[..., None].repeat(3, axis=-1))
+    with pytest.raises(InputError, match="they are grey saved in 3 channels: --modes tight"):
+        compressnet.append(path, 255 - images, codec=grey, modes="as-is")

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import compressnet
+from compressnet.errors import InputError
 from compressnet.images import Collection, open_collection, write_collection
 from compressnet.packing.options import PackOptions
 from compressnet.packing.pack import codec_path, pack, pack_with
@@ -104,7 +105,7 @@ def test_a_collection_is_read_twice(tmp_path: Path) -> None:
         return COLLECTION.batches()
 
     counted = replace(COLLECTION, batches=batches)
-    options = replace(QUICK, quality=None, target_psnr=24, advise=True)
+    options = replace(QUICK, quality=None, target_psnr=24, advise=True, modes="as-is")
     packed = pack(counted, tmp_path / "a.cnet", options, Silent())
     assert len(reads) == 2
     assert packed.advice is not None
@@ -119,7 +120,8 @@ def test_with_a_codec_a_collection_is_read_once(tmp_path: Path, mnist: np.ndarra
         return iter([mnist[:40]])
 
     digits = Collection(name="digits", count=40, batches=batches)
-    packed = pack_with("mnist", digits, tmp_path / "a.cnet", PackOptions(preset="fast", effort=1), Silent())
+    options = PackOptions(preset="fast", effort=1, modes="as-is")
+    packed = pack_with("mnist", digits, tmp_path / "a.cnet", options, Silent())
     assert len(reads) == 1
     assert packed.advice is not None
     assert (packed.advice.packed_images, packed.advice.sampling) == (40, "")
@@ -176,6 +178,71 @@ def test_too_few_images_are_packed_without_a_codec(tmp_path: Path) -> None:
     with compressnet.open(tmp_path / "a.cnet") as archive:
         assert np.array_equal(archive[3], SMALL[3])
         assert np.array_equal(archive[12], LARGE[0])
+
+
+@pytest.mark.parametrize("said", [{"lossless": True}, {"max_error": 0}, {"quality": 100}])
+def test_without_loss_too_few_images_keep_hidden_colour(tmp_path: Path, said: dict[str, Any]) -> None:
+    hidden = SMALL[:20].copy()
+    hidden[..., :3][hidden[..., 3] == 0] = 99
+    few = Collection(name="few", count=20, batches=lambda: iter([hidden]))
+    packed = pack(few, tmp_path / "a.cnet", PackOptions(preset="fast", advise=False, **said), Silent())
+    assert (packed.quality, packed.written.lossless_checked, packed.written.hidden_cleared) == (100, True, 0)
+    assert "without loss: all 20 images were read back, and every value is as it was" in packed.written.remarks()
+    with compressnet.open(tmp_path / "a.cnet") as archive:
+        assert np.array_equal(archive[:], hidden)
+
+
+def test_hidden_colour_that_is_dropped_is_told(tmp_path: Path) -> None:
+    hidden = SMALL[:20].copy()
+    hidden[:5, 0, 0] = (9, 9, 9, 0)
+    few = Collection(name="few", count=20, batches=lambda: iter([hidden]))
+    packed = pack(few, tmp_path / "a.cnet", PackOptions(preset="fast", advise=False), Silent())
+    assert (packed.quality, packed.written.lossless_checked) == (None, False)
+    lost = int(((hidden[..., 3] == 0) & hidden[..., :3].any(axis=-1)).any(axis=(1, 2)).sum())
+    assert packed.written.hidden_cleared == lost >= 5
+    remark = f"{lost} images lost the colour under alpha 0, which nobody sees; --exact-alpha keeps it"
+    assert remark in packed.written.remarks()
+
+
+def test_images_of_16_bits_are_packed_and_advice_leaves_them_out(tmp_path: Path) -> None:
+    deep = (LARGE[:8].astype(np.uint16) << 8) + 3
+    for batches, lines in (
+        ([deep], ["no advice: all images have 16 bits, and rivals are measured on 8"]),
+        ([SMALL[:12], deep], []),
+    ):
+        count = sum(map(len, batches))
+        few = Collection(name="few", count=count, batches=lambda batches=batches: iter(batches))
+        packed = pack(few, tmp_path / "a.cnet", PackOptions(preset="fast", lossless=True), Silent())
+        assert packed.left_out == lines
+        assert packed.psnr is None
+        with compressnet.open(tmp_path / "a.cnet") as archive:
+            assert np.array_equal(archive[count - 8 :], deep)
+        if packed.advice is not None:
+            assert packed.advice.left_out[0] == "8 images of 16 bits are not compared: rivals are measured on 8 bits"
+            assert (packed.advice.images, packed.advice.packed_images) == (12, 12)
+            assert packed.advice.payload_bytes < packed.written.archive_bytes - deep.nbytes // 4
+
+
+def test_images_of_16_bits_are_refused_before_a_lossy_training(tmp_path: Path) -> None:
+    deep = (LARGE[:8].astype(np.uint16) << 8) + 3
+    both = Collection(name="both", count=488, batches=lambda: iter([SMALL, LARGE, deep]))
+    with pytest.raises(InputError, match=r"16 bits: a lossy codec is for 8 bits; --quality 100 .*--convert"):
+        pack(both, tmp_path / "a.cnet", QUICK, Interrupting())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_grey_saved_as_colour_is_trained_on_and_coded_as_grey(tmp_path: Path) -> None:
+    grey = sprites(420, side_px=8, channels=3)[..., 1]
+    coloured = np.concatenate([grey[..., None].repeat(3, axis=-1), np.full((*grey.shape, 1), 255, np.uint8)], axis=-1)
+    saved = Collection(name="saved", count=420, batches=lambda: iter([coloured]))
+    packed = pack(saved, tmp_path / "a.cnet", QUICK, Silent())
+    assert packed.written.grey == packed.written.opaque == len(np.unique(grey, axis=0))
+    with compressnet.open(tmp_path / "a.cnet") as archive:
+        assert archive.codecs[0].kinds == [(8, 8, 1)]
+        assert archive.shape == coloured.shape
+        decoded = archive.array()
+        assert np.array_equal(decoded, decoded[..., :1].repeat(4, axis=-1) | coloured[..., 3:] * (np.arange(4) == 3))
 
 
 @pytest.mark.slow

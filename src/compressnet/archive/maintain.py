@@ -111,7 +111,7 @@ def append(
             effort=effort,
             block_images=block_images,
             store_unknown=len(old.kinds) > 1 or not old.codecs,
-            tight=_tight_of(old.kinds) if modes is None else chosen_tight([], loaded, quality, modes),
+            tight=_tight_of(old.kinds) if modes is None else chosen_tight(list, loaded, quality, modes),
             threads=threads,
         )
         entries = None if loaded is None else CodecEntries(loaded, None, old.codecs)

@@ -4,7 +4,8 @@ packing         1 byte: how the values are packed: 0 not at all, 1 zlib, 2 LZMA2
 step            1 byte: s, odd; a value x is kept as k = (x + (s - 1) / 2) div s and read as
                 min(k * s, 255)
 arrangement     1 byte: the predictor (0 none, 1 left, 2 up, 3 the median of JPEG-LS), + 4 where
-                green was taken from red and blue, + 8 where channels are interleaved
+                channel 1, such as green, was taken from channels 0 and 2, + 8 where channels are
+                interleaved
 values          the rest: what the predictor left of every k, packed
 
 images uint8 (N,H,W,C) -> levels k -> residuals -> green out of red and blue -> (C,N,H,W) or

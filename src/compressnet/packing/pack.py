@@ -79,7 +79,7 @@ def pack(
     training = import_training()
     path = codec_path(output)
     watcher.step("read the images")
-    tight = chosen_tight(collection.batches(), None, None, options.modes)
+    tight = chosen_tight(collection.batches, None, None, options.modes)
     aimed = Tap(evenly_spread(collection.count, AIMED_IMAGES if options.target_psnr is not None else 0))
     gathered: Gathered | str
     try:
@@ -132,7 +132,7 @@ def pack_with(
     budget = start_budget(budget_s, clock)
     loaded = api.load(codec, threads=options.threads)
     quality = chosen_quality(loaded, options.quality, options.max_error)
-    tight = chosen_tight(collection.batches(), loaded, quality, options.modes)
+    tight = chosen_tight(collection.batches, loaded, quality, options.modes)
     settings = Settings(
         quality=quality, effort=options.search_effort, embed_codec=False, store_unknown=True, tight=tight
     )

@@ -5,7 +5,7 @@ Axes: N images, H rows, W columns, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from compressnet.codec.codec import Codec
@@ -16,17 +16,19 @@ from compressnet.images.modes import AS_IS, TIGHT, Tight, forms_of, tightest_kin
 Modes = Literal["as-is", "tight"]
 
 
-def chosen_tight(batches: Iterable[Pictures], codec: Codec | None, quality: int | None, modes: Modes | None) -> Tight:
+def chosen_tight(
+    batches: Callable[[], Iterable[Pictures]], codec: Codec | None, quality: int | None, modes: Modes | None
+) -> Tight:
     """What is left out of the images of a collection.
 
     modes: `as-is`, nothing; `tight`, whatever an image can do without, image by image. None: what
     every image of the collection can do without; but where the codec codes some of them with it,
-    and none without it, it stays. batches: the collection, which is read for None alone, and no
-    further than need be. quality: None for the codec's own.
+    and none without it, it stays. batches: gives the arrays of the collection, which are read for
+    None alone, and no further than need be. quality: None for the codec's own.
     """
     if modes is not None:
         return AS_IS if modes == "as-is" else TIGHT
-    allowed, shapes = tightest_kinds(batches)
+    allowed, shapes = tightest_kinds(batches())
     if codec is None or allowed == AS_IS:
         return allowed
     at = codec.default_quality if quality is None else quality
