@@ -74,6 +74,12 @@ def test_names_too_long_for_a_file() -> None:
         written("ä" * 200)
 
 
+def test_names_in_far_too_many_folders() -> None:
+    assert written("a/" * 100 + "b.png") == ["a/" * 100 + "b.png"]
+    with pytest.raises(InputError, match=r"out: the name a/a/.* has more than 100 folders; write \.npz"):
+        written("a/" * 101 + "b.png")
+
+
 def test_many_equal_names_are_told_apart() -> None:
     assert written(*["image.png"] * 50_000)[-1] == "image-49999.png"
 

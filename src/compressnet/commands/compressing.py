@@ -115,7 +115,7 @@ def compress(
         names_encoding=names_encoding,
         deep=known == LOSSLESS_QUALITY or max_error == 0,
     )
-    tight = chosen_tight(collection.batches(), loaded, known, None if modes is None else modes.value)
+    tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
     if target is not None:
         sample = list(tightened(collection.sample_sets(sample_sizes(effort)[1]), tight))
         known = reach(

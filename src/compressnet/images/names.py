@@ -19,6 +19,8 @@ PICTURE_SUFFIXES = tuple(_SUFFIXES.split())
 """Endings of pictures; what is written has `.png` in their place."""
 COMPONENT_BYTES_LIMIT = 255
 """What file systems take as the name of one file or folder."""
+FOLDERS_LIMIT = 100
+"""Folders within folders that are read, and written for one name."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _RESERVED = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"|?*]')
@@ -80,6 +82,11 @@ def written_names(names: Sequence[str] | None, count: int, target: str) -> list[
         return [f"{i:0{digits}d}.png" for i in range(count)]
     if len(names) != count:
         raise InputError(f"{target}: {len(names)} names for {count} images; there has to be one for each image")
+    deep = next((name for name in names if name.count("/") + name.count("\\") > FOLDERS_LIMIT), None)
+    if deep is not None:
+        raise InputError(
+            f"{target}: the name {deep[:40]}... has more than {FOLDERS_LIMIT} folders; write .npz, which takes any"
+        )
     stems = [_safe_stem(name, target) for name in names]
     taken = {folder.casefold() for folder in _folders(stems)}
     kept: set[int] = set()

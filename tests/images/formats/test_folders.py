@@ -127,3 +127,10 @@ def test_names_that_lead_out_write_nothing(tmp_path: Path) -> None:
 def test_one_picture_alone_is_a_collection(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(IMAGES[0]))
     assert open_collection(tmp_path).load().shape == (1, 8, 9, 3)
+
+
+def test_folders_far_too_deep_are_left_out(tmp_path: Path) -> None:
+    put_folder(tmp_path, [("a.png", grey(1)), ("x/" * 120 + "b.png", grey(2))])
+    collection = open_collection(tmp_path)
+    assert collection.names == ["a.png"]
+    assert [note.what for note in collection.account.left_out] == ["more than 100 folders deep"]

@@ -19,7 +19,7 @@ from compressnet.images.formats.scanning import members_collection
 from compressnet.images.labels import LABELS_FILE
 from compressnet.images.manifest import NAMES_FILE, names_by_file
 from compressnet.images.member_labels import CLASSES_FILE
-from compressnet.images.names import order_of_path, tidy_path
+from compressnet.images.names import FOLDERS_LIMIT, order_of_path, tidy_path
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import input_errors
 
@@ -82,6 +82,8 @@ def _walk(folder: Path, below: str, around: tuple[Path, ...], found: list[str], 
             real = Path(entry.path).resolve() if entry.is_symlink() else around[-1] / entry.name
             if entry.is_symlink() and not real.is_relative_to(around[0]):
                 ledger.leave_out("link to a folder outside", path)
+            elif len(around) > FOLDERS_LIMIT:
+                ledger.leave_out(f"more than {FOLDERS_LIMIT} folders deep", path)
             elif entry.is_symlink() and real in around:
                 ledger.leave_out("link to a folder that it lies in", path)
             else:
