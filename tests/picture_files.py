@@ -107,3 +107,12 @@ def images_or_one_error(path: Path) -> Iterator[np.ndarray]:
     for image in found:
         assert image.dtype == np.uint8
         yield image
+
+
+_IDX_TYPES = {"|u1": 8, "|i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
+
+
+def idx(array: np.ndarray) -> bytes:
+    """An IDX file of an array of one of its types."""
+    head = bytes([0, 0, _IDX_TYPES[array.dtype.str], array.ndim])
+    return head + np.array(array.shape, ">u4").tobytes() + array.tobytes()

@@ -2,6 +2,7 @@
 
     CompressnetError                  the root: `except CompressnetError` catches all of ours
     ├── InputError (ValueError)       images, labels or arguments that cannot be used
+    │   └── PictureError              a single picture that cannot be taken
     ├── FormatError (ValueError)      bytes that are no archive, block or codec of ours
     │   └── CorruptError              ours, but damaged: a checksum, length or limit is off
     ├── CodecError                    the codec is not the one that the data needs
@@ -21,6 +22,14 @@ class CompressnetError(Exception):
 
 class InputError(CompressnetError, ValueError):
     """Images, labels or arguments that cannot be used."""
+
+
+class PictureError(InputError):
+    """A single picture that cannot be taken; `why` says so in few words, alike for all like it."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class FormatError(CompressnetError, ValueError):

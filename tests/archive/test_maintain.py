@@ -62,6 +62,11 @@ def test_archives_that_do_not_go_together(
             compressnet.concat([plain, *others], output)
     with pytest.raises(InputError, match="some labels are integers and some are texts"):
         compressnet.concat([labelled, named], output)
+    compressnet.concat([named, labelled], output)
+    with compressnet.open(output, codec=tiny) as archive:
+        assert archive.labels is not None
+        assert archive.labels[[22, 23, 45]].tolist() == ["n22", "0", "22"]
+    output.unlink()
     with pytest.raises(InputError, match="no archives"):
         compressnet.concat([], output)
     assert not output.exists()

@@ -44,7 +44,7 @@ def test_survey_counts_shapes_in_order_of_appearance() -> None:
 def test_mixed_images_are_no_single_array() -> None:
     mixed = collection(GREY, COLOUR)
     for call in (mixed.load, lambda: mixed.sample(9)):
-        with pytest.raises(InputError, match=r"some: images of 4x5 pixels with 1 channel and of .* 3 channels; one"):
+        with pytest.raises(InputError, match=r"some: images of 5x4x1 and of 5x4x3; one"):
             call()
     assert len(singles(mixed)) == 10
     assert np.array_equal(mixed.load(7), GREY)

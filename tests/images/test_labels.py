@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compressnet.errors import InputError
 from compressnet.images import open_collection, read_labels
-from compressnet.images.labels import csv_of_labels, labels_by_name, plain_labels
+from compressnet.images.labels import csv_of_labels, labels_by_name
 from picture_files import PACKERS, grey
 
 NAMES = ["a.png", "b/c.png", "a.png"]
@@ -34,6 +34,8 @@ def idx(array: np.ndarray) -> bytes:
     [
         (b"3\n1\n4\n", [3, 1, 4]),
         (b"cat\ndog\n7\n", ["cat", "dog", "7"]),
+        (b"000\n001\n010\n", ["000", "001", "010"]),
+        (b"0_1\n1_1\n", ["0_1", "1_1"]),
         (npy(np.array([3, 1, 4])), [3, 1, 4]),
         (idx(np.array([3, 1, 4], np.uint8)), [3, 1, 4]),
         (gzip.compress(idx(np.array([3, 1, 4], np.uint8))), [3, 1, 4]),
@@ -108,12 +110,18 @@ def test_any_text_comes_back_from_csv(labels: list[str]) -> None:
     ("names", "expected"),
     [
         (["cat/1.png", "cat/2.png", "dog/1.png"], ["cat", "cat", "dog"]),
-        (["1.png", "cat/2.png", "dog/1.png"], None),
-        (["x/cat/1.png", "x/dog/1.png"], None),
+        (["1.png", "cat/2.png", "dog/1.png"], ["", "cat", "dog"]),
+        (["x/cat/1.png", "x/dog/1.png"], ["cat", "dog"]),
+        (["test/cat/1.png", "train/cat/1.png", "train/dog/1.png"], ["cat", "cat", "dog"]),
+        (["cat/1.png", "cat/old/2.png", "dog/1.png", "dog/2.png"], ["cat", "cat", "dog", "dog"]),
+        (["0/a.png", "1/a.png", "10/a.png"], [0, 1, 10]),
+        (["0/a.png", "01/a.png", "1/a.png", "1_1/a.png"], ["0", "01", "1", "1_1"]),
         (["1.png", "2.png"], None),
+        (["1.png", "2.png", "sub/3.png"], None),
+        (["16x16/apps/a.png", "16x16/places/a.png", "24x24/apps/a.png"], None),
     ],
 )
-def test_folders_are_labels_where_all_lie_one_level_down(
+def test_folders_are_classes_where_pictures_lie_in_them(
     tmp_path: Path, target: str, names: list[str], expected: list[str] | None
 ) -> None:
     PACKERS[target](tmp_path / target, [(name, grey(1)) for name in names])
@@ -135,19 +143,3 @@ def test_a_labels_csv_that_lacks_a_picture_is_named(tmp_path: Path, target: str)
     PACKERS[target](tmp_path / target, [("1.png", grey(1)), ("labels.csv", b"2.png,3\n")])
     with pytest.raises(InputError, match=rf"{target}: labels\.csv: has no label for 1\.png"):
         open_collection(tmp_path / target)
-
-
-@pytest.mark.parametrize(
-    ("array", "expected"),
-    [
-        (np.array([[1], [2]], np.uint8), [1, 2]),
-        (np.array([True, False]), [1, 0]),
-        (np.array(["a", "b"]), ["a", "b"]),
-        (np.array([[1, 2], [3, 4]]), None),
-        (np.array([0.5, 1.5]), None),
-        (np.array([1 << 63], np.uint64), None),
-    ],
-)
-def test_arrays_that_are_labels(array: np.ndarray, expected: list[object] | None) -> None:
-    found = plain_labels(array)
-    assert (None if found is None else found.tolist()) == expected

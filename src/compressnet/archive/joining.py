@@ -38,7 +38,8 @@ def require_same_codec(parts: Sequence[Container]) -> None:
 def joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
     """All labels one after the other.
 
-    Raises InputError where some are missing or they differ in type.
+    Integers that follow texts become texts, in plain decimal writing. Raises InputError where some
+    are missing, or texts follow integers.
     """
     present = [labels for _, labels in parts if labels is not None]
     if not present:
@@ -46,8 +47,11 @@ def joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
     without = [name for name, labels in parts if labels is None]
     if without:
         raise InputError(f"{without[0]}: has no labels, others have; give labels to all of them or to none")
-    if len({labels.dtype.kind for labels in present}) > 1:
-        raise InputError("some labels are integers and some are texts")
+    are_texts = [labels.dtype.kind == "U" for labels in present]
+    if any(are_texts) and not are_texts[0]:
+        raise InputError("some labels are integers and some are texts, which cannot follow them; put the texts first")
+    if are_texts[0]:
+        present = [np.array(list(map(str, labels.tolist())), np.str_) for labels in present]
     return as_labels(np.concatenate(present))
 
 

@@ -116,7 +116,6 @@ def append(
         )
         entries = None if loaded is None else CodecEntries(loaded, None, old.codecs)
         arrays: Iterable[Pictures] = [images] if isinstance(images, np.ndarray) else images
-        shapes = {form.shape for form in old.kinds}
         new_labels = None if labels is None else as_labels(labels)
         old_classes = old.read_class_names()
         new_classes = old_classes if class_names is None else as_class_names(class_names)
@@ -130,7 +129,7 @@ def append(
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
             router = Router(writer, loaded, settings, entries, report)
             for array in arrays:
-                router.add(array[None] if array.ndim == 2 or array.shape in shapes else array)
+                router.add(array[None] if array.ndim == 2 else array)
             if not router.images:
                 raise InputError("there are no images to add")
             places = np.concatenate([places, router.finish()])

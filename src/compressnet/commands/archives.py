@@ -10,150 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.commands.console import USAGE, console, fail, guarded, progress_bar
+from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar
 from compressnet.commands.options import (
     STREAM,
     BackendChoice,
     BackendOption,
-    BlockImagesOption,
-    CodecOption,
-    EffortOption,
-    ExactAlphaOption,
     ForceOption,
-    InputArgument,
     JsonOption,
-    LabelsOption,
-    MaxErrorOption,
-    MaxMseOption,
-    MinPsnrOption,
-    QualityOption,
     QuietOption,
     ReadingCodecOption,
-    TargetBytesOption,
-    TargetPsnrOption,
     ThreadsOption,
     open_archive,
-    open_input,
-    parse_target,
-    reach,
     require_target_free,
 )
 from compressnet.errors import InputError
 
 if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
-    from compressnet.codec.codec import Codec
-    from compressnet.images import Collection
-
-
-@guarded
-def compress(
-    source: InputArgument,
-    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive; - for stdout.")],
-    codec: CodecOption = "mnist",
-    quality: QualityOption = None,
-    target_psnr: TargetPsnrOption = None,
-    target_bytes: TargetBytesOption = None,
-    max_mse: MaxMseOption = None,
-    effort: EffortOption = 1,
-    block_images: BlockImagesOption = 256,
-    embed_codec: Annotated[
-        bool | None,
-        typer.Option("--embed-codec/--no-embed-codec", help="Carry the decoder; by default if it is not shipped."),
-    ] = None,
-    labels: LabelsOption = None,
-    max_error: MaxErrorOption = None,
-    min_psnr: MinPsnrOption = None,
-    exact_alpha: ExactAlphaOption = False,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    backend: BackendOption = BackendChoice.onnx,
-    threads: ThreadsOption = None,
-) -> None:
-    """Compress images into an archive.
-
-    Those that the codec has no network for are stored in it as they are. Above quality 70, images
-    that take no more bytes without loss are coded without loss, if the codec can.
-    """
-    from compressnet import api
-    from compressnet.archive.embedding import chosen_quality
-    from compressnet.archive.writing.bounds import Bounds
-    from compressnet.archive.writing.settings import Settings
-    from compressnet.images import read_labels
-    from compressnet.packing.targets import sample_sizes
-
-    target = parse_target(quality, target_psnr, target_bytes, max_mse)
-    bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
-    if output != STREAM:
-        require_target_free(Path(output), force=force)
-    collection = open_input(source)
-    chosen_labels = collection.labels if labels is None else read_labels(labels, collection.names)
-    loaded = api.load(codec, backend.value, threads)
-    if target is not None:
-        sample = collection.sample_sets(sample_sizes(effort)[1])
-        quality = reach(
-            target,
-            loaded,
-            sample,
-            effort,
-            block_images,
-            quiet=quiet,
-            embed_codec=embed_codec,
-            collection_images=collection.count,
-        )
-    settings = Settings(
-        quality=chosen_quality(loaded, quality, max_error),
-        effort=effort,
-        block_images=block_images,
-        bounds=bounds,
-        embed_codec=embed_codec,
-    )
-    with progress_bar("compress", collection.count, quiet=quiet) as report:
-        written = api.write(
-            collection.batches(),
-            sys.stdout.buffer if output == STREAM else Path(output),
-            loaded,
-            settings,
-            labels=chosen_labels,
-            names=collection.names,
-            report=report,
-        )
-    shown = settings.quality
-    if as_json and output != STREAM:
-        print(json.dumps(written.as_json() | {"codec": loaded.name, "quality": shown}))
-    elif not quiet and output != STREAM:
-        per_image = written.archive_bytes / written.images
-        console.print(
-            f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image, "
-            f"quality {shown}"
-        )
-        for line in written.remarks(collection.names):
-            console.print(line)
-        if not bounds.are_set and shown != LOSSLESS_QUALITY:
-            _warn_of_ruined(output, collection, loaded, written.images)
-
-
-def _warn_of_ruined(output: str, collection: Collection, codec: Codec, images: int) -> None:
-    """Name images that came out far worse than most.
-
-    They are probably unlike those that the codec was trained on.
-    """
-    from compressnet import api
-    from compressnet.packing.checking import FAR_WORSE_DB, check_against
-
-    with api.open(output, codec=codec) as archive:
-        checked = check_against(archive, collection)
-    if checked.far_worse:
-        of = "" if checked.images == images else f" of {checked.images} looked at"
-        console.print(
-            f"images{of} more than {FAR_WORSE_DB:g} dB below the median, {checked.median:.2f} dB; "
-            "--min-psnr prevents that:"
-        )
-        for image, psnr in checked.far_worse:
-            name = image if collection.names is None else collection.names[image]
-            console.print(f"  {psnr:.2f} dB  {name}")
 
 
 @guarded
@@ -187,21 +60,27 @@ def decompress(
         if output == STREAM:
             _require_one_shape(archive, chosen)
         labels, names = archive.labels, archive.names
+        if output == STREAM and not quiet and (labels is not None or names is not None):
+            both = " and ".join(noun for noun, found in (("labels", labels), ("names", names)) if found is not None)
+            errors_console.print(f"compressnet: {both} left out: .npy on standard output holds images alone")
         with progress_bar("decompress", count, quiet=quiet) as report:
             batches = _selected(archive, chosen, report)
             if output == STREAM:
                 write_npy(sys.stdout.buffer, batches, count)
                 return
-            write_collection(
+            further = write_collection(
                 Path(output),
                 batches,
                 count=count,
                 names=None if names is None else names[chosen],
                 labels=None if labels is None else labels[chosen],
+                class_names=archive.class_names,
                 overwrite=force,
             )
     if not quiet:
         console.print(f"{output}: {count} images")
+        for line in further:
+            console.print(line)
 
 
 def _parse_select(text: str | None, images: int) -> slice:

@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 import compressnet
-from compressnet.commands.archives import compress, decompress, info, verify
-from compressnet.commands.codecs import export, refine, train
+from compressnet.commands.archives import decompress, info, verify
+from compressnet.commands.codecs import refine, train
+from compressnet.commands.compressing import compress
 from compressnet.commands.console import FAILED, console
+from compressnet.commands.exporting import export
 from compressnet.commands.figures import bench, demo, evaluate
 from compressnet.commands.maintenance import append, concat, subset
 from compressnet.commands.packing import advise, pack

@@ -1,7 +1,8 @@
-"""Commands on codecs: train, refine and export."""
+"""Commands that make codecs: train and refine."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from enum import Enum
@@ -11,18 +12,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compressnet.coding.coder import METHODS
 from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
+from compressnet.commands.inputs import (
+    ConvertOption,
+    InputArgument,
+    SkipBadOption,
+    SkippedOption,
+    StrictOption,
+    account_json,
+    open_input,
+    tell_account,
+)
 from compressnet.commands.options import (
     AdviseOption,
     ForceOption,
-    InputArgument,
+    JsonOption,
     PresetChoice,
     PresetOption,
-    QualityOption,
     QuietOption,
     SeedOption,
     ThreadsOption,
-    open_input,
     require_target_free,
 )
 from compressnet.commands.tables import tell_advice
@@ -88,12 +98,17 @@ def train(
         typer.Option(metavar="CODEC", help="With --lossless: a codec whose other qualities the new one has as well."),
     ] = None,
     holdout: HoldoutOption = None,
+    convert: ConvertOption = False,
+    skip_bad: SkipBadOption = False,
+    skipped: SkippedOption = None,
+    strict: StrictOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = DeviceChoice.auto,
     advise: AdviseOption = True,
     resume: ResumeOption = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
+    as_json: JsonOption = False,
     threads: ThreadsOption = None,
 ) -> None:
     """Train a codec on images like yours, of any sizes and modes."""
@@ -109,7 +124,15 @@ def train(
     qualities = _parse_qualities(quality_range)
     training = import_training()
     _require_writable(output, epochs, minutes, force)
-    collection = open_input(source)
+    collection = open_input(
+        source,
+        no_labels=True,
+        convert=convert,
+        skip_bad=skip_bad,
+        skipped=skipped,
+        strict=strict,
+        deep=lossless,
+    )
     if epochs is None and minutes is None:
         minutes = training.PRESETS[preset.value].minutes
     options = training.Options(
@@ -136,8 +159,14 @@ def train(
             for line in gathered.left_out_by_reason():
                 errors_console.print(line)
     began_s = time.monotonic()
-    _run(output, quiet, run, sets)
-    if advise and not quiet:
+    bundle = _run(output, quiet or as_json, run, sets)
+    if as_json:
+        identities = {METHODS[part.method]: part.identity.hex() for part in bundle.parts}
+        document = {"codec": str(output), "bytes": output.stat().st_size, "identities": identities}
+        print(json.dumps(document | {"account": account_json(collection)}))
+    elif not quiet:
+        tell_account(collection)
+    if advise and not (quiet or as_json):
         _advise(output, collection, preset, threads, lossless, time.monotonic() - began_s)
 
 
@@ -222,7 +251,9 @@ def _prepare(
     return images, options
 
 
-def _run(output: Path, quiet: bool, start: Callable[..., Bundle], held_out: Sequence[NDArray[np.uint8]] | None) -> None:
+def _run(
+    output: Path, quiet: bool, start: Callable[..., Bundle], held_out: Sequence[NDArray[np.uint8]] | None
+) -> Bundle:
     """Train; with held-out images (N,H,W,C), show a table of figures.
 
     Beside the training's own figures it has what general codecs take.
@@ -254,6 +285,7 @@ def _run(output: Path, quiet: bool, start: Callable[..., Bundle], held_out: Sequ
             f"{output}: {output.stat().st_size} bytes, "
             f"{f'identities {shown}, the second of the lossless part' if both else f'identity {shown}'}"
         )
+    return bundle
 
 
 def _parse_qualities(text: str) -> tuple[int, int]:
@@ -265,20 +297,3 @@ def _parse_qualities(text: str) -> tuple[int, int]:
     if not 0 <= low <= high <= 99:
         fail(f"--quality-range {text}: qualities go from 0 to 99, the lower one first", USAGE)
     return low, high
-
-
-@guarded
-def export(
-    codec: Annotated[str, typer.Argument(metavar="CODEC", help="A shipped codec's name, or a .codec file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write into.")],
-    quality: QualityOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Write encoder.onnx, decoder.onnx and autoencoder.onnx."""
-    from compressnet.codec.export import export as export_models
-    from compressnet.codec.shipped import read_bundle
-
-    bundle = read_bundle(codec)
-    for path in export_models(bundle, output, bundle.default_quality if quality is None else quality):
-        if not quiet:
-            console.print(str(path))

@@ -19,12 +19,12 @@ from compressnet.commands.console import (
     make_progress,
     status_line,
 )
+from compressnet.commands.inputs import InputArgument, open_input
 from compressnet.commands.options import (
     BackendChoice,
     BackendOption,
     CodecOption,
     EffortOption,
-    InputArgument,
     JsonOption,
     LimitOption,
     MaxMseOption,
@@ -33,7 +33,6 @@ from compressnet.commands.options import (
     TargetBytesOption,
     TargetPsnrOption,
     ThreadsOption,
-    open_input,
     parse_target,
     reach,
 )

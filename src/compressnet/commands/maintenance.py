@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from compressnet.commands.console import USAGE, console, fail, guarded, progress_bar
+from compressnet.commands.inputs import (
+    ConvertOption,
+    InputArgument,
+    LabelsOption,
+    NamesEncodingOption,
+    NoLabelsOption,
+    SkipBadOption,
+    SkippedOption,
+    StrictOption,
+    account_json,
+    open_input,
+    tell_account,
+)
 from compressnet.commands.options import (
     EffortOption,
     ForceOption,
-    InputArgument,
-    LabelsOption,
+    JsonOption,
     QualityOption,
     QuietOption,
     ReadingCodecOption,
     ThreadsOption,
-    open_input,
     require_target_free,
 )
 
@@ -75,14 +87,30 @@ def append(
     quality: QualityOption = None,
     effort: EffortOption = 1,
     labels: LabelsOption = None,
+    no_labels: NoLabelsOption = False,
+    convert: ConvertOption = False,
+    skip_bad: SkipBadOption = False,
+    skipped: SkippedOption = None,
+    strict: StrictOption = False,
+    names_encoding: NamesEncodingOption = None,
     quiet: QuietOption = False,
+    as_json: JsonOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Add images to the end of an archive."""
+    """Add images to the end of an archive, with their labels and names."""
     from compressnet.archive.maintain import append as append_images
-    from compressnet.images import read_labels
 
-    collection = open_input(source)
+    collection = open_input(
+        source,
+        labels=labels,
+        no_labels=no_labels,
+        convert=convert,
+        skip_bad=skip_bad,
+        skipped=skipped,
+        strict=strict,
+        names_encoding=names_encoding,
+        deep=True,
+    )
     with progress_bar("append", collection.count, quiet=quiet) as report:
         written = append_images(
             target,
@@ -91,12 +119,18 @@ def append(
             codec=codec,
             quality=quality,
             effort=effort,
-            labels=None if labels is None else read_labels(labels, collection.names),
+            labels=collection.labels,
+            class_names=collection.class_names,
             threads=threads,
             report=report,
         )
-    if not quiet:
+    if as_json:
+        print(json.dumps(written.as_json() | {"account": account_json(collection)}))
+    elif not quiet:
         console.print(f"{target}: {written.images} images, {written.archive_bytes} bytes")
+        for line in written.remarks():
+            console.print(line)
+        tell_account(collection)
 
 
 def _parse_selection(text: str, images: int) -> list[int]:

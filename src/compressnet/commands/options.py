@@ -18,7 +18,6 @@ from compressnet.commands.console import USAGE, errors_console, fail, status_lin
 if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
     from compressnet.codec.codec import Codec
-    from compressnet.images import Collection
     from compressnet.packing.targets import Target
 
 STREAM = "-"
@@ -40,9 +39,6 @@ EffortOption = Annotated[int, typer.Option("--effort", min=1, max=9, help="How l
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; by default all processors.")]
 ForceOption = Annotated[bool, typer.Option("-f", "--force", help="Overwrite what is there.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
-LabelsOption = Annotated[
-    Path | None, typer.Option("--labels", help="IDX, .npy, one label a line, or .csv: name,label.")
-]
 MaxErrorOption = Annotated[
     int | None,
     typer.Option(
@@ -62,14 +58,6 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all randomness.
 ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first images.")]
-InputArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="INPUT",
-        help="A folder, .zip or .tar(.gz|.xz|.bz2) of pictures, .parquet, .npz, .npy or IDX(.gz), 'mnist', "
-        "or - for IDX or .npy on stdin.",
-    ),
-]
 AdviseOption = Annotated[bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")]
 
 
@@ -88,20 +76,6 @@ def require_target_free(path: Path, *, force: bool) -> None:
     from compressnet.images import require_free
 
     require_free(path, overwrite=force)
-
-
-def open_input(source: str) -> Collection:
-    """The collection of INPUT, - being standard input (IDX or .npy).
-
-    Raises InputError, MissingExtraError.
-    """
-    from compressnet.images import collection_from_bytes, open_collection
-
-    return (
-        collection_from_bytes(sys.stdin.buffer.read(), "standard input")
-        if source == STREAM
-        else open_collection(source)
-    )
 
 
 def open_archive(source: str, codec: str | None, backend: BackendChoice, threads: int | None) -> Archive:

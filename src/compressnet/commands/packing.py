@@ -12,14 +12,26 @@ import typer
 
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
+from compressnet.commands.inputs import (
+    ConvertOption,
+    InputArgument,
+    LabelsOption,
+    ModesOption,
+    NamesEncodingOption,
+    NoLabelsOption,
+    SkipBadOption,
+    SkippedOption,
+    StrictOption,
+    account_json,
+    open_input,
+    tell_account,
+)
 from compressnet.commands.options import (
     AdviseOption,
     BlockImagesOption,
     ExactAlphaOption,
     ForceOption,
-    InputArgument,
     JsonOption,
-    LabelsOption,
     MaxErrorOption,
     MinPsnrOption,
     PresetChoice,
@@ -29,7 +41,6 @@ from compressnet.commands.options import (
     SeedOption,
     TargetPsnrOption,
     ThreadsOption,
-    open_input,
     require_target_free,
 )
 from compressnet.commands.tables import tell_advice
@@ -37,6 +48,7 @@ from compressnet.commands.watching import Watcher
 from compressnet.errors import InputError
 
 if TYPE_CHECKING:
+    from compressnet.images import Collection
     from compressnet.packing.options import Packed
 
 ADVICE_S = 600.0
@@ -61,6 +73,13 @@ def pack(
     min_psnr: MinPsnrOption = None,
     exact_alpha: ExactAlphaOption = False,
     labels: LabelsOption = None,
+    no_labels: NoLabelsOption = False,
+    modes: ModesOption = None,
+    convert: ConvertOption = False,
+    skip_bad: SkipBadOption = False,
+    skipped: SkippedOption = None,
+    strict: StrictOption = False,
+    names_encoding: NamesEncodingOption = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.001, help="Length of the training, instead of the preset's.")
     ] = None,
@@ -77,7 +96,6 @@ def pack(
     threads: ThreadsOption = None,
 ) -> None:
     """Train a codec on images, and pack them with it into one file that opens anywhere."""
-    from compressnet.images import read_labels
     from compressnet.packing import pack as packing
     from compressnet.packing.options import PackOptions
     from compressnet.training import import_training
@@ -92,7 +110,17 @@ def pack(
     require_target_free(output, force=force)
     require_target_free(packing.codec_path(output), force=force or resume)
     training = import_training()
-    collection = open_input(source)
+    collection = open_input(
+        source,
+        labels=labels,
+        no_labels=no_labels,
+        convert=convert,
+        skip_bad=skip_bad,
+        skipped=skipped,
+        strict=strict,
+        names_encoding=names_encoding,
+        deep=lossless,
+    )
     options = PackOptions(
         preset=preset.value,
         quality=None if lossless else quality,
@@ -107,9 +135,9 @@ def pack(
         threads=threads,
         minutes=minutes,
         keep_codec=keep_codec,
+        modes=None if modes is None else modes.value,
         advise=advise,
     )
-    chosen_labels = collection.labels if labels is None else read_labels(labels, collection.names)
     with status_line(quiet=quiet) as say:
 
         def show(progress: Any) -> None:
@@ -118,26 +146,36 @@ def pack(
             say(f"train: {progress.share:.0%}, {point.bytes_per_image:.1f} bytes/image {psnr} held out")
 
         try:
-            packed = packing.pack(collection, output, options, Watcher(show, say), labels=chosen_labels, resume=resume)
+            packed = packing.pack(
+                collection,
+                output,
+                options,
+                Watcher(show, say),
+                labels=collection.labels,
+                class_names=collection.class_names,
+                resume=resume,
+            )
         except training.TrainingInterrupted as error:
             fail(f"interrupted; the training so far is in {error}, --resume goes on from there", INTERRUPTED)
     if as_json:
-        print(json.dumps(packed.as_json()))
+        print(json.dumps(packed.as_json() | {"account": account_json(collection)}))
     elif not quiet:
-        _tell(packed, output, collection.names)
+        _tell(packed, output, collection)
 
 
-def _tell(packed: Packed, output: Path, names: Any) -> None:
+def _tell(packed: Packed, output: Path, collection: Collection) -> None:
     """What was packed, in words."""
     written = packed.written
-    psnr = "without loss" if packed.psnr is None else f"{packed.psnr:.2f} dB"
+    psnr = "all that is seen as it was" if packed.psnr is None else f"{packed.psnr:.2f} dB"
+    psnr = "without loss" if written.lossless_checked else psnr
     console.print(
         f"{output}: {written.images} images, {written.archive_bytes} bytes, "
         f"{written.archive_bytes / written.images:.2f} an image, {packed.codec_bytes} of them the codec's; {psnr}"
     )
-    for line in (packed.why_untrained, packed.missed, *packed.left_out, *written.remarks(names)):
+    for line in (packed.why_untrained, packed.missed, *packed.left_out, *written.remarks(collection.names)):
         if line:
             console.print(line)
+    tell_account(collection)
     if packed.advice is not None:
         tell_advice(packed.advice)
 

@@ -8,10 +8,12 @@
 Reading and writing are streamed; no step holds all images. Output goes to a temporary file or
 folder beside its target and takes its place at the end. To be read in this order: `kinds` (what an
 array of images is), `alpha`, `forms` (what is coded of an image, and how it is shown), `modes`
-(channels that an image can do without), `names`, `untrusted` (bytes that nobody vouches for),
-`reading` (what to do with odd pictures), `account` (what was done with them), `labels`,
-`collection`, `metrics`, `formats` (a module for each), `label_files`, `opening`, and `writing`.
-The names below load on first use.
+(channels that an image can do without), `names`, `manifest` (names that files cannot have),
+`untrusted` (bytes that nobody vouches for), `packers` (what is not unpacked here), `reading`
+(what to do with odd pictures), `account` (what was done with them), `array_layouts`, `depths` and
+`array_roles` (the axes, types and names of arrays), `labels`, `label_arrays`, `member_labels`
+(from folders and from files beside pictures), `collection`, `joining`, `metrics`, `formats` (a
+module for each), `label_files`, `opening`, and `writing`. The names below load on first use.
 """
 
 from __future__ import annotations

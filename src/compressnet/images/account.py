@@ -42,9 +42,10 @@ class Note:
 
     def text(self) -> str:
         """The same in words."""
-        endings = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in self.endings.items())
+        listed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in self.endings.items())
+        endings = f" ({listed})" if any(self.endings) else ""
         more = ", ..." if len(self.names) > NAMED else ""
-        return f"{self.what} ({endings}): {', '.join(self.names[:NAMED])}{more}"
+        return f"{self.what}{endings}: {', '.join(self.names[:NAMED])}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +77,13 @@ class Account:
 
     def lines(self) -> list[str]:
         """A line for each thing that a user should know."""
-        changed = [f"{_files(note)} {note.text()}" for note in self.changed]
+        changed = [f"{len(note.names):,} changed, {note.text()}" for note in self.changed]
         about = [f"{noun}: {text}" for noun, text in (("labels", self.labels), ("names", self.names)) if text]
         return [*self._losses(), *changed, *about]
 
     def _losses(self) -> list[str]:
-        return [
-            *(f"{_files(note)} left out, {note.text()}" for note in self.left_out),
-            *(f"{_files(note)} skipped, {note.text()}" for note in self.skipped),
-            *(f"dropped from {_files(note)}, {note.text()}" for note in self.dropped),
-        ]
+        columns = (("left out", self.left_out), ("skipped", self.skipped), ("dropped", self.dropped))
+        return [f"{len(note.names):,} {verb}, {note.text()}" for verb, notes in columns for note in notes]
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints of it."""
@@ -97,10 +95,6 @@ class Account:
         }
         lists = {key: [note.as_json() for note in found] for key, found in notes.items()}
         return {**lists, "labels": self.labels, "names": self.names}
-
-
-def _files(note: Note) -> str:
-    return f"{len(note.names)}"
 
 
 @dataclass(slots=True)

@@ -135,7 +135,7 @@ def in_batches(images: Iterable[Pictures]) -> Iterator[Pictures]:
 
     Neighbours of one shape and type go together.
     """
-    group: list[Pictures] = []
+    group: list[Any] = []
     for image in images:
         alike = not group or (image.shape, image.dtype) == (group[0].shape, group[0].dtype)
         if group and (not alike or len(group) >= batch_images(image.nbytes)):

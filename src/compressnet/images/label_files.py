@@ -1,38 +1,72 @@
-"""Labels from a file of their own: IDX, .npy, a line each, or by name from a .csv."""
+"""Labels from a file of their own: IDX, .npy, .npz, a line each, or by name from a .csv."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.images.formats.idx import read_idx
 from compressnet.images.formats.npy import NPY_MAGIC, read_npy
+from compressnet.images.formats.npz import read_npz_labels
+from compressnet.images.formats.zips import ZIP_MAGICS
+from compressnet.images.label_arrays import labels_from_array
 from compressnet.images.labels import labels_by_name, labels_from_texts
+from compressnet.images.packers import require_unpacked
 from compressnet.images.untrusted import gunzipped, input_errors
 
 
 def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
-    """Labels from a file: IDX, .npy, a text file with one per line, or a .csv file.
+    """Labels from a file: IDX, .npy, .npz, a text file with one per line, or a .csv file.
 
     In a .csv file they are found by the images' `names`. They are integers where all are,
-    otherwise texts. Raises InputError.
+    otherwise texts. Of an .npz it is the only array, or `labels`, `y` and so on; arrays are taken
+    as `label_arrays.labels_from_array` does. Raises InputError.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    with input_errors(str(path)), path.open("rb") as stream:
+        if stream.read(4) in ZIP_MAGICS:  # which may hold images as well, so it is not read whole
+            return _labels_of_npz(stream, str(path))
+        stream.seek(0)
+        data = gunzipped(stream.read(), str(path))
+    if path.suffix.lower() == ".csv":
+        if names is None:
+            raise InputError(f"{path}: these images have no names to find labels by; give one label a line as .txt")
+        return labels_by_name(data, names, str(path))
+    require_unpacked(data, str(path))
     with input_errors(str(path)):
-        data = gunzipped(path.read_bytes(), str(path))
-        if path.suffix.lower() == ".csv":
-            if names is None:
-                raise InputError(f"{path}: these images have no names to find labels by; give one label a line as .txt")
-            return labels_by_name(data, names, str(path))
-        if data[:6] == NPY_MAGIC:
-            return read_npy(io.BytesIO(data), str(path))
-        if data[:2] == b"\0\0":
-            return read_idx(io.BytesIO(data), str(path)).astype(np.int64)
-        return labels_from_texts(data.decode("utf-8").splitlines())
+        if data.startswith(ZIP_MAGICS):
+            return _labels_of_npz(io.BytesIO(data), str(path))
+        if data.startswith(NPY_MAGIC):
+            return _required(read_npy(io.BytesIO(data), str(path)), f"{path}: the array")
+        if data.startswith(b"\0\0"):
+            return _required(read_idx(io.BytesIO(data), str(path)), f"{path}: the array")
+        return labels_from_texts(_lines(data))
+
+
+def _labels_of_npz(stream: BinaryIO, name: str) -> NDArray[Any]:
+    key, array = read_npz_labels(stream, name)
+    return _required(array, f"{name}: {key}")
+
+
+def _required(array: NDArray[Any], what: str) -> NDArray[Any]:
+    labels = labels_from_array(array)
+    if isinstance(labels, str):
+        raise InputError(f"{what} {labels}; labels are one integer or text for each image")
+    return labels
+
+
+def _lines(data: bytes) -> list[str]:
+    """The lines of a text, which other signs than a newline do not end.
+
+    Raises UnicodeDecodeError.
+    """
+    lines = data.decode("utf-8-sig").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]

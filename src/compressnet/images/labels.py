@@ -1,6 +1,6 @@
 """Labels: integers or texts, one for each image.
 
-They come from files of their own, or from where the images lie.
+They come from tables, by the images' names, or from where the images lie.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from compressnet.errors import InputError
 from compressnet.images.names import tidy_path
 
 LABELS_FILE = "labels.csv"
-"""At the top of a folder or packed file: a line `name,label` for each picture."""
+"""In a folder or packed file: a line `name,label` for each picture, named from where it lies."""
+_TEXT_HEADER = "text label"
+"""In the first line, in place of `label`: labels stay texts even if all of them are numbers."""
 
 
 def labels_by_name(data: bytes, names: Sequence[str], source: str) -> NDArray[Any]:
@@ -28,68 +30,66 @@ def labels_by_name(data: bytes, names: Sequence[str], source: str) -> NDArray[An
     Lines that name none of these images, such as a header, are passed over. Raises InputError
     where an image has no label or two.
     """
-    wanted = set(names)
-    found: dict[str, str] = {}
-    try:
-        for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")):
-            if len(row) not in (0, 2):
+    table = LabelTable()
+    table.add(data, set(names), source)
+    return table.labels(names, source)
+
+
+class LabelTable:
+    """Labels by name, from one or several CSV files of two columns."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, str] = {}
+        self._are_texts = False
+        self.unknown: list[str] = []
+        """Names that no image has."""
+
+    def add(self, data: bytes, wanted: set[str], source: str, below: str = "") -> None:
+        """Take the labels of `wanted` names from a file.
+
+        below: the folder that its names are relative to. Raises InputError where a name has two
+        labels, or for what is no such file.
+        """
+        try:
+            rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{source}: cannot be read as CSV in UTF-8 ({error})") from error
+        for i, row in enumerate(rows):
+            if not row:
+                continue
+            if len(row) != 2:
                 raise InputError(f"{source}: {','.join(row)[:60]!r} is not two columns, a file's name and its label")
-            name = tidy_path(row[0]) if row else ""
-            if name in wanted and found.setdefault(name, row[1]) != row[1]:
-                raise InputError(f"{source}: has two labels for {name}; leave one")
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{source}: cannot be read as CSV in UTF-8 ({error})") from error
-    without = next((name for name in names if name not in found), None)
-    if without is not None:
-        raise InputError(f"{source}: has no label for {without}; add a line '{without},LABEL'")
-    return labels_from_texts([found[name] for name in names])
+            name = tidy_path(row[0])
+            name = below + name if below + name in wanted else name
+            if name in wanted:
+                self.set(name, row[1], source)
+            elif i == 0:
+                self._are_texts |= row[1] == _TEXT_HEADER
+            else:
+                self.unknown.append(below + name)
+
+    def set(self, name: str, label: str, source: str) -> None:
+        """Note a label. Raises InputError where the name has another one."""
+        if self._found.setdefault(name, label) != label:
+            raise InputError(f"{source}: has two labels for {name}; leave one")
+
+    def labels(self, names: Sequence[str], source: str) -> NDArray[Any]:
+        """The label of each name. Raises InputError where one has none."""
+        without = next((name for name in names if name not in self._found), None)
+        if without is not None:
+            raise InputError(f"{source}: has no label for {without}; add a line '{without},LABEL'")
+        texts = [self._found[name] for name in names]
+        return np.array(texts, np.str_) if self._are_texts else labels_from_texts(texts)
 
 
 def csv_of_labels(names: Sequence[str], labels: NDArray[Any]) -> bytes:
     """The CSV file that `labels_by_name` reads."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(("name", "label"))
+    looks_whole = labels.dtype.kind == "U" and labels_from_texts(labels.tolist()).dtype.kind == "i"
+    writer.writerow(("name", _TEXT_HEADER if looks_whole else "label"))
     writer.writerows(zip(names, labels.tolist(), strict=True))
     return text.getvalue().encode()
-
-
-def labels_of_members(
-    names: Sequence[str], labels_csv: bytes | None, classes: dict[str, str], source: str
-) -> NDArray[Any] | None:
-    """The labels of pictures in a folder or packed file, or none.
-
-    They come from the first of these that is there:
-
-    labels_csv: what is in `labels.csv` at the top;
-    classes: WebDataset's, the text of `KEY.cls` by KEY;
-    the sub-folders, which are labels where every picture lies exactly one level down.
-
-    Raises InputError.
-    """
-    if labels_csv is not None:
-        return labels_by_name(labels_csv, names, f"{source}: {LABELS_FILE}")
-    if classes:
-        return np.array([_class_of(name, classes, source) for name in names], np.int64)
-    if all(name.count("/") == 1 for name in names):
-        return np.array([name.partition("/")[0] for name in names], np.str_)
-    return None
-
-
-def sample_key(name: str) -> str:
-    """WebDataset's key of a member: its path up to the first dot of the file's name."""
-    folder, slash, file = name.rpartition("/")
-    return folder + slash + file.partition(".")[0]
-
-
-def _class_of(name: str, classes: dict[str, str], source: str) -> int:
-    key = sample_key(name)
-    if key not in classes:
-        raise InputError(f"{source}: {name} has no {key}.cls, though others have; add it, or leave out all of them")
-    try:
-        return int(np.int64(int(classes[key])))
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{source}: {key}.cls holds {classes[key][:40]!r}, which is no integer label") from error
 
 
 def labels_from_texts(texts: Sequence[str]) -> NDArray[Any]:
@@ -103,15 +103,3 @@ def labels_from_texts(texts: Sequence[str]) -> NDArray[Any]:
         return np.array(texts, np.str_)
     plain = all(str(value) == text for value, text in zip(values.tolist(), texts, strict=True))
     return values if plain else np.array(texts, np.str_)
-
-
-def plain_labels(array: NDArray[Any]) -> NDArray[Any] | None:
-    """An array (N,) or (N,1) of integers or texts as (N,) int64 or texts; None for any other."""
-    flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if flat.ndim != 1:
-        return None
-    if flat.dtype.kind == "U":
-        return flat
-    if flat.dtype.kind not in "bui" or (flat.dtype.kind == "u" and flat.size and flat.max() > np.iinfo(np.int64).max):
-        return None
-    return flat.astype(np.int64)

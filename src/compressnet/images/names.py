@@ -10,7 +10,13 @@ from collections.abc import Sequence
 
 from compressnet.errors import InputError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_SUFFIXES = """
+    .png .apng .jpg .jpeg .jpe .jfif .mpo .webp .bmp .dib .gif .tif .tiff .avif .avifs .ico .icns .cur
+    .jp2 .j2k .jpc .jpf .jpx .j2c .pbm .pgm .ppm .pnm .pfm .tga .icb .vda .vst .pcx .dcx .sgi .rgb .rgba
+    .bw .ras .qoi .dds .psd .xbm .xpm .msp
+"""
+PICTURE_SUFFIXES = tuple(_SUFFIXES.split())
+"""Endings of pictures; what is written has `.png` in their place."""
 COMPONENT_BYTES_LIMIT = 255
 """What file systems take as the name of one file or folder."""
 
@@ -19,9 +25,19 @@ _RESERVED = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"|?*]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(\..*)?", re.IGNORECASE)
 
 
-def is_picture(path: str) -> bool:
-    """Whether a tidy path is named like a picture and is not hidden, nor in a hidden folder."""
-    return path.lower().endswith(PICTURE_SUFFIXES) and not path.startswith(".") and "/." not in path
+_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+"""What macOS puts into ZIP files, and a NAS beside pictures: copies that nobody chose."""
+
+
+def ending_of(path: str) -> str:
+    """What a file's name has from its last dot on, in lower case; empty for a name without one."""
+    stem, dot, ending = path.rpartition("/")[2].rpartition(".")
+    return f".{ending.lower()}" if dot and stem else ""
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a tidy path begins with a dot in any part, or lies in a folder of the system."""
+    return any(part.startswith(".") or part in _SYSTEM_FOLDERS for part in path.split("/"))
 
 
 def tidy_path(raw: str) -> str:
@@ -34,17 +50,14 @@ def tidy_path(raw: str) -> str:
     return _CONTROL.sub("_", "/".join(part for part in path.split("/") if part not in ("", ".")))
 
 
-def picture_name(raw: str, where: str) -> str | None:
-    """The tidy name of a member that is a picture.
+def is_renamed(raw: str, tidy: str) -> bool:
+    """Whether a tidy path is more than the path as it stands, relative to where it stands."""
+    return raw.removeprefix("./").replace("//", "/") != tidy
 
-    None for any other. Raises InputError for a path with `..`.
-    """
-    path = tidy_path(raw)
-    if ".." in path.split("/"):
-        if path.lower().endswith(PICTURE_SUFFIXES):
-            raise InputError(f"{where}: {raw!r} leads out of the collection; pack it again with plain relative paths")
-        return None
-    return path if is_picture(path) else None
+
+def leads_out(path: str) -> bool:
+    """Whether a tidy path has `..` in it."""
+    return ".." in path.split("/")
 
 
 def order_of_path(path: str) -> list[str]:
@@ -57,9 +70,10 @@ def written_names(names: Sequence[str] | None, count: int, target: str) -> list[
 
     Images without names get `00000.png` and so on.
 
-    A picture's ending becomes `.png`. A name that is taken already, in upper or lower case or as a
-    folder, gets `-1`, `-2` and so on. Characters that some system reserves become `_`. Raises
-    InputError for a name that leads out of the target, or that is too long for a file.
+    Names that need no change stay. Of others, a picture's ending becomes `.png`; a name that is
+    taken already, in upper or lower case or as a folder, gets `-1`, `-2` and so on; characters
+    that some system reserves become `_`. Raises InputError for a name that leads out of the
+    target, or that is too long for a file.
     """
     if names is None:
         digits = max(5, len(str(count - 1)))
@@ -68,17 +82,23 @@ def written_names(names: Sequence[str] | None, count: int, target: str) -> list[
         raise InputError(f"{target}: {len(names)} names for {count} images; there has to be one for each image")
     stems = [_safe_stem(name, target) for name in names]
     taken = {folder.casefold() for folder in _folders(stems)}
+    kept: set[int] = set()
+    for i, (name, stem) in enumerate(zip(names, stems, strict=True)):
+        if f"{stem}.png" == name and name.casefold() not in taken:  # such names are not to change
+            kept.add(i)
+            taken.add(name.casefold())
     next_number: dict[str, int] = {}
     written: list[str] = []
-    for stem in stems:
-        key = stem.casefold()
-        number = next_number.get(key, 0)  # so that a thousand equal names take a thousand steps
-        chosen = f"{stem}-{number}" if number else stem
-        while f"{chosen}.png".casefold() in taken:
-            number += 1
-            chosen = f"{stem}-{number}"
-        next_number[key] = number + 1
-        taken.add(f"{chosen}.png".casefold())
+    for i, stem in enumerate(stems):
+        chosen, key = stem, stem.casefold()
+        if i not in kept:
+            number = next_number.get(key, 0)  # so that a thousand equal names take a thousand steps
+            chosen = f"{stem}-{number}" if number else stem
+            while f"{chosen}.png".casefold() in taken:
+                number += 1
+                chosen = f"{stem}-{number}"
+            next_number[key] = number + 1
+            taken.add(f"{chosen}.png".casefold())
         written.append(f"{chosen}.png")
         if any(len(part.encode()) > COMPONENT_BYTES_LIMIT for part in written[-1].split("/")):
             raise InputError(f"{target}: the name {stem[:40]}... is too long for a file; write .npz, which takes any")
@@ -104,6 +124,8 @@ def _safe_component(part: str) -> str:
     part = re.sub(r"[. ]+$", lambda found: "_" * len(found[0]), part) or "_"
     if part.startswith("."):
         return f"_{part[1:]}"
+    if part in _SYSTEM_FOLDERS:  # they are not read again
+        return f"_{part}"
     return f"_{part}" if _DEVICE.fullmatch(part) else part
 
 

@@ -13,16 +13,20 @@ from pathlib import Path
 
 from compressnet.errors import InputError
 from compressnet.images.collection import Collection
-from compressnet.images.formats.folders import files_below, folder_collection
-from compressnet.images.formats.idx import idx_collection
-from compressnet.images.formats.npy import NPY_MAGIC, mapped_collection, npy_collection
+from compressnet.images.formats.array_files import array_file_collection, array_stream_collection
+from compressnet.images.formats.folders import files_below, folder_collection, picture_collection
+from compressnet.images.formats.npy import NPY_MAGIC
 from compressnet.images.formats.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
+from compressnet.images.formats.shards import shards_collection
+from compressnet.images.formats.sniffing import is_named_like_a_picture, may_be_a_picture
 from compressnet.images.formats.tars import is_tar, open_unpacked, tar_collection
 from compressnet.images.formats.zips import ZIP_MAGICS, zip_collection
-from compressnet.images.names import is_picture
+from compressnet.images.names import is_hidden
+from compressnet.images.packers import MAGIC_BYTES, require_unpacked
+from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, gunzipped, input_errors
 
-_READABLE = "a folder, .zip or .tar of pictures, .parquet, IDX, .npy and .npz can be read"
+_READABLE = "pictures, a folder, .zip or .tar of them, .parquet, IDX, .npy and .npz can be read"
 
 
 def sample(name: str) -> Path:
@@ -30,61 +34,59 @@ def sample(name: str) -> Path:
     return Path(str(importlib.resources.files("compressnet") / "shipped" / "samples" / name))
 
 
-def open_collection(source: str | os.PathLike[str]) -> Collection:
+def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Collection:
     """The images at a path; `mnist` is the 10,000 test images of MNIST that ship with the package.
 
-    Raises InputError, naming the file, for what cannot be read or holds no images of 8 bits,
-    MissingExtraError.
+    Raises InputError, naming the file, for what cannot be read or holds no images as `reading`
+    takes them, MissingExtraError.
     """
     if str(source) == "mnist":
         path = sample("mnist-t10k-images-idx3-ubyte.gz")
-        return idx_collection("mnist", lambda: as_binary(gzip.open(path, "rb")))
+        return array_stream_collection("mnist", lambda: as_binary(gzip.open(path, "rb")), reading)
     path = Path(source)
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path, reading)
     if not path.is_file():
         raise InputError(f"{path}: no such file or folder")
     with input_errors(str(path)), path.open("rb") as stream:
-        plain = stream.read(4)
+        head = stream.read(MAGIC_BYTES)
+    require_unpacked(head, str(path))
+    plain = head[:4]
     if plain in ZIP_MAGICS:
-        return zip_collection(path)
+        return zip_collection(path, reading)
     if plain == PARQUET_MAGIC:
-        return parquet_collection(str(path), [path])
+        return parquet_collection(str(path), [path], reading)
     with input_errors(str(path)), open_unpacked(path) as stream:
         header = stream.read(512)
-    if header.startswith(NPY_MAGIC):
-        return (
-            mapped_collection(path)
-            if plain == NPY_MAGIC[:4]
-            else npy_collection(str(path), lambda: open_unpacked(path))
-        )
     if is_tar(header):
-        return tar_collection(path)
-    if header.startswith(b"\0\0") or not header.startswith(plain):
-        return idx_collection(str(path), lambda: open_unpacked(path))
+        return tar_collection(path, reading)
+    if may_be_a_picture(path.name, header):
+        return picture_collection(path, reading)
+    if header.startswith((NPY_MAGIC, b"\0\0")) or not header.startswith(plain):
+        return array_file_collection(path, reading)
     raise InputError(f"{path}: not a collection of images; {_READABLE}")
 
 
-def _open_folder(folder: Path) -> Collection:
-    """Pictures, or Parquet files in the order of their names.
+def _open_folder(folder: Path, reading: Reading) -> Collection:
+    """Pictures, or files of many images each in the order of their names.
 
     Raises InputError, MissingExtraError.
     """
-    paths = files_below(folder)
-    tables = sorted(path for path in paths if path.lower().endswith(PARQUET_SUFFIX) and not path.startswith("."))
-    if not tables:
-        return folder_collection(folder, paths)
-    if any(map(is_picture, paths)):
-        raise InputError(f"{folder}: has both pictures and {tables[0]}; give one of them, or separate them")
-    return parquet_collection(str(folder), [folder / table for table in tables])
+    paths, ledger = files_below(folder)
+    seen = [path for path in paths if not is_hidden(path)]
+    if not any(map(is_named_like_a_picture, seen)):
+        return shards_collection(folder, paths, reading) or folder_collection(folder, paths, ledger, reading)
+    tables = [path for path in seen if path.lower().endswith(PARQUET_SUFFIX)]
+    if tables:
+        raise InputError(f"{folder}: has both pictures and {min(tables)}; give one of them, or separate them")
+    return folder_collection(folder, paths, ledger, reading)
 
 
-def collection_from_bytes(data: bytes, name: str) -> Collection:
+def collection_from_bytes(data: bytes, name: str, reading: Reading = AS_IT_IS) -> Collection:
     """An IDX or .npy file in memory, gzipped or not, as it comes from a pipe.
 
     Raises InputError.
     """
     plain = gunzipped(data, name)
-    if plain.startswith(NPY_MAGIC):
-        return npy_collection(name, lambda: io.BytesIO(plain))
-    return idx_collection(name, lambda: io.BytesIO(plain))
+    require_unpacked(plain, name)
+    return array_stream_collection(name, lambda: io.BytesIO(plain), reading)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.files import open_target
+from compressnet.images.formats.beside import beside, files_beside
 from compressnet.images.formats.folders import write_folder
 from compressnet.images.formats.idx import write_idx, write_idx_gzip
 from compressnet.images.formats.npy import write_npy
 from compressnet.images.formats.npz import write_npz
 from compressnet.images.formats.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
-from compressnet.images.formats.pictures import pictures_and_labels
+from compressnet.images.formats.parquet_columns import ORIGINAL_NAME
 from compressnet.images.formats.tars import write_tar
+from compressnet.images.formats.written import WrittenFiles
 from compressnet.images.formats.zips import write_zip
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Pictures
+from compressnet.images.manifest import NAMES_FILE
 from compressnet.images.names import PICTURE_SUFFIXES, written_names
 
 _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".gz", ".xz", ".bz2", ".rar", ".7z")
@@ -26,21 +30,27 @@ _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", "
 
 def write_collection(
     target: Path,
-    batches: Iterable[Images],
+    batches: Iterable[Pictures],
     *,
     count: int,
     names: Sequence[str] | None = None,
     labels: NDArray[Any] | None = None,
+    class_names: Sequence[str] | None = None,
     overwrite: bool = False,
-) -> None:
+) -> list[str]:
     """Write `count` images, arrays (n,H,W[,C]), to a target, whole or not at all.
 
-    The format goes by the target's ending. `.npy`; `.npz`, with arrays `labels` and `names`;
-    `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape. Images of any shapes go into
-    PNG files: `.zip`; `.tar`, a WebDataset where labels are integers; `.parquet`, as Hugging
-    Face's data sets; any other name is a folder, to which the files are added if it exists. PNGs
-    have the images' names with the ending `.png` (`names.written_names`), and `labels.csv` beside
-    them.
+    The format goes by the target's ending. `.npy`; `.npz`, with arrays `labels`, `names` and
+    `class_names`; `*-ubyte` and `*-ubyte.gz`, IDX: these take images of one shape. Beside .npy and
+    IDX, labels and names go into files of their own (`formats.beside`); those from before that
+    have no counterpart now are removed. Images of any shapes go into PNG files: `.zip`; `.tar`, a
+    WebDataset where labels are integers; `.parquet`, as Hugging Face's data sets; any other name
+    is a folder, to which the files are added if it exists. PNGs have the images' names with the
+    ending `.png` (`names.written_names`), and `labels.csv` beside them; `names.csv` has the names
+    of images whose files had to be named otherwise.
+
+    Gives a line for each thing that a user may not expect: files beside the target, and names that
+    differ.
 
     Raises InputError where the target exists and `overwrite` is not set, cannot be written, cannot
     take these images or names, or where there are not `count` images, names and labels;
@@ -53,46 +63,67 @@ def write_collection(
             raise InputError(f"{target}: {len(values)} {what} for {count} images; there has to be one for each image")
     ending, name = target.name.lower(), str(target)
     images = _counted(batches, count, name)
-    if ending.endswith(".npy"):
+    if _is_array(target):
+        write = write_npy if ending.endswith(".npy") else write_idx if ending.endswith("-ubyte") else write_idx_gzip
+        with (
+            files_beside(target, labels=labels, names=names, class_names=class_names) as further,
+            open_target(target) as stream,
+        ):
+            write(stream, images, count, name)
+        return [f"{path}: beside it, as {target.name} holds images alone" for path in further]
+    if ending.endswith(".npz"):
         with open_target(target) as stream:
-            write_npy(stream, images, count, name)
-    elif ending.endswith(".npz"):
-        with open_target(target) as stream:
-            write_npz(stream, images, count, name, names=names, labels=labels)
-    elif ending.endswith("-ubyte"):
-        with open_target(target) as stream:
-            write_idx(stream, images, count, name)
-    elif ending.endswith("-ubyte.gz"):
-        with open_target(target) as stream:
-            write_idx_gzip(stream, images, count, name)
+            write_npz(stream, images, count, name, names=names, labels=labels, class_names=class_names)
     else:
-        _write_pictures(target, images, written_names(names, count, name), labels)
+        files = written_names(names, count, name)
+        written = WrittenFiles(batches=images, files=files, names=names, labels=labels, class_names=class_names)
+        _write_pictures(target, written)
+        differ = 0 if names is None else sum(file != own for file, own in zip(files, names, strict=True))
+        where = f"column {ORIGINAL_NAME}" if ending.endswith(PARQUET_SUFFIX) else NAMES_FILE
+        if differ:
+            return [f"{differ:,} images have other names than their files; {where} has them"]
+    return []
 
 
-def _write_pictures(target: Path, images: Iterable[Images], names: Sequence[str], labels: NDArray[Any] | None) -> None:
+def _is_array(target: Path) -> bool:
+    """Whether a target takes images alone, and has its labels and names beside it."""
+    return target.name.lower().endswith((".npy", "-ubyte", "-ubyte.gz"))
+
+
+def _write_pictures(target: Path, written: WrittenFiles) -> None:
     ending = target.suffix.lower()
     if ending == ".zip":
         with open_target(target) as stream:
-            write_zip(stream, pictures_and_labels(images, names, labels))
+            write_zip(stream, written.each())
     elif ending == ".tar":
         with open_target(target) as stream:
-            write_tar(stream, images, names, labels)
+            write_tar(stream, written)
     elif ending == PARQUET_SUFFIX:
         import_pyarrow()
         with open_target(target) as stream:
-            write_parquet(stream, images, names, labels)
+            differ = written.names is not None and list(written.files) != list(written.names)
+            write_parquet(
+                stream,
+                written.batches,
+                None if written.names is None else written.files,
+                written.labels,
+                class_names=written.class_names,
+                original_names=written.names if differ else None,
+            )
     else:
         try:
-            write_folder(target, pictures_and_labels(images, names, labels))
+            write_folder(target, replace(written, is_sorted=True).each())
         except OSError as error:
             raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
 
 
 def require_free(target: Path, *, overwrite: bool) -> None:
-    """Raises InputError where the target exists and may not be overwritten."""
-    taken = any(target.iterdir()) if target.is_dir() else target.exists()
+    """Raises InputError where the target exists, or what goes beside it, unless `overwrite`."""
+    is_taken = any(target.iterdir()) if target.is_dir() else target.exists()
+    others = [path for path in beside(target) if path.exists()] if _is_array(target) else []
+    taken = [target, *others] if is_taken else others
     if taken and not overwrite:
-        raise InputError(f"{target}: exists already; -f overwrites it")
+        raise InputError(f"{taken[0]}: exists already; -f overwrites it")
 
 
 def require_writable_ending(target: Path) -> None:
@@ -105,7 +136,7 @@ def require_writable_ending(target: Path) -> None:
         raise InputError(f"{target}: not written in this format; give .zip, .tar, .parquet, .npz, .npy or a folder")
 
 
-def _counted(batches: Iterable[Images], count: int, name: str) -> Iterator[Images]:
+def _counted(batches: Iterable[Pictures], count: int, name: str) -> Iterator[Pictures]:
     """The same arrays. Raises InputError where they are not `count` images in all."""
     seen = 0
     for batch in batches:

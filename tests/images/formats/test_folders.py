@@ -24,25 +24,42 @@ def test_pictures_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
     assert [int(image[0, 0]) for image in singles(collection)] == list(range(6))
 
 
-def test_what_is_no_picture_is_passed_over(tmp_path: Path) -> None:
-    others = ["README.md", "Thumbs.db", ".DS_Store", ".a.png", ".git/b.png", "notes/c.txt"]
+def test_what_is_no_picture_is_left_out_and_counted(tmp_path: Path) -> None:
+    others = ["README.md", "Thumbs.db", ".DS_Store", ".a.png", ".git/b.png", "notes/c.txt", "@eaDir/thumb.png"]
     put_folder(tmp_path, [("a.png", grey(1)), *((name, b"something else") for name in others)])
-    assert open_collection(tmp_path).names == ["a.png"]
+    collection = open_collection(tmp_path)
+    assert collection.names == ["a.png"]
+    assert collection.account.lines()[:2] == [
+        "4 left out, hidden, or of the system (3 .png, 1 without ending): .DS_Store, .a.png, .git/b.png, ...",
+        "3 left out, no picture, or of a format that is not read (1 .md, 1 .db, 1 .txt): README.md, Thumbs.db, "
+        "notes/c.txt",
+    ]
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError, match=f"{tmp_path}: no pictures in it"):
         open_collection(tmp_path)
 
 
-def test_links_to_files_are_followed_and_loops_are_not(tmp_path: Path) -> None:
+def test_links_are_followed_within_the_folder_and_others_counted(tmp_path: Path) -> None:
     folder = tmp_path / "in"
-    put_folder(folder, [("a.png", grey(1))])
+    put_folder(folder, [("a.png", grey(1)), ("sub/c.png", grey(3))])
+    put_folder(tmp_path / "elsewhere", [("d.png", grey(4))])
     (tmp_path / "outside.png").write_bytes(grey(2))
     (folder / "b.png").symlink_to(tmp_path / "outside.png")
     (folder / "loop").symlink_to(folder)
-    assert open_collection(folder).names == ["a.png", "b.png"]
+    (folder / "sub" / "loop").symlink_to(folder)
+    (folder / "same").symlink_to(folder / "sub")
+    (folder / "elsewhere").symlink_to(tmp_path / "elsewhere")
+    (folder / "gone.png").symlink_to(tmp_path / "gone.png")
+    collection = open_collection(folder)
+    assert collection.names == ["a.png", "b.png", "same/c.png", "sub/c.png"]
+    assert {note.what: note.names for note in collection.account.left_out} == {
+        "link to a folder outside": ("elsewhere",),
+        "link to nothing": ("gone.png",),
+        "link to a folder that it lies in": ("loop", "same/loop", "sub/loop"),
+    }
     (tmp_path / "outside.png").unlink()
     with pytest.raises(InputError, match=r"b\.png: cannot be read"):
-        open_collection(folder).load()
+        collection.load()
 
 
 def test_names_that_are_no_text_become_some(tmp_path: Path) -> None:
@@ -69,10 +86,12 @@ def test_folders_and_names_come_back(tmp_path: Path) -> None:
         "out/cat/1.png",
         "out/dog/2.png",
         "out/labels.csv",
+        "out/names.csv",
     ]
-    assert (
-        tmp_path / "out" / "labels.csv"
-    ).read_text() == "name,label\ncat/1.png,cat\ncat/1-1.png,cat\ndog/2.png,dog\n"
+    labels, names_csv = ((tmp_path / "out" / file).read_text() for file in ("labels.csv", "names.csv"))
+    assert labels == "name,label\ncat/1-1.png,cat\ncat/1.png,cat\ndog/2.png,dog\n"
+    assert names_csv == "file,name\ncat/1-1.png,cat/1.jpg\ncat/1.png,cat/1.png\ndog/2.png,dog/2.webp\n"
+    assert open_collection(tmp_path / "out").names == names
 
 
 def test_files_go_into_a_folder_that_is_there_and_leave_the_others(tmp_path: Path) -> None:

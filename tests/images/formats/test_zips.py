@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from compressnet.errors import InputError
-from compressnet.images import open_collection, write_collection
+from compressnet.images import Reading, open_collection, write_collection
 from picture_files import damage, grey, images_or_one_error, mixed_images, png, put_zip, singles
 
 
@@ -33,7 +33,7 @@ def test_paths_are_only_names(tmp_path: Path) -> None:
     put_zip(path, [("/etc/a.png", grey(1)), ("C:\\b.png", grey(2)), ("./c\\d.png", grey(3))])
     assert open_collection(path).names == ["etc/a.png", "b.png", "c/d.png"]
     put_zip(path, [("../a.png", grey(1))])
-    with pytest.raises(InputError, match=r"photos\.zip: '\.\./a\.png' leads out of the collection"):
+    with pytest.raises(InputError, match=r"photos\.zip: \.\./a\.png: leads out of the collection"):
         open_collection(path)
 
 
@@ -79,13 +79,49 @@ def test_encrypted_members_are_named(tmp_path: Path) -> None:
 def test_written_members_are_stored_and_can_be_unpacked_by_anyone(tmp_path: Path) -> None:
     path = tmp_path / "photos.zip"
     image = np.zeros((1, 8, 8), np.uint8)
-    write_collection(path, [image], count=1, names=["ä/a.jpg"], labels=np.array([7]))
+    write_collection(path, [image], count=1, names=["ä/a.png"], labels=np.array([7]))
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == ["ä/a.png", "labels.csv"]
         assert archive.read("ä/a.png") == png(image[0])
         assert archive.read("labels.csv") == b"name,label\r\n\xc3\xa4/a.png,7\r\n"
         assert all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
         assert all(member.external_attr >> 16 == 0o644 for member in archive.infolist())
+
+
+def put_raw_names(path: Path, *names: bytes) -> None:
+    """Names of bytes, without the flag that says that they are UTF-8."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for i, name in enumerate(names):
+            archive.writestr("~" * len(name) + str(i), grey(i))
+    data = path.read_bytes()
+    for i, name in enumerate(names):
+        data = data.replace(b"~" * len(name) + str(i).encode(), name + b"0")
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "expected", "said"),
+    [
+        ("漢字".encode("cp932") + b".pn", "cp932", "漢字.pn0", "read as cp932"),
+        ("ж.pn".encode("cp866"), "cp866", "ж.pn0", "read as cp866"),
+        ("ä.pn".encode(), None, "ä.pn0", "read as UTF-8"),
+        ("ä.pn".encode("cp437"), None, "ä.pn0", "read as cp437; --names-encoding takes another"),
+    ],
+)
+def test_names_without_a_stated_encoding(
+    tmp_path: Path, raw: bytes, encoding: str | None, expected: str, said: str
+) -> None:
+    put_raw_names(tmp_path / "a.zip", raw)
+    collection = open_collection(tmp_path / "a.zip", Reading(names_encoding=encoding))
+    assert collection.names == [expected]
+    assert [note.what for note in collection.account.changed] == [f"name without a stated encoding, {said}"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "no-such"])
+def test_an_encoding_that_names_are_not_in(tmp_path: Path, encoding: str) -> None:
+    put_raw_names(tmp_path / "a.zip", "ä.pn".encode("cp437"))
+    with pytest.raises(InputError, match=rf"a\.zip: the name .* is not in {encoding}"):
+        open_collection(tmp_path / "a.zip", Reading(names_encoding=encoding))
 
 
 @settings(max_examples=150, deadline=None)

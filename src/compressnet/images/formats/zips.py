@@ -4,62 +4,90 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 from compressnet.errors import InputError
+from compressnet.images.account import Ledger
 from compressnet.images.collection import Collection
+from compressnet.images.formats.idx_zips import zip_of_idx_collection
+from compressnet.images.formats.members import Member
 from compressnet.images.formats.npz import npz_collection
-from compressnet.images.formats.pictures import picture_collection
-from compressnet.images.labels import LABELS_FILE, labels_of_members
-from compressnet.images.names import picture_name, tidy_path
-from compressnet.images.untrusted import input_errors, read_bounded, require_bounded
+from compressnet.images.formats.scanning import members_collection
+from compressnet.images.formats.sniffing import is_named_like_a_picture
+from compressnet.images.packers import require_readable_member
+from compressnet.images.reading import AS_IT_IS, Reading
+from compressnet.images.untrusted import Readable, as_binary, input_errors
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-_ENCRYPTED = 1
+_ENCRYPTED, _UTF8 = 1, 0x800
 
 
-def zip_collection(path: Path) -> Collection:
+def zip_collection(path: Path, reading: Reading = AS_IT_IS) -> Collection:
     """The pictures in a ZIP file, in the order of its members.
 
-    An .npz where it holds arrays. Raises InputError.
+    An .npz where it holds arrays and no pictures. Raises InputError.
     """
+    ledger = Ledger()
     with input_errors(str(path)), zipfile.ZipFile(path) as archive:
-        names = [name for name, _ in _picture_members(archive, path)]
-        members = archive.infolist()
-        if not names and any(member.filename.endswith(".npy") for member in members):
-            return npz_collection(path)
-        if not names:
-            raise InputError(f"{path}: no pictures in it (PNG, JPEG, WebP, BMP, GIF, TIFF), and no arrays")
-        listed = next((member for member in members if tidy_path(member.filename) == LABELS_FILE), None)
-        labels_csv = None if listed is None else _read_member(archive, listed, f"{path}: {LABELS_FILE}")
-    labels = labels_of_members(names, labels_csv, {}, str(path))
+        names = [_name(member, reading.names_encoding, path) for member in archive.infolist()]
+        for name, member in zip(names, archive.infolist(), strict=True):
+            if not member.flag_bits & _UTF8 and not name.isascii():
+                old = "UTF-8" if _as_utf8(member) else "cp437; --names-encoding takes another"
+                ledger.change(f"name without a stated encoding, read as {reading.names_encoding or old}", name)
+    if not any(map(is_named_like_a_picture, names)):
+        if any(name.endswith(".npy") for name in names):
+            return npz_collection(path, reading)
+        if (arrays := zip_of_idx_collection(path, reading)) is not None:
+            return arrays
 
-    def read_files() -> Iterator[tuple[str, bytes]]:
+    def members() -> Iterator[Member]:
         with input_errors(str(path)), zipfile.ZipFile(path) as archive:
-            for name, member in _picture_members(archive, path):
-                yield f"{path}: {name}", _read_member(archive, member, f"{path}: {name}")
+            for member in archive.infolist():
+                if not member.is_dir():
+                    yield from _opened(archive, member, path, reading)
 
-    return picture_collection(str(path), names, len(names), labels, read_files)
-
-
-def _picture_members(archive: zipfile.ZipFile, path: Path) -> Iterator[tuple[str, zipfile.ZipInfo]]:
-    for member in archive.infolist():
-        name = None if member.is_dir() else picture_name(member.filename, str(path))
-        if name is not None:
-            yield name, member
+    return members_collection(str(path), members, reading, ledger)
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
-    """Raises InputError.
+def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, reading: Reading) -> Iterator[Member]:
+    """A member, and a stream of it that is closed when the next one is asked for."""
+    name = _name(member, reading.names_encoding, path)
+    where = f"{path}: {name}"
+    with ExitStack() as stack:
 
-    No more is unpacked than the member declares, nor than a picture may take.
+        def stream() -> Readable:
+            if member.flag_bits & _ENCRYPTED:
+                raise InputError(f"{where}: encrypted; unpack it with its password first")
+            require_readable_member(member, where)
+            # no more is unpacked than the member declares
+            return as_binary(stack.enter_context(archive.open(member)))
+
+        yield Member(path=name, where=where, file_bytes=member.file_size, open=stream)
+
+
+def _name(member: zipfile.ZipInfo, encoding: str | None, path: Path) -> str:
+    """A member's name. Where it does not say that it is UTF-8, it is read as `encoding`.
+
+    Without one, as UTF-8 where it can be, else as the old code page 437, as the specification has
+    it (APPNOTE 6.3.10, appendix D). Raises InputError.
     """
-    if member.flag_bits & _ENCRYPTED:
-        raise InputError(f"{where}: encrypted; unpack it with its password first")
-    require_bounded(member.file_size, where)
-    with input_errors(where), archive.open(member) as stream:
-        return read_bounded(stream, where)
+    if member.flag_bits & _UTF8 or member.filename.isascii():
+        return member.filename
+    if encoding is None:
+        return _as_utf8(member) or member.filename
+    try:
+        return member.filename.encode("cp437").decode(encoding)
+    except (LookupError, ValueError) as error:
+        raise InputError(f"{path}: the name {member.filename!r} is not in {encoding} ({error})") from error
+
+
+def _as_utf8(member: zipfile.ZipInfo) -> str | None:
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except ValueError:
+        return None
 
 
 def write_zip(stream: BinaryIO, files: Iterable[tuple[str, bytes]]) -> None:

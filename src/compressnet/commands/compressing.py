@@ -1,0 +1,186 @@
+"""The command compress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.commands.console import console, guarded, progress_bar
+from compressnet.commands.inputs import (
+    ConvertOption,
+    InputArgument,
+    LabelsOption,
+    ModesOption,
+    NamesEncodingOption,
+    NoLabelsOption,
+    SkipBadOption,
+    SkippedOption,
+    StrictOption,
+    account_json,
+    open_input,
+    tell_account,
+)
+from compressnet.commands.options import (
+    STREAM,
+    BackendChoice,
+    BackendOption,
+    BlockImagesOption,
+    CodecOption,
+    EffortOption,
+    ExactAlphaOption,
+    ForceOption,
+    JsonOption,
+    MaxErrorOption,
+    MaxMseOption,
+    MinPsnrOption,
+    QualityOption,
+    QuietOption,
+    TargetBytesOption,
+    TargetPsnrOption,
+    ThreadsOption,
+    parse_target,
+    reach,
+    require_target_free,
+)
+
+if TYPE_CHECKING:
+    from compressnet.codec.codec import Codec
+    from compressnet.images import Collection
+
+
+@guarded
+def compress(
+    source: InputArgument,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive; - for stdout.")],
+    codec: CodecOption = "mnist",
+    quality: QualityOption = None,
+    target_psnr: TargetPsnrOption = None,
+    target_bytes: TargetBytesOption = None,
+    max_mse: MaxMseOption = None,
+    effort: EffortOption = 1,
+    block_images: BlockImagesOption = 256,
+    embed_codec: Annotated[
+        bool | None,
+        typer.Option("--embed-codec/--no-embed-codec", help="Carry the decoder; by default if it is not shipped."),
+    ] = None,
+    labels: LabelsOption = None,
+    no_labels: NoLabelsOption = False,
+    modes: ModesOption = None,
+    convert: ConvertOption = False,
+    skip_bad: SkipBadOption = False,
+    skipped: SkippedOption = None,
+    strict: StrictOption = False,
+    names_encoding: NamesEncodingOption = None,
+    max_error: MaxErrorOption = None,
+    min_psnr: MinPsnrOption = None,
+    exact_alpha: ExactAlphaOption = False,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    backend: BackendOption = BackendChoice.onnx,
+    threads: ThreadsOption = None,
+) -> None:
+    """Compress images into an archive.
+
+    Those that the codec has no network for are stored in it as they are. Above quality 70, images
+    that take no more bytes without loss are coded without loss, if the codec can.
+    """
+    from compressnet import api
+    from compressnet.archive.embedding import chosen_quality
+    from compressnet.archive.writing.bounds import Bounds
+    from compressnet.archive.writing.settings import Settings
+    from compressnet.archive.writing.tightness import chosen_tight
+    from compressnet.images.modes import tightened
+    from compressnet.packing.targets import sample_sizes
+
+    target = parse_target(quality, target_psnr, target_bytes, max_mse)
+    bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
+    if output != STREAM:
+        require_target_free(Path(output), force=force)
+    loaded = api.load(codec, backend.value, threads)
+    known = None if target is not None else chosen_quality(loaded, quality, max_error)
+    collection = open_input(
+        source,
+        labels=labels,
+        no_labels=no_labels,
+        convert=convert,
+        skip_bad=skip_bad,
+        skipped=skipped,
+        strict=strict,
+        names_encoding=names_encoding,
+        deep=known == LOSSLESS_QUALITY or max_error == 0,
+    )
+    tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
+    if target is not None:
+        sample = list(tightened(collection.sample_sets(sample_sizes(effort)[1]), tight))
+        known = reach(
+            target,
+            loaded,
+            sample,
+            effort,
+            block_images,
+            quiet=quiet,
+            embed_codec=embed_codec,
+            collection_images=collection.count,
+        )
+    settings = Settings(
+        quality=known,
+        effort=effort,
+        block_images=block_images,
+        bounds=bounds,
+        tight=tight,
+        embed_codec=embed_codec,
+    )
+    with progress_bar("compress", collection.count, quiet=quiet) as report:
+        written = api.write(
+            collection.batches(),
+            sys.stdout.buffer if output == STREAM else Path(output),
+            loaded,
+            settings,
+            labels=collection.labels,
+            names=collection.names,
+            class_names=collection.class_names,
+            report=report,
+        )
+    if output == STREAM:
+        return
+    if as_json:
+        document = written.as_json() | {"codec": loaded.name, "quality": known, "account": account_json(collection)}
+        print(json.dumps(document))
+    elif not quiet:
+        per_image = written.archive_bytes / written.images
+        console.print(
+            f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image, "
+            f"quality {known}"
+        )
+        for line in written.remarks(collection.names):
+            console.print(line)
+        if not bounds.are_set and known != LOSSLESS_QUALITY:
+            _warn_of_ruined(output, collection, loaded, written.images)
+        tell_account(collection)
+
+
+def _warn_of_ruined(output: str, collection: Collection, codec: Codec, images: int) -> None:
+    """Name images that came out far worse than most.
+
+    They are probably unlike those that the codec was trained on.
+    """
+    from compressnet import api
+    from compressnet.packing.checking import FAR_WORSE_DB, check_against
+
+    with api.open(output, codec=codec) as archive:
+        checked = check_against(archive, collection)
+    if checked.far_worse:
+        of = "" if checked.images == images else f" of {checked.images} looked at"
+        console.print(
+            f"images{of} more than {FAR_WORSE_DB:g} dB below the median, {checked.median:.2f} dB; "
+            "--min-psnr prevents that:"
+        )
+        for image, psnr in checked.far_worse:
+            name = image if collection.names is None else collection.names[image]
+            console.print(f"  {psnr:.2f} dB  {name}")
