@@ -157,9 +157,7 @@ def test_archives_of_other_forms_decode_to_their_pictures(name: str) -> None:
     archive = decode_archive((CONFORMANCE / f"{name}.cnet").read_bytes())
     with np.load(CONFORMANCE / f"{name}.npz") as arrays:
         expected = list(arrays.values())
-    assert [(image.shape, image.dtype) for image in archive.images] == [
-        (known.shape, known.dtype) for known in expected
-    ]
+    assert [image.dtype for image in archive.images] == [known.dtype for known in expected]
     assert all(np.array_equal(image, known) for image, known in zip(archive.images, expected, strict=True))
     if name == "deep":
         assert archive.class_names == ["cat", "dog", "ünknown"]

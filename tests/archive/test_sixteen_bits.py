@@ -115,6 +115,20 @@ def test_they_go_through_subset_concat_and_append(tmp_path: Path, mnist: np.ndar
         archive.check()
 
 
+def test_append_to_an_archive_of_a_lossy_codec(tmp_path: Path) -> None:
+    grey = compressnet.load(CONFORMANCE / "grey.codec", threads=1)
+    path, images = tmp_path / "a.cnet", np.zeros((2, 8, 12), np.uint8)
+    compressnet.compress(images, path, grey)
+    with pytest.raises(InputError, match="quality 60 is for 8 bits; --quality 100"):
+        compressnet.append(path, deep(2, (8, 12)), codec=grey)
+    written = compressnet.append(path, deep(2, (8, 12)), codec=grey, quality=100)
+    assert (written.images, written.reasons, written.lossless_checked) == (4, {"16 bits": 2}, True)
+    with compressnet.open(path) as archive:
+        assert np.array_equal(archive[2:], deep(2, (8, 12)))
+    with pytest.raises(InputError, match="has no lossless part"):
+        compressnet.append(path, images + 1, codec=grey, quality=100)
+
+
 def test_info_shows_the_depth(tmp_path: Path, shipped: Codec) -> None:
     compressnet.compress([deep(2, (5, 6, 3)), np.zeros((1, 5, 6), np.uint8)], tmp_path / "a.cnet", None)
     assert describe(str(tmp_path / "a.cnet"))["kinds"] == [

@@ -63,6 +63,7 @@ def _describe_archive(container: Container) -> dict[str, Any]:
         "qualities": sorted({block.quality for block in blocks if block.method != STORED}),
         "stored_images": sum(block.images for block in blocks if block.method == STORED),
         "labels": None if labels is None else str(labels.dtype),
+        "class_names": container.read_class_names(),
         "names": names is not None,
         "codecs": [
             {

@@ -45,6 +45,7 @@ from compressnet.commands.options import (
 )
 from compressnet.commands.tables import tell_advice
 from compressnet.commands.watching import Watcher
+from compressnet.errors import InputError
 
 if TYPE_CHECKING:
     from compressnet.images import Collection
@@ -215,7 +216,8 @@ def advise(
             packed = packing.pack(collection, output, options, watcher)
         else:
             packed = packing.pack_with(codec, collection, output, options, watcher, budget_s=ADVICE_S)
-    assert packed.advice is not None
+    if packed.advice is None:
+        raise InputError(f"{source}: {packed.left_out[-1]}")
     if as_json:
         print(json.dumps(packed.advice.to_json()))
         return

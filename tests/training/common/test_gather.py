@@ -85,6 +85,18 @@ def test_what_is_left_out_is_told_by_reason() -> None:
     assert gather([trained], seed=0).left_out_by_reason() == []
 
 
+def test_16_bits_are_not_trained_on() -> None:
+    deep = noise(30, 8, 8).astype(np.uint16)
+    gathered = gather([deep, noise(FEWEST_IMAGES, 8, 8), deep[:3, ..., None]], seed=0)
+    assert (gathered.deep, gathered.images) == (33, FEWEST_IMAGES + 33)
+    assert gathered.left_out_by_reason() == [
+        "33 images of 1 size are left out: they have 16 bits, and codecs are trained on 8"
+    ]
+    assert [found.dtype.name for found in gathered.sets] == ["uint8"]
+    with pytest.raises(InputError, match=r"0 distinct images .* are too few to train on besides those of 16 bits"):
+        gather([deep], seed=0)
+
+
 def test_of_very_many_kinds_the_largest_are_trained_on() -> None:
     sides = [(8 + i % 10, 8 + i // 10) for i in range(KINDS_LIMIT + 6)]
     gathered = gather([noise(7, *side) for side in sides], seed=0)

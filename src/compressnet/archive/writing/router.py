@@ -61,17 +61,11 @@ class Router:
         entries: CodecEntries | None = None,
         report: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """entries: what the archive says of the codec, by default as the settings ask.
-
-        Raises InputError for a quality that the codec does not have.
-        """
+        """entries: what the archive says of the codec, by default as the settings ask."""
         self._codec, self._settings, self._report = codec, settings, report
         # At quality 100 all bounds hold, and must not make images coarser that are stored.
         self._bounds = settings.bounds if settings.quality != LOSSLESS_QUALITY else Bounds(exact_alpha=True)
         if codec is not None:
-            assert settings.quality is not None
-            if not any(part.has_quality(settings.quality) for part in codec.bundle.parts):
-                raise InputError(codec.why_not(next(iter(codec.kinds), (1, 1, 1)), settings.quality))
             entries = CodecEntries(codec, settings.embed_codec) if entries is None else entries
             self._threads = codec.threads
         else:
@@ -99,7 +93,7 @@ class Router:
     def add(self, pictures: Pictures) -> None:
         """Take an array (n,H,W) or (n,H,W,C) of images.
 
-        Raises InputError for what cannot be written.
+        Raises InputError for what cannot be written, and for a quality that the codec lacks.
         """
         for portion in self._intake.take(pictures):
             self._add_some(portion)
@@ -127,14 +121,17 @@ class Router:
             return None, "no codec"
         if form.deep:
             return None, "16 bits"
-        assert self._settings.quality is not None
-        reason = self._codec.why_not(form.kind, self._settings.quality)
+        quality = self._settings.quality
+        assert quality is not None
+        if not any(part.has_quality(quality) for part in self._codec.bundle.parts):
+            raise InputError(self._codec.why_not(next(iter(self._codec.kinds), form.kind), quality))
+        reason = self._codec.why_not(form.kind, quality)
         if reason is None:
-            return self._codec.coder(form.kind, self._settings.quality), ""
-        if form.kind in self._codec.kinds and self._settings.quality != LOSSLESS_QUALITY:
+            return self._codec.coder(form.kind, quality), ""
+        if form.kind in self._codec.kinds and quality != LOSSLESS_QUALITY:
             raise InputError(reason)
         if self._unfit is None:
-            self._unfit = reason + way_out(self._codec, self._settings.quality, form, portion.images_NHWC)
+            self._unfit = reason + way_out(self._codec, quality, form, portion.images_NHWC)
         return None, f"{NO_NETWORK}{size_text(form.kind)}"
 
     def finish(self) -> NDArray[np.uint32]:
