@@ -258,7 +258,9 @@ class Maker:
         quality, drawn, new = self._draw(None, 2)
         before = path.read_bytes()
         with compressnet.open(path, everything()) as archive:
-            is_refused = is_of_one_kind(archive) and all(everything().why_not(run.kind, quality) for run in drawn)
+            # Without loss, what no network codes is stored.
+            is_refused = quality != 100 and is_of_one_kind(archive)
+            is_refused = is_refused and all(everything().why_not(run.kind, quality) for run in drawn)
         options = {"quality": quality, "block_images": self._block_images(), "labels": new.labels, "names": new.names}
         arrays = [run.array() for run in drawn]
         if is_refused:
@@ -357,7 +359,7 @@ def packed_once(bundle: Bundle) -> bytes:
     return PACKED[bundle.identity]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), limit=st.sampled_from(LIMITS))
 def test_a_subset_is_a_slice_of_a_list(data: st.DataObject, limit: int) -> None:
     with making(data, limit) as maker:
@@ -365,21 +367,21 @@ def test_a_subset_is_a_slice_of_a_list(data: st.DataObject, limit: int) -> None:
         verify(*maker.subset(2))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), limit=st.sampled_from(LIMITS))
 def test_archives_put_together_are_a_sum_of_lists(data: st.DataObject, limit: int) -> None:
     with making(data, limit) as maker:
         verify(*maker.concat(2))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), limit=st.sampled_from(LIMITS))
 def test_images_added_are_at_the_end_of_a_list(data: st.DataObject, limit: int) -> None:
     with making(data, limit) as maker:
         verify(*maker.append(2))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_parts_of_blocks_that_fill_new_ones(data: st.DataObject) -> None:
     with making(data) as maker:

@@ -44,7 +44,7 @@ def test_up_to_quality_70_nothing_changes(shipped: Codec, lossy_alone: Codec, mn
         assert alternative(shipped, shipped.coder((28, 28, 1), quality)) is None
 
 
-@pytest.mark.parametrize("quality", [80, 99])
+@pytest.mark.parametrize("quality", [80, pytest.param(99, marks=pytest.mark.slow)])
 def test_above_it_every_image_takes_the_coder_of_fewer_bits(
     shipped: Codec, lossy_alone: Codec, mnist: np.ndarray, quality: int
 ) -> None:
