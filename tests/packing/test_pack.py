@@ -295,7 +295,7 @@ def test_pack_and_what_it_says(tmp_path: Path, folder: Path) -> None:
     assert {row["name"] for row in document["advice"]["rows"]} >= {"compressnet", "raw pixels", "AVIF", "WebP", "PNG"}
     said = run("pack", folder, "-o", tmp_path / "b.cnet", *common, "--no-advise").stdout
     assert f"b.cnet: 483 images, {(tmp_path / 'b.cnet').stat().st_size} bytes" in said
-    assert "3 images equal an earlier one" in said
+    assert "3 images equal to an earlier one" in said
     assert "exists already" in refused(1, "pack", folder, "-o", tmp_path / "b.cnet", *common)
     run("decompress", tmp_path / "b.cnet", "-o", tmp_path / "out")
     names = open_collection(tmp_path / "out").names

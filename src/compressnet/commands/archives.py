@@ -24,6 +24,7 @@ from compressnet.commands.options import (
     require_target_free,
 )
 from compressnet.errors import InputError
+from compressnet.images.kinds import count_text
 
 if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
@@ -78,7 +79,7 @@ def decompress(
                 overwrite=force,
             )
     if not quiet:
-        console.print(f"{output}: {count} images")
+        console.print(f"{output}: {count_text(count)}")
         for line in further:
             console.print(line)
 
@@ -168,4 +169,4 @@ def verify(
         with progress_bar("verify", len(archive), quiet=quiet) as report:
             archive.check(report)
         if not quiet:
-            console.print(f"{source}: {len(archive)} images, all well")
+            console.print(f"{source}: {count_text(len(archive))}, all well")

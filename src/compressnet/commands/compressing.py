@@ -47,6 +47,7 @@ from compressnet.commands.options import (
     reach,
     require_target_free,
 )
+from compressnet.images.kinds import count_text
 
 if TYPE_CHECKING:
     from compressnet.codec.codec import Codec
@@ -155,7 +156,7 @@ def compress(
     elif not quiet:
         per_image = written.archive_bytes / written.images
         console.print(
-            f"{output}: {written.images} images, {written.archive_bytes} bytes, {per_image:.2f} an image, "
+            f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes, {per_image:.2f} an image, "
             f"quality {known}"
         )
         for line in written.remarks(collection.names):

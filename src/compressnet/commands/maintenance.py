@@ -32,6 +32,7 @@ from compressnet.commands.options import (
     ThreadsOption,
     require_target_free,
 )
+from compressnet.images.kinds import count_text
 
 OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")]
 ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive.")]
@@ -51,7 +52,7 @@ def concat(
     with progress_bar("concat", None, quiet=quiet) as report:
         written = concat_archives(sources, output, report=report)
     if not quiet:
-        console.print(f"{output}: {written.images} images, {written.archive_bytes} bytes")
+        console.print(f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes")
 
 
 @guarded
@@ -76,7 +77,7 @@ def subset(
         with progress_bar("subset", len(positions), quiet=quiet) as report:
             written = write_subset(archive, positions, output, report=report)
     if not quiet:
-        console.print(f"{output}: {written.images} images, {written.archive_bytes} bytes")
+        console.print(f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes")
 
 
 @guarded
@@ -127,7 +128,7 @@ def append(
     if as_json:
         print(json.dumps(written.as_json() | {"account": account_json(collection)}))
     elif not quiet:
-        console.print(f"{target}: {written.images} images, {written.archive_bytes} bytes")
+        console.print(f"{target}: {count_text(written.images)}, {written.archive_bytes} bytes")
         for line in written.remarks():
             console.print(line)
         tell_account(collection)

@@ -46,6 +46,7 @@ from compressnet.commands.options import (
 from compressnet.commands.tables import tell_advice
 from compressnet.commands.watching import Watcher
 from compressnet.errors import InputError
+from compressnet.images.kinds import count_text
 
 if TYPE_CHECKING:
     from compressnet.images import Collection
@@ -169,7 +170,7 @@ def _tell(packed: Packed, output: Path, collection: Collection) -> None:
     psnr = "all that is seen as it was" if packed.psnr is None else f"{packed.psnr:.2f} dB"
     psnr = "without loss" if written.lossless_checked else psnr
     console.print(
-        f"{output}: {written.images} images, {written.archive_bytes} bytes, "
+        f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes, "
         f"{written.archive_bytes / written.images:.2f} an image, {packed.codec_bytes} of them the codec's; {psnr}"
     )
     for line in (packed.why_untrained, packed.missed, *packed.left_out, *written.remarks(collection.names)):

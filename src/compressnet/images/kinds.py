@@ -63,3 +63,8 @@ def kind_of(images: NDArray[Any]) -> Kind:
 def size_text(shape: Sequence[int]) -> str:
     """A kind, shape or size as messages show it: `28x28x1`, height first."""
     return "x".join(map(str, shape))
+
+
+def count_text(images: int) -> str:
+    """So many images in words: `1 image`, `7 images`."""
+    return f"{images} image{'s' * (images != 1)}"

@@ -79,8 +79,8 @@ def test_grey_in_any_mode_is_coded_as_grey(grey: Codec, images: np.ndarray) -> N
         assert written.grey == (distinct if pictures.shape[-1] > 2 else 0)
         assert written.opaque == (distinct if pictures.shape[-1] != 3 else 0)
         said = "\n".join(written.remarks())
-        assert ("images are grey saved in 3 or 4 channels: coded as grey" in said) == (written.grey > 0)
-        assert ("images have alpha that is opaque: coded without it" in said) == (written.opaque > 0)
+        assert ("of grey saved in 3 or 4 channels: coded as grey" in said) == (written.grey > 0)
+        assert ("with alpha that is opaque: coded without it" in said) == (written.opaque > 0)
 
 
 def test_forms_that_are_shown_alike_are_one_array(grey: Codec, images: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.writing.distinct import DistinctImages
+from compressnet.images.kinds import count_text
 from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
 
 NO_NETWORK = "no network for "
@@ -78,20 +79,19 @@ class Written:
         """
         lines: list[str] = []
         if self.duplicates:
-            lines.append(f"{self.duplicates} images equal an earlier one and take no bytes")
+            lines.append(f"{count_text(self.duplicates)} equal to an earlier one: no bytes for them")
         if self.raised:
-            lines.append(f"{self.raised} images at a higher quality, to meet the bounds")
+            lines.append(f"{count_text(self.raised)} at a higher quality, to meet the bounds")
         if self.lossless:
-            lines.append(f"{self.lossless} images without loss, as that takes no more bytes for them")
+            lines.append(f"{count_text(self.lossless)} without loss, as that takes no more bytes for them")
         if self.grey:
-            lines.append(f"{self.grey} images are grey saved in 3 or 4 channels: coded as grey, shown as they came")
+            lines.append(f"{count_text(self.grey)} of grey saved in 3 or 4 channels: coded as grey, shown as before")
         if self.opaque:
-            lines.append(f"{self.opaque} images have alpha that is opaque: coded without it, shown with it")
+            lines.append(f"{count_text(self.opaque)} with alpha that is opaque: coded without it, shown with it")
         lines += _stored_remarks(self.reasons)
         if self.hidden_cleared:
-            lines.append(
-                f"{self.hidden_cleared} images lost the colour under alpha 0, which nobody sees; --exact-alpha keeps it"
-            )
+            cleared = count_text(self.hidden_cleared)
+            lines.append(f"{cleared} lost the colour under alpha 0, which nobody sees; --exact-alpha keeps it")
         if self.lossless_checked:
             lines.append(f"without loss: all {self.images} images were read back, and every value is as it was")
         for worst in self.worst:
@@ -105,9 +105,9 @@ class Written:
 def _stored_remarks(reasons: dict[str, int]) -> list[str]:
     """A line for each reason; many sizes without a network share one."""
     unfit = {reason: count for reason, count in reasons.items() if reason.startswith(NO_NETWORK)}
-    lines = [f"{count} images stored: {reason}" for reason, count in reasons.items() if reason not in unfit]
+    lines = [f"{count_text(count)} stored: {reason}" for reason, count in reasons.items() if reason not in unfit]
     if len(unfit) <= SIZES_NAMED:
-        return lines + [f"{count} images stored: {reason}" for reason, count in unfit.items()]
+        return lines + [f"{count_text(count)} stored: {reason}" for reason, count in unfit.items()]
     named = ", ".join(reason.removeprefix(NO_NETWORK) for reason in list(unfit)[:SIZES_NAMED])
     return [*lines, f"{sum(unfit.values())} images of {len(unfit)} sizes stored: {NO_NETWORK}{named} and others"]
 
