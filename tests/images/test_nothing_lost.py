@@ -14,7 +14,7 @@ from PIL import Image
 
 from compressnet.errors import InputError
 from compressnet.images import Account, Reading, open_collection
-from compressnet.images.formats.pictures import encode_png
+from compressnet.images.formats.pictures.pictures import encode_png
 from compressnet.images.names import tidy_path
 from picture_files import PACKERS, Files, grey, picture, singles
 

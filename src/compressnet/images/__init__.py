@@ -9,11 +9,11 @@ Reading and writing are streamed; no step holds all images. Output goes to a tem
 folder beside its target and takes its place at the end. To be read in this order: `kinds` (what an
 array of images is), `alpha`, `forms` (what is coded of an image, and how it is shown), `modes`
 (channels that an image can do without), `names`, `manifest` (names that files cannot have),
-`untrusted` (bytes that nobody vouches for), `packers` (what is not unpacked here), `reading`
-(what to do with odd pictures), `account` (what was done with them), `array_layouts`, `depths` and
-`array_roles` (the axes, types and names of arrays), `labels`, `label_arrays`, `member_labels`
-(from folders and from files beside pictures), `collection`, `joining`, `metrics`, `formats` (a
-module for each), `label_files`, `opening`, and `writing`. The names below load on first use.
+`untrusted` (bytes that nobody vouches for), `packers` (what is unpacked), `reading` (what to do
+with odd pictures), `account` (what was done with them), `labels`, `member_labels` (from folders
+and from files beside pictures), `arrays` (what arrays mean), `collection`, `joining`, `metrics`,
+`formats` (a package for each family), `label_files`, `opening`, and `writing`. The names below
+load on first use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compressnet.images.account import Account
     from compressnet.images.collection import Collection, evenly_spread, survey
-    from compressnet.images.formats.npy import write_npy
+    from compressnet.images.formats.arrays.npy import write_npy
     from compressnet.images.label_files import read_labels
     from compressnet.images.opening import collection_from_bytes, open_collection, sample
     from compressnet.images.reading import Reading
@@ -57,7 +57,7 @@ _HOMES = {
     "sample": "opening",
     "survey": "collection",
     "write_collection": "writing",
-    "write_npy": "formats.npy",
+    "write_npy": "formats.arrays.npy",
 }
 
 

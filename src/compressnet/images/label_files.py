@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
-from compressnet.images.formats.idx import read_idx
-from compressnet.images.formats.npy import NPY_MAGIC, read_npy
-from compressnet.images.formats.npz import read_npz_labels
-from compressnet.images.formats.zips import ZIP_MAGICS
-from compressnet.images.label_arrays import labels_from_array
+from compressnet.images.arrays.labels import labels_from_array
+from compressnet.images.formats.arrays.idx import read_idx
+from compressnet.images.formats.arrays.npy import NPY_MAGIC, read_npy
+from compressnet.images.formats.arrays.npz import read_npz_labels
+from compressnet.images.formats.pictures.zips import ZIP_MAGICS
 from compressnet.images.labels import labels_by_name, labels_from_texts
 from compressnet.images.packers import require_unpacked
 from compressnet.images.untrusted import gunzipped, input_errors
@@ -25,7 +25,7 @@ def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
 
     In a .csv file they are found by the images' `names`. They are integers where all are,
     otherwise texts. Of an .npz it is the only array, or `labels`, `y` and so on; arrays are taken
-    as `label_arrays.labels_from_array` does. Raises InputError.
+    as `arrays.labels.labels_from_array` does. Raises InputError.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from compressnet.errors import InputError
 from compressnet.images.collection import Collection
-from compressnet.images.formats.array_files import array_file_collection, array_stream_collection
-from compressnet.images.formats.folders import files_below, folder_collection, picture_collection
-from compressnet.images.formats.npy import NPY_MAGIC
-from compressnet.images.formats.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
+from compressnet.images.formats.arrays.files import array_file_collection, array_stream_collection
+from compressnet.images.formats.arrays.npy import NPY_MAGIC
+from compressnet.images.formats.parquet.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
+from compressnet.images.formats.pictures.folders import files_below, folder_collection, picture_collection
+from compressnet.images.formats.pictures.sniffing import is_named_like_a_picture, may_be_a_picture
+from compressnet.images.formats.pictures.tars import is_tar, tar_collection
+from compressnet.images.formats.pictures.zips import ZIP_MAGICS, zip_collection
 from compressnet.images.formats.shards import shards_collection
-from compressnet.images.formats.sniffing import is_named_like_a_picture, may_be_a_picture
-from compressnet.images.formats.tars import is_tar, open_unpacked, tar_collection
-from compressnet.images.formats.zips import ZIP_MAGICS, zip_collection
 from compressnet.images.names import is_hidden
-from compressnet.images.packers import MAGIC_BYTES, require_unpacked
+from compressnet.images.packers import MAGIC_BYTES, open_unpacked, require_unpacked
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, gunzipped, input_errors
 

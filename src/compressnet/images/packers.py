@@ -1,10 +1,17 @@
-"""What packs files in ways that are not read here, and how to get at them."""
+"""What packs files: what is unpacked here, and how to get at what is not."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
 
 from compressnet.errors import InputError
+from compressnet.images.untrusted import GZIP_MAGIC, as_binary
 
 _MAGICS = (
     (b"\x28\xb5\x2f\xfd", "Zstandard", "zstd -d"),
@@ -51,3 +58,20 @@ def require_readable_member(member: zipfile.ZipInfo, where: str) -> None:
         raise InputError(f"{where}: packed by {packed}, which is not read; pack it again with deflate")
     if member.flag_bits & _ENCRYPTED:
         raise InputError(f"{where}: encrypted; unpack it with its password first")
+
+
+def open_unpacked(path: Path) -> BinaryIO:
+    """A file's bytes, unpacked where it is gzip, bzip2 or xz by its first bytes.
+
+    Raises OSError.
+    """
+    with path.open("rb") as stream:
+        magic = stream.read(6)
+    openers: tuple[tuple[bytes, Callable[[Path], object]], ...] = (
+        (GZIP_MAGIC, gzip.open),
+        (b"BZh", bz2.open),
+        (b"\xfd7zXZ\0", lzma.open),
+    )
+    return as_binary(
+        next((opener(path) for start, opener in openers if magic.startswith(start)), None) or path.open("rb")
+    )

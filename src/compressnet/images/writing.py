@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.files import open_target
-from compressnet.images.formats.beside import beside, files_beside
-from compressnet.images.formats.folders import write_folder
-from compressnet.images.formats.idx import write_idx, write_idx_gzip
-from compressnet.images.formats.npy import write_npy
-from compressnet.images.formats.npz import write_npz
-from compressnet.images.formats.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
-from compressnet.images.formats.parquet_columns import ORIGINAL_NAME
-from compressnet.images.formats.tars import write_tar
-from compressnet.images.formats.written import WrittenFiles
-from compressnet.images.formats.zips import write_zip
+from compressnet.images.formats.arrays.beside import beside, files_beside
+from compressnet.images.formats.arrays.idx import write_idx, write_idx_gzip
+from compressnet.images.formats.arrays.npy import write_npy
+from compressnet.images.formats.arrays.npz import write_npz
+from compressnet.images.formats.parquet.columns import ORIGINAL_NAME
+from compressnet.images.formats.parquet.parquet import PARQUET_SUFFIX, import_pyarrow, write_parquet
+from compressnet.images.formats.pictures.folders import write_folder
+from compressnet.images.formats.pictures.tars import write_tar
+from compressnet.images.formats.pictures.written import WrittenFiles
+from compressnet.images.formats.pictures.zips import write_zip
 from compressnet.images.kinds import Pictures
 from compressnet.images.manifest import NAMES_FILE
 from compressnet.images.names import PICTURE_SUFFIXES, written_names

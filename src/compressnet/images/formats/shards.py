@@ -9,11 +9,11 @@ from pathlib import Path
 from compressnet.errors import InputError
 from compressnet.images.account import Ledger, merged
 from compressnet.images.collection import Collection
-from compressnet.images.formats.array_files import array_files_collection, file_on_disk, kind_of_name, note_shards
-from compressnet.images.formats.beside import is_beside
-from compressnet.images.formats.npz import npz_collections
-from compressnet.images.formats.parquet import parquet_collection
-from compressnet.images.formats.tars import tar_collection
+from compressnet.images.formats.arrays.beside import is_beside
+from compressnet.images.formats.arrays.files import array_files_collection, file_on_disk, kind_of_name, note_shards
+from compressnet.images.formats.arrays.npz import npz_collections
+from compressnet.images.formats.parquet.parquet import parquet_collection
+from compressnet.images.formats.pictures.tars import tar_collection
 from compressnet.images.joining import joined
 from compressnet.images.names import order_of_path
 from compressnet.images.reading import AS_IT_IS, Reading
