@@ -183,3 +183,40 @@ def test_archives_keep_what_their_codec_does_not_know(tmp_path: Path) -> None:
     run("compress", tmp_path / "in", "-o", tmp_path / "a.cnet", "--codec", GREY, "--max-error", "0")
     with compressnet.open(tmp_path / "a.cnet", codec=GREY) as archive:
         assert np.array_equal(archive[0], image)
+
+
+def test_the_input_is_never_overwritten(odd: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=DIGIT[None])
+    before = (tmp_path / "a.npz").read_bytes()
+    assert "a.npz: is the input" in refused(1, "compress", tmp_path / "a.npz", "-o", tmp_path / "a.npz", "-f")
+    options = ("-o", tmp_path / "a.cnet", "-f", "--skip-bad", "--skipped", tmp_path / "a.npz")
+    assert "a.npz: is the input" in refused(1, "compress", tmp_path / "a.npz", *options)
+    assert (tmp_path / "a.npz").read_bytes() == before
+    options = ("-o", tmp_path / "a.cnet", "--skip-bad", "--skipped", odd / "notes.txt")
+    assert "notes.txt: exists already; -f overwrites it" in refused(1, "compress", odd, *options)
+    assert (odd / "notes.txt").read_bytes() == b"notes"
+
+
+def test_an_archive_on_standard_output_tells_its_account_beside_it(odd: Path) -> None:
+    result = run("compress", odd, "-o", "-", "--skip-bad")
+    assert "1 skipped, 16-bit pixels (1 .png): 4.png\n" in result.stderr
+    assert "notes.txt" in result.stderr
+
+
+def test_labels_of_nobody_are_said(tmp_path: Path) -> None:
+    put_folder(tmp_path / "in", digits(1))
+    (tmp_path / "l.csv").write_text("0.png,1\nghost.png,2\n")
+    options = ("-o", tmp_path / "a.cnet", "--labels", tmp_path / "l.csv")
+    assert "--strict: 1 dropped, label without a picture" in refused(
+        1, "compress", tmp_path / "in", *options, "--strict"
+    )
+    assert (
+        "1 dropped, label without a picture (1 .png): ghost.png\n" in run("compress", tmp_path / "in", *options).stdout
+    )
+
+
+def test_a_folder_called_like_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_folder(tmp_path / "mnist", digits(1))
+    monkeypatch.chdir(tmp_path)
+    assert "give ./mnist for the latter" in refused(1, "compress", "mnist", "-o", "a.cnet")
+    assert "a.cnet: 1 image, " in run("compress", "./mnist", "-o", "a.cnet").stdout

@@ -70,3 +70,10 @@ def test_arbitrary_bytes(data: bytes) -> None:
             except CorruptError:
                 continue
             assert len(columns) == 2
+
+
+def test_labels_that_would_change_are_refused() -> None:
+    with pytest.raises(InputError, match=r"label 18446744073709551615 is beyond 2\^63 - 1"):
+        as_labels(np.array([2**64 - 1], np.uint64))
+    with pytest.raises(InputError, match=r"label 'a\\x00' ends in NUL"):
+        as_labels(["a\0", "b"])

@@ -132,6 +132,7 @@ def train(
         skipped=skipped,
         strict=strict,
         deep=lossless,
+        force=force,
     )
     if epochs is None and minutes is None:
         minutes = training.PRESETS[preset.value].minutes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.commands.console import console, guarded, progress_bar
+from compressnet.commands.console import console, errors_console, guarded, progress_bar
 from compressnet.commands.inputs import (
     ConvertOption,
     InputArgument,
@@ -115,6 +115,8 @@ def compress(
         strict=strict,
         names_encoding=names_encoding,
         deep=known == LOSSLESS_QUALITY or max_error == 0,
+        output=None if output == STREAM else Path(output),
+        force=force,
     )
     tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
     if target is not None:
@@ -148,7 +150,10 @@ def compress(
             class_names=collection.class_names,
             report=report,
         )
-    if output == STREAM:
+    if output == STREAM:  # which holds the archive, so all else is told beside it
+        if not quiet:
+            for line in (*written.remarks(collection.names), *collection.account.lines()):
+                errors_console.print(line)
         return
     if as_json:
         document = written.as_json() | {"codec": loaded.name, "quality": known, "account": account_json(collection)}

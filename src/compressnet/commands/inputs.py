@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compressnet.commands.console import USAGE, console, fail
-from compressnet.commands.options import STREAM
+from compressnet.commands.options import STREAM, require_target_free
+from compressnet.errors import InputError
 
 if TYPE_CHECKING:
     from compressnet.images import Collection
@@ -74,19 +75,28 @@ def open_input(
     strict: bool = False,
     names_encoding: str | None = None,
     deep: bool = False,
+    output: Path | None = None,
+    force: bool = False,
 ) -> Collection:
     """The collection of INPUT, - being standard input (IDX or .npy).
 
     With `skipped`, the list of what was skipped is written. deep: whether 16 bits are taken as
-    they are. Raises InputError, MissingExtraError.
+    they are. output: which may not be the input. force: whether `skipped` may be there already.
+    Raises InputError, MissingExtraError.
     """
     from compressnet.files import atomic_write
     from compressnet.images import Reading, collection_from_bytes, open_collection, read_labels
+    from compressnet.images.account import Ledger, merged
 
     if labels is not None and no_labels:
         fail("give either --labels or --no-labels", USAGE)
     if skipped is not None and not skip_bad:
         fail("--skipped lists what --skip-bad leaves out; give both", USAGE)
+    for target in (output, skipped):
+        if target is not None and source != STREAM and target.exists() and target.resolve() == Path(source).resolve():
+            raise InputError(f"{target}: is the input; give another name")
+    if skipped is not None:
+        require_target_free(skipped, force=force)
     reading = Reading(
         convert=convert,
         skip_bad=skip_bad,
@@ -99,8 +109,9 @@ def open_input(
     else:
         collection = open_collection(source, reading)
     if labels is not None:
-        account = replace(collection.account, labels=f"from {labels}")
-        found = read_labels(labels, collection.names)
+        ledger = Ledger()
+        found = read_labels(labels, collection.names, ledger)
+        account = merged([replace(collection.account, labels=""), ledger.account(labels=f"from {labels}", names="")])
         collection = replace(collection, labels=found, class_names=None, account=account)
     if strict:
         collection.account.require_complete(source)

@@ -121,6 +121,8 @@ def pack(
         strict=strict,
         names_encoding=names_encoding,
         deep=lossless,
+        output=output,
+        force=force,
     )
     options = PackOptions(
         preset=preset.value,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,13 @@ def as_labels(values: Any) -> Labels:
     """Integers or texts, one for each image, as an archive keeps them. Raises InputError."""
     labels = np.asarray(values)
     if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
+        if labels.dtype.kind == "u" and labels.size and int(labels.max()) > np.iinfo(np.int64).max:
+            raise InputError(f"label {int(labels.max())} is beyond 2^63 - 1, the largest that an archive keeps")
         return labels.astype(np.int64)
+    if labels.dtype.kind == "U" and isinstance(values, (list, tuple)):
+        cut = next((text for text in cast("Sequence[object]", values) if str(text).endswith("\0")), None)
+        if cut is not None:
+            raise InputError(f"label {cut!r} ends in NUL, which NumPy cuts off; leave it out")
     if labels.ndim == 1 and labels.dtype.kind == "U" and not any("\n" in label for label in labels.tolist()):
         return labels
     raise InputError(f"labels have to be a list of integers or of lines of text, not {labels.dtype} {labels.shape}")

@@ -10,22 +10,24 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
+from compressnet.images.account import Ledger
 from compressnet.images.arrays.labels import labels_from_array
 from compressnet.images.formats.arrays.idx import read_idx
 from compressnet.images.formats.arrays.npy import NPY_MAGIC, read_npy
 from compressnet.images.formats.arrays.npz import read_npz_labels
 from compressnet.images.formats.pictures.zips import ZIP_MAGICS
-from compressnet.images.labels import labels_by_name, labels_from_texts
+from compressnet.images.labels import LabelTable, labels_from_texts
 from compressnet.images.packers import require_unpacked
 from compressnet.images.untrusted import gunzipped, input_errors
 
 
-def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
+def read_labels(path: Path, names: Sequence[str] | None = None, ledger: Ledger | None = None) -> NDArray[Any]:
     """Labels from a file: IDX, .npy, .npz, a text file with one per line, or a .csv file.
 
     In a .csv file they are found by the images' `names`. They are integers where all are,
     otherwise texts. Of an .npz it is the only array, or `labels`, `y` and so on; arrays are taken
-    as `arrays.labels.labels_from_array` does. Raises InputError.
+    as `arrays.labels.labels_from_array` does. ledger: is told of labels without an image. Raises
+    InputError.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -37,7 +39,12 @@ def read_labels(path: Path, names: Sequence[str] | None = None) -> NDArray[Any]:
     if path.suffix.lower() == ".csv":
         if names is None:
             raise InputError(f"{path}: these images have no names to find labels by; give one label a line as .txt")
-        return labels_by_name(data, names, str(path))
+        table = LabelTable()
+        table.add(data, set(names), str(path))
+        if ledger is not None:
+            for name in table.unknown:
+                ledger.drop("label without a picture", name)
+        return table.labels(names, str(path))
     require_unpacked(data, str(path))
     with input_errors(str(path)):
         if data.startswith(ZIP_MAGICS):

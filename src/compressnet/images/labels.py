@@ -69,7 +69,9 @@ class LabelTable:
                 self.unknown.append(below + name)
 
     def set(self, name: str, label: str, source: str) -> None:
-        """Note a label. Raises InputError where the name has another one."""
+        """Note a label. Raises InputError where the name has another one, or for several lines."""
+        if "\n" in label:
+            raise InputError(f"{source}: the label of {name} has a line break; write it in one line")
         if self._found.setdefault(name, label) != label:
             raise InputError(f"{source}: has two labels for {name}; leave one")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,10 +32,11 @@ _NAMED_CLASSES = 6
 class LabelSources:
     """Where labels may come from, gathered while a source is gone through."""
 
-    tables: dict[str, bytes] = field(default_factory=dict)
-    """What is in `labels.csv`, `metadata.csv` and `metadata.jsonl`, by path."""
-    classes: dict[str, str] = field(default_factory=dict)
-    """The text of each `.cls`, by its path without the ending."""
+    tables: list[tuple[str, bytes]] = field(default_factory=list)
+    """Path and content of each `labels.csv`, `metadata.csv` and `metadata.jsonl`."""
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    """The text of each `.cls`, by its path without the ending; several where tar files follow one
+    another."""
     folders: bool = True
     """Whether folders may be classes."""
 
@@ -47,44 +49,43 @@ def is_label_file(path: str) -> bool:
 def labels_of_members(
     files: Sequence[str], sources: LabelSources, source: str, ledger: Ledger
 ) -> tuple[NDArray[Any] | None, str]:
-    """The label of each picture, int64 or texts, or None; and where they come from, in words.
+    """The label of each file, int64 or texts, or None; and where they come from, in words.
 
-    files: the path of each picture. They come from the first of these that is there: `labels.csv`,
-    Hugging Face's metadata, WebDataset's `.cls`, and the folders where these are classes. Raises
-    InputError.
+    files: the path of each picture's file. They come from the first of these that is there:
+    `labels.csv`, Hugging Face's metadata, WebDataset's `.cls`, and the folders where these are
+    classes. Raises InputError.
     """
-    own = {path: data for path, data in sources.tables.items() if path.rpartition("/")[2] == LABELS_FILE}
-    others = {path: data for path, data in sources.tables.items() if path not in own}
+    own = [one for one in sources.tables if one[0].rpartition("/")[2] == LABELS_FILE]
+    others = [one for one in sources.tables if one not in own]
     table = LabelTable()
     wanted = set(files)
-    for path, data in own.items():
+    for path, data in own:
         table.add(data, wanted, f"{source}: {path}", path.rpartition("/")[0] + "/" if "/" in path else "")
     for name in table.unknown:
         ledger.drop(f"label in {LABELS_FILE} without a picture", name)
     if own:
         _leave_out(ledger, others, sources.classes)
-        return table.labels(files, f"{source}: {next(iter(own))}"), _listed(own)
-    found = [path for path, data in others.items() if _add_metadata(table, path, data, wanted, source, ledger)]
+        return table.labels(files, f"{source}: {own[0][0]}"), _listed([path for path, _ in own])
+    found = [path for path, data in others if _add_metadata(table, path, data, wanted, source, ledger)]
     if found:
-        _leave_out(ledger, {}, sources.classes)
+        _leave_out(ledger, [], sources.classes)
         return table.labels(files, f"{source}: {found[0]}"), _listed(found)
     if sources.classes:
-        return labels_from_texts([_class_of(file, sources.classes, source) for file in files]), "files .cls"
+        return labels_from_texts(_classes_of(files, sources.classes, source, ledger)), "files .cls"
     if not sources.folders:
         return None, "none"
     classes, said = classes_of_folders(files, ledger)
     return None if classes is None else labels_from_texts(classes), said
 
 
-def _leave_out(ledger: Ledger, tables: dict[str, bytes], classes: dict[str, str]) -> None:
+def _leave_out(ledger: Ledger, tables: Sequence[tuple[str, bytes]], classes: dict[str, list[str]]) -> None:
     """Labels that are there, but of which others are taken."""
-    for path in (*tables, *(key + CLASS_SUFFIX for key in classes)):
+    for path in (*(path for path, _ in tables), *(key + CLASS_SUFFIX for key in classes)):
         ledger.leave_out("labels, as others are taken", path)
 
 
-def _listed(paths: Sequence[str] | dict[str, bytes]) -> str:
-    first = next(iter(paths))
-    return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
+def _listed(paths: Sequence[str]) -> str:
+    return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
 
 def _add_metadata(table: LabelTable, path: str, data: bytes, wanted: set[str], source: str, ledger: Ledger) -> bool:
@@ -105,8 +106,10 @@ def _add_metadata(table: LabelTable, path: str, data: bytes, wanted: set[str], s
         return False
     for row in rows:
         name = below + tidy_path(str(row.get("file_name", "")))
-        if name in wanted:
-            table.set(name, _text(row.get(chosen, "")), where)
+        if name in wanted and row.get(chosen) is not None:  # without one, the picture lacks it
+            table.set(name, _text(row[chosen]), where)
+        elif name in wanted:
+            continue
         else:
             ledger.drop("label in metadata without a picture", name)
     return True
@@ -123,7 +126,7 @@ def _rows_of(path: str, data: bytes, where: str) -> list[dict[str, Any]]:
         if path.endswith(".csv"):
             return list(csv.DictReader(io.StringIO(text, newline="")))
         rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, RecursionError) as error:
         raise InputError(f"{where}: cannot be read ({error}); mend it, or move it away") from error
     if not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{where}: has a line that is no JSON object; mend it, or move it away")
@@ -143,14 +146,30 @@ def stem_of(path: str) -> str:
     return folder + slash + (stem if dot else file)
 
 
-def _class_of(file: str, classes: dict[str, str], source: str) -> str:
-    """The class of a picture: of its own stem, else of its key."""
-    for key in (stem_of(file), sample_key(file)):
-        if key in classes:
-            return classes[key]
-    raise InputError(
-        f"{source}: {file} has no {stem_of(file)}.cls, though others have; add it, or take no labels (--no-labels)"
-    )
+def _classes_of(files: Sequence[str], classes: dict[str, list[str]], source: str, ledger: Ledger) -> list[str]:
+    """The class of each file: of its own stem, else of its key.
+
+    Where a stem comes several times, as in tar files that follow one another, each of its files
+    takes the class that comes in its turn.
+    """
+    turns: Counter[str] = Counter()
+    found: list[str] = []
+    for file in files:
+        key = next((key for key in (stem_of(file), sample_key(file)) if key in classes), None)
+        if key is None:
+            raise InputError(
+                f"{source}: {file} has no {stem_of(file)}.cls, though others have; add it, "
+                "or take no labels (--no-labels)"
+            )
+        texts = classes[key]
+        if len(texts) > 1 and turns[key] >= len(texts):
+            raise InputError(f"{source}: {key} has {len(texts)} files .cls for more pictures; leave one for each")
+        found.append(texts[turns[key] if len(texts) > 1 else 0])
+        turns[key] += 1
+    for key, texts in classes.items():
+        for _ in texts[max(1, turns[key]) if turns[key] else 0 :]:
+            ledger.drop("label in .cls without a picture", key + CLASS_SUFFIX)
+    return found
 
 
 def classes_of_folders(files: Sequence[str], ledger: Ledger) -> tuple[list[str] | None, str]:

@@ -40,6 +40,8 @@ def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS)
     Raises InputError, naming the file, for what cannot be read or holds no images as `reading`
     takes them, MissingExtraError.
     """
+    if str(source) == "mnist" and Path("mnist").exists():
+        raise InputError("mnist: the sample that ships, and something here by this name; give ./mnist for the latter")
     if str(source) == "mnist":
         path = sample("mnist-t10k-images-idx3-ubyte.gz")
         return array_stream_collection("mnist", lambda: as_binary(gzip.open(path, "rb")), reading)

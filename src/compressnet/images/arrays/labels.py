@@ -71,6 +71,7 @@ def _integers_from_floats(array: NDArray[Any]) -> NDArray[Any] | str:
     if broken.any():
         return f"holds numbers that are not whole, such as {array[broken][0]}"
     # the largest int64 is no floating-point number, the next one up is
+    array = array.astype(np.float64)  # float16 has no room for the bounds
     if np.any((array < float(_INT64.min)) | (array >= -float(_INT64.min))):
         return _BEYOND
     return array.astype(np.int64)

@@ -262,6 +262,50 @@ def test_sixteen_bits_come_as_they_are_or_as_eight(tmp_path: Path) -> None:
     )
 
 
+def test_grey_tiff_of_16_bits_where_white_is_zero(tmp_path: Path) -> None:
+    deep = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    for order, name in (("<", "a.tif"), (">", "b.tif")):
+        tifffile.imwrite(tmp_path / name, 65535 - deep, photometric="miniswhite", byteorder=order)
+    tifffile.imwrite(tmp_path / "c.tif", deep, photometric="minisblack")
+    assert np.array_equal(open_collection(tmp_path).load(), np.stack([deep] * 3))
+
+
+def test_extra_channels_of_tiff(tmp_path: Path) -> None:
+    for dtype, largest in ((np.uint8, 255), (np.uint16, 65535)):
+        pixels = np.array([[[largest // 2, 0, largest // 4, largest // 2]]], dtype)
+        path = tmp_path / f"{largest}.tif"
+        tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["assocalpha"])
+        found = open_collection(path)
+        assert found.load()[0, 0, 0].tolist() == pytest.approx([largest, 0, largest // 2, largest // 2], abs=1)
+        assert [note.what for note in found.account.changed] == ["premultiplied alpha read as plain alpha"]
+        tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unspecified"])
+        found = open_collection(path)
+        assert found.load()[0, 0, 0].tolist() == pixels[0, 0, :3].tolist()
+        assert [note.what for note in found.account.dropped] == ["channel of which the TIFF says nothing"]
+
+
+def test_grey_of_12_bits(tmp_path: Path) -> None:
+    values = np.array([[0, 2048, 4095]], ">u2")
+    (tmp_path / "a.pgm").write_bytes(b"P5\n3 1\n4095\n" + values.tobytes())
+    assert open_collection(tmp_path).load().tolist() == [[[0, 32776, 65535]]]
+    assert open_collection(tmp_path, Reading(convert=True)).load().tolist() == [[[0, 128, 255]]]
+    imagecodecs = pytest.importorskip("imagecodecs")
+    assert imagecodecs is not None
+    tifffile.imwrite(tmp_path / "a.tif", values.astype(np.uint16), photometric="minisblack", bitspersample=12)
+    (tmp_path / "a.pgm").unlink()
+    with pytest.raises(PictureError, match=r"a\.tif: pixels of 9 to 15 bits; --convert makes 8 bits of them"):
+        open_collection(tmp_path)
+    assert open_collection(tmp_path, Reading(convert=True)).load().tolist() == [[[0, 128, 255]]]
+
+
+def test_damaged_exif_leaves_the_pixels(tmp_path: Path) -> None:
+    data = picture(Image.fromarray(RGB), "png", exif=b"garbage, and more of it")
+    (tmp_path / "a.png").write_bytes(data)
+    collection = open_collection(tmp_path)
+    assert np.array_equal(collection.load(), RGB[None])
+    assert [note.what for note in collection.account.dropped] == ["EXIF data that cannot be read"]
+
+
 def test_floats_and_large_integers_are_converted_where_their_range_says_how(tmp_path: Path) -> None:
     values = {"a": np.array([[0, 0.5, 1]], np.float32), "b": np.array([[0, 128, 255]], np.float32)}
     values |= {"c": np.array([[0, 257, 65535]], np.int32), "d": np.array([[0, 1, 255]], np.int32)}

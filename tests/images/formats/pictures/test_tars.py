@@ -134,6 +134,31 @@ def test_each_cls_belongs_to_its_own_stem(tmp_path: Path) -> None:
     assert labels.tolist() == [10, 11, 12]
 
 
+def test_tars_put_together_keep_the_labels_of_each(tmp_path: Path) -> None:
+    parts = []
+    for part in range(2):
+        files = [
+            (f"{i}.{form}", data) for i in range(2) for form, data in (("png", grey(i)), ("cls", b"%d%d" % (part, i)))
+        ]
+        put_tar(tmp_path / "part.tar", files)
+        parts.append((tmp_path / "part.tar").read_bytes())
+    (tmp_path / "cat.tar").write_bytes(b"".join(parts))
+    labels = open_collection(tmp_path / "cat.tar").labels
+    assert labels is not None
+    assert labels.tolist() == ["00", "01", "10", "11"]
+
+
+def test_cls_that_have_no_picture_or_are_no_text(tmp_path: Path) -> None:
+    put_tar(tmp_path / "a.tar", [("0.png", grey(0)), ("0.cls", b"\xef\xbb\xbf1"), ("1.cls", b"2")])
+    collection = open_collection(tmp_path / "a.tar")
+    assert collection.labels is not None
+    assert collection.labels.tolist() == [1]
+    assert [note.names for note in collection.account.dropped] == [("1.cls",)]
+    put_tar(tmp_path / "a.tar", [("0.png", grey(0)), ("0.cls", b"\xff")])
+    with pytest.raises(InputError, match=r"a\.tar: 0\.cls: is not UTF-8"):
+        open_collection(tmp_path / "a.tar")
+
+
 def test_texts_in_cls_stay_texts(tmp_path: Path) -> None:
     put_tar(tmp_path / "a.tar", webdataset(b"01", b"1"))
     labels = open_collection(tmp_path / "a.tar").labels

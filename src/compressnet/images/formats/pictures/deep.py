@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 DeepImage = NDArray[np.uint16]
 """(H,W) grey, or (H,W,C): grey and alpha, RGB, RGBA."""
-EIGHT, SIXTEEN, SIGNED, FLOAT, CUT = (
+EIGHT, FEWER, SIXTEEN, SIGNED, FLOAT, CUT = (
     "8 bits",
+    "9 to 15 bits",
     "16 bits",
     "integers beyond 16 bits",
     "floating point",
@@ -30,6 +31,9 @@ EIGHT, SIXTEEN, SIGNED, FLOAT, CUT = (
 )
 """Depths of values. CUT is one that can be read as 8 bits alone."""
 _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _PHOTOMETRIC = 258, 339, 262
+_EXTRA_SAMPLES = 338
+UNSPECIFIED, PREMULTIPLIED = 0, 1
+"""Of a TIFF's extra channel: nothing is said of it; alpha that colour was multiplied by."""
 _UNSIGNED, _FLOATING = 1, 3
 _MIN_IS_WHITE = 0
 _DEEP_RAW_MODE = re.compile(r"(?<![A-Za-z])(?!BGR;)[A-Za-z]+;16")
@@ -73,13 +77,17 @@ def _depth_of_tiff(picture: Image.Image) -> str:
     kind = max(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,)))
     if kind == _FLOATING:
         return FLOAT
-    return SIXTEEN if bits == 16 and kind == _UNSIGNED else SIGNED
+    if kind == _UNSIGNED and bits <= 16:
+        return SIXTEEN if bits == 16 else FEWER
+    return SIGNED
 
 
 def _depth_of_pnm(picture: Image.Image) -> str:
     largest = pnm_maximum(picture)
     if largest <= 255:
         return EIGHT
+    if picture.mode.startswith("I"):  # grey, which Pillow scales to 16 bits
+        return SIXTEEN
     return SIXTEEN if largest == 65535 and tiles_of(picture)[0][0] in ("raw", "ppm") else CUT
 
 
@@ -108,13 +116,21 @@ def read_deep(picture: Image.Image, data: bytes, where: str, *, page: int, pixel
     """
     if picture.format == "PNG":
         return _read_png(data)
+    if picture.format == "TIFF":
+        return read_tiff(data, page, where).astype(np.uint16)
     if picture.mode.startswith("I"):
-        values = np.asarray(picture)
-        return values.astype(np.uint16)
+        return np.asarray(picture).astype(np.uint16)
     if picture.format == "PPM":
         values = np.frombuffer(data, ">u2", picture.width * picture.height * 3, pixels_at)
         return values.reshape(picture.height, picture.width, 3).astype(np.uint16)
-    return read_tiff(data, page, where).astype(np.uint16)
+    raise PictureError(f"{where}: 16 bits as {picture.format}; --convert makes 8 bits of them", "16 bits not read")
+
+
+def widened_tiff(picture: Image.Image) -> DeepImage:
+    """The grey of a TIFF of 9 to 15 bits, scaled to 16."""
+    tags: Any = getattr(picture, "tag_v2", {})
+    largest = (1 << max(tags[_BITS_PER_SAMPLE])) - 1
+    return ((np.asarray(picture).astype(np.uint32) * 65535 + largest // 2) // largest).astype(np.uint16)
 
 
 def _read_png(data: bytes) -> DeepImage:
@@ -149,6 +165,7 @@ def read_tiff(data: bytes, page: int, where: str) -> NDArray[Any]:
         if found.planarconfig == 2 and values.ndim == 3:
             values = np.moveaxis(values, 0, -1)
         orientation = found.tags[274].value if 274 in found.tags else 1
+        extra = found.tags[_EXTRA_SAMPLES].value if _EXTRA_SAMPLES in found.tags else ()
     if photometric not in (0, 1, 2) or values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] > 4):
         raise PictureError(
             f"{where}: a TIFF of shape {values.shape} that is neither grey nor RGB; save it as one of them",
@@ -156,7 +173,27 @@ def read_tiff(data: bytes, page: int, where: str) -> NDArray[Any]:
         )
     if photometric == _MIN_IS_WHITE and values.dtype.kind == "u":
         values = np.iinfo(values.dtype).max - values
+    if len(extra) == 1 and values.ndim == 3 and values.shape[2] in (2, 4):
+        values = _with_plain_alpha(values, int(extra[0]))
     return turned(values, int(orientation))
+
+
+def _with_plain_alpha(values: NDArray[Any], extra: int) -> NDArray[Any]:
+    """Values (H,W,C) whose last channel is what a TIFF calls an extra sample."""
+    if extra == UNSPECIFIED:
+        return values[..., 0] if values.shape[2] == 2 else values[..., :-1]
+    if extra != PREMULTIPLIED or values.dtype.kind != "u":
+        return values
+    alpha, largest = values[..., -1:].astype(np.uint64), np.iinfo(values.dtype).max
+    plain = (values[..., :-1].astype(np.uint64) * largest + alpha // 2) // np.maximum(alpha, 1)
+    return np.concatenate([np.minimum(plain, largest).astype(values.dtype), values[..., -1:]], axis=2)
+
+
+def extra_sample(picture: Image.Image) -> int | None:
+    """What a TIFF's tag says of a channel beyond grey or RGB; None without one."""
+    tags: Any = getattr(picture, "tag_v2", {})
+    found = tags.get(_EXTRA_SAMPLES, ())
+    return found[0] if found else None
 
 
 def turned(image_HWC: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -16,16 +16,21 @@ from compressnet.errors import InputError, PictureError
 from compressnet.images.formats.pictures.deep import (
     CUT,
     EIGHT,
+    FEWER,
     FLOAT,
+    PREMULTIPLIED,
     SIXTEEN,
+    UNSPECIFIED,
     depth_of,
     encode_deep_png,
+    extra_sample,
     pnm_maximum,
     read_deep,
     read_tiff,
     tiles_of,
     to_8_bits,
     turned,
+    widened_tiff,
 )
 from compressnet.images.formats.pictures.sniffing import formats_to_try
 from compressnet.images.kinds import Pictures
@@ -63,7 +68,9 @@ def look_at(data: bytes, name: str, where: str, reading: Reading = AS_IT_IS) -> 
     """
     with _opened(data, name, where) as picture:
         if picture is None:
-            return Look(frames=1, changed=_checked_depth(FLOAT, data, where, reading))
+            kind = read_tiff(data, 0, where).dtype
+            depth = {np.dtype(np.uint8): EIGHT, np.dtype(np.uint16): SIXTEEN}.get(kind, FLOAT)
+            return Look(frames=1, changed=_checked_depth(depth, data, where, reading))
         width, height = picture.size
         if max(picture.size) > SIDE_LIMIT_PX:
             raise PictureError(
@@ -72,11 +79,16 @@ def look_at(data: bytes, name: str, where: str, reading: Reading = AS_IT_IS) -> 
             )
         changed = [*_checked_depth(depth_of(picture, data), data, where, reading), *_mode_changes(picture)]
         dropped = [PROFILE] if picture.info.get("icc_profile") else []
+        if picture.format == "TIFF" and extra_sample(picture) == UNSPECIFIED:
+            dropped.append("channel of which the TIFF says nothing")
         frames, more = _frames_of(picture)
         dropped += more
         if frames > 1:
             changed.append(FRAMES)
-        if _orientation_of(picture, data) != 1:
+        orientation = _orientation_of(picture, data)
+        if orientation is None:
+            dropped.append("EXIF data that cannot be read")
+        elif orientation != 1:
             changed.append(TURNED)
     return Look(frames=frames, changed=tuple(changed), dropped=tuple(dropped))
 
@@ -101,13 +113,15 @@ def decode_picture(data: bytes, name: str, where: str, reading: Reading = AS_IT_
                 depth = depth_of(picture, data)
             if depth in (EIGHT, CUT):
                 image: NDArray[Any] = np.asarray(_in_plain_mode(picture, data, alike))
+            elif depth == FEWER:
+                image = widened_tiff(picture)
             elif depth == SIXTEEN:
                 image = read_deep(picture, data, where, page=frame, pixels_at=pixels_at)
             else:
                 image = np.asarray(picture)
             # Pillow turns TIFF by itself, and then forgets the tag.
             orientation = 1 if picture.format == "TIFF" else _orientation_of(picture, data)
-            yield _as_read(turned(image, orientation), where, reading)
+            yield _as_read(turned(image, orientation or 1), where, reading)
 
 
 @contextmanager
@@ -153,8 +167,8 @@ def _checked_depth(depth: str, data: bytes, where: str, reading: Reading) -> tup
     if reading.convert:
         if depth == SIXTEEN:
             return ("16 bits made 8",)
-        if depth == CUT:
-            return ("more than 8 bits made 8",)
+        if depth in (CUT, FEWER):
+            return (f"{depth} made 8",)
         # What floats and large integers become depends on their values.
         return (to_8_bits(_any_values(data, where), where)[1],)
     keeps = "; --quality 100 keeps them without loss, --convert makes 8 of them" if depth == SIXTEEN else ""
@@ -187,6 +201,8 @@ def _frames_of(picture: Image.Image) -> tuple[int, list[str]]:
     if sizes is not None:
         return len(sizes), []
     frames = int(getattr(picture, "n_frames", 1))
+    if picture.format == "ICNS":
+        return 1, ["smaller sizes in the file (ICNS)"] if len(picture.info.get("sizes", ())) > 1 else []
     further = _FIRST_ONLY.get(picture.format or "")
     if further is not None:
         return 1, [further] if frames > 1 else []
@@ -195,7 +211,7 @@ def _frames_of(picture: Image.Image) -> tuple[int, list[str]]:
 
 def _sizes_of(picture: Image.Image) -> list[tuple[int, ...]] | None:
     """The sizes that an icon file holds, the smallest first; None for any other format."""
-    if picture.format not in ("ICO", "ICNS"):
+    if picture.format != "ICO":
         return None
     return sorted(cast("list[tuple[int, ...]]", list(picture.info.get("sizes", ())))) or None
 
@@ -228,19 +244,22 @@ def _mode_changes(picture: Image.Image) -> list[str]:
         changes.append("palette read as RGB or RGBA")
     elif mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         changes.append(f"{mode} read as RGB")
-    elif mode in ("La", "RGBa"):
+    elif mode in ("La", "RGBa") or (picture.format == "TIFF" and extra_sample(picture) == PREMULTIPLIED):
         changes.append("premultiplied alpha read as plain alpha")
     if picture.format == "PPM" and mode != "1" and pnm_maximum(picture) not in (255, 65535):
         changes.append("values scaled to the range of 8 or 16 bits")
     return changes
 
 
-def _orientation_of(picture: Image.Image, data: bytes) -> int:
-    """EXIF's, 1 to 8; 1 where nothing is to be turned."""
+def _orientation_of(picture: Image.Image, data: bytes) -> int | None:
+    """EXIF's, 1 to 8; 1 where nothing is to be turned, None where it is damaged."""
     told = b"eXIf" in data or any("exif" in str(key).lower() or key == "xmp" for key in picture.info)
     if picture.format == "PNG" and not told:
         return 1  # without this, Pillow would decode the whole file to look for it behind the pixels
-    value = picture.getexif().get(_ORIENTATION, 1)
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises nearly anything, and the pixels are sound nevertheless
+        return None
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

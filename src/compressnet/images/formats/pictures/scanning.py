@@ -9,6 +9,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError, PictureError
@@ -114,15 +115,19 @@ class _Scan:
     def _is_about_pictures(self, member: Member, path: str) -> bool:
         """Take in a file of labels or names."""
         if is_label_file(path):
-            self._sources.tables[path] = member.read()
+            self._sources.tables.append((path, member.read()))
         elif path == CLASSES_FILE:
-            self.class_names = member.read().decode("utf-8-sig", "replace").removesuffix("\n").split("\n")
+            self.class_names = _text_of(member).removesuffix("\n").split("\n")
         elif path.endswith(CLASS_SUFFIX) and member.file_bytes <= _CLASS_BYTES_LIMIT:
-            self._sources.classes[stem_of(path)] = member.read().decode("utf-8", "replace").strip()
+            self._sources.classes.setdefault(stem_of(path), []).append(_text_of(member).strip())
         elif path == NAMES_FILE:
-            self._given = names_by_file(member.read(), member.where)
-            if self._given is None:
+            given = names_by_file(member.read(), member.where)
+            if given is None:
                 self.ledger.leave_out(NO_PICTURE, path)
+            elif self._given is not None:
+                raise InputError(f"{self.source}: has {NAMES_FILE} twice; read its parts one by one")
+            else:
+                self._given = given
         else:
             return False
         return True
@@ -171,9 +176,16 @@ class _Scan:
     def labels(self) -> tuple[NDArray[Any] | None, str]:
         """The label of each image, or None; and where they come from."""
         self._sources.folders = self._given is None
-        frames = filter(None, self.frames)
-        files = [file for file, count in zip(self._files, frames, strict=True) for _ in range(count)]
-        return labels_of_members(files, self._sources, self.source, self.ledger)
+        labels, said = labels_of_members(self._files, self._sources, self.source, self.ledger)
+        return None if labels is None else np.repeat(labels, list(filter(None, self.frames))), said
+
+
+def _text_of(member: Member) -> str:
+    """A file's text. Raises InputError where it is not UTF-8."""
+    try:
+        return member.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{member.where}: is not UTF-8 ({error}); write it so") from error
 
 
 def _is_picture(data: bytes, path: str, where: str) -> bool:
