@@ -129,6 +129,16 @@ def test_append_to_an_archive_of_a_lossy_codec(tmp_path: Path) -> None:
         compressnet.append(path, images + 1, codec=grey, quality=100)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("options", [{"quality": 100}, {"max_error": 0}])
+def test_the_order_of_bytes_does_not_matter(order: str, options: dict[str, Any], shipped: Codec) -> None:
+    images = deep(3, (5, 5))
+    for codec in (None, shipped):
+        for given in (images.astype(f"{order}u2"), list(images.astype(f"{order}u2")[:, None])):
+            with compressnet.open(written(given, codec, **options)) as archive:
+                assert np.array_equal(archive.array(), images)
+
+
 def test_info_shows_the_depth(tmp_path: Path, shipped: Codec) -> None:
     compressnet.compress([deep(2, (5, 6, 3)), np.zeros((1, 5, 6), np.uint8)], tmp_path / "a.cnet", None)
     assert describe(str(tmp_path / "a.cnet"))["kinds"] == [

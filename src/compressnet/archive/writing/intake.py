@@ -65,6 +65,8 @@ class Intake:
                 f"and 1 to {CHANNELS_LIMIT} channels are possible"
             )
         self._require_possible(pictures)
+        # Bytes of 16 bits may come in the other order, which digests and forms are not to see.
+        pictures = pictures.astype(pictures.dtype.newbyteorder("="), copy=False)
         together = max(1, min(TAKEN_IMAGES, TAKEN_BYTES // (math.prod(kind) * pictures.itemsize)))
         for start in range(0, len(pictures), together):
             yield from self._take_some(pictures[start : start + together])
