@@ -113,7 +113,8 @@ def test_append_takes_labels_and_names_as_compress_does(tmp_path: Path) -> None:
 def test_append_of_numbers_to_texts_makes_them_texts(tmp_path: Path) -> None:
     path = tmp_path / "a.cnet"
     run("compress", classes(tmp_path / "first", "01/0.png", "1/0.png"), "-o", path)
-    run("append", path, classes(tmp_path / "more", "1/1.png", "2/1.png"))
+    said = run("append", path, classes(tmp_path / "more", "1/1.png", "2/1.png")).stdout
+    assert "labels that are integers became texts, as the first ones are\n" in said
     with compressnet.open(path) as archive:
         assert archive.labels is not None
         assert archive.labels.tolist() == ["01", "1", "1", "2"]
@@ -220,3 +221,12 @@ def test_a_folder_called_like_the_sample(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     assert "give ./mnist for the latter" in refused(1, "compress", "mnist", "-o", "a.cnet")
     assert "a.cnet: 1 image, " in run("compress", "./mnist", "-o", "a.cnet").stdout
+
+
+def test_names_by_number_are_said(tmp_path: Path) -> None:
+    np.save(tmp_path / "more.npy", DIGIT[None])
+    run("compress", classes(tmp_path / "in", "a.png"), "-o", tmp_path / "a.cnet")
+    run("compress", tmp_path / "more.npy", "-o", tmp_path / "b.cnet")
+    line = "1 image without a name named by number, as others have names\n"
+    assert line in run("concat", tmp_path / "b.cnet", tmp_path / "a.cnet", "-o", tmp_path / "c.cnet").stdout
+    assert line in run("append", tmp_path / "a.cnet", tmp_path / "more.npy").stdout

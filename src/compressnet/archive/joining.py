@@ -13,6 +13,7 @@ from compressnet.container.columns import Labels, as_labels
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.errors import CodecError, InputError
+from compressnet.images.kinds import count_text
 
 
 def require_same_codec(parts: Sequence[Container]) -> None:
@@ -66,6 +67,18 @@ def joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | N
     for names, images in parts:
         joined += [str(len(joined) + i) for i in range(images)] if names is None else names
     return joined
+
+
+def changes_of(labels: Sequence[Labels | None], names: Sequence[tuple[list[str] | None, int]]) -> list[str]:
+    """What becomes of the labels and names of some parts when they are joined, a line each."""
+    lines: list[str] = []
+    kinds = {found.dtype.kind for found in labels if found is not None}
+    if "U" in kinds and len(kinds) > 1:
+        lines.append("labels that are integers became texts, as the first ones are")
+    unnamed = sum(images for found, images in names if found is None)
+    if unnamed and any(found is not None for found, _ in names):
+        lines.append(f"{count_text(unnamed)} without a name named by number, as others have names")
+    return lines
 
 
 def joined_classes(

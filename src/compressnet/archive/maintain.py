@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from compressnet.archive.archive import Archive
 from compressnet.archive.checked import require_as_given
 from compressnet.archive.embedding import CodecEntries, resolve_codec
-from compressnet.archive.joining import joined_classes, joined_labels, joined_names, require_same_codec
+from compressnet.archive.joining import changes_of, joined_classes, joined_labels, joined_names, require_same_codec
 from compressnet.archive.selection import copy_blocks, copy_images
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.router import Router
@@ -63,14 +63,15 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
         named = [(part.name, part.read_labels(), part.read_class_names()) for part in parts]
         renumbered, class_names = joined_classes(named)
         labels = joined_labels([(part.name, labels) for part, labels in zip(parts, renumbered, strict=True)])
-        names = joined_names([(part.read_names(), part.images) for part in parts])
+        named_parts = [(part.read_names(), part.images) for part in parts]
+        names, changed = joined_names(named_parts), changes_of(renumbered, named_parts)
         entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
         codecs = {entry.identity: entry for entry in entries}
         with open_target(Path(output)) as stream:
             writer = ContainerWriter(stream)
             places = np.concatenate([copy_blocks(part, writer, codecs, report) for part in parts])
             writer.finish(labels, names, places, class_names)
-        return Written(images=len(places), archive_bytes=writer.bytes_written)
+        return Written(images=len(places), archive_bytes=writer.bytes_written, changed=changed)
 
 
 def append(
@@ -133,12 +134,13 @@ def append(
             if not router.images:
                 raise InputError("there are no images to add")
             places = np.concatenate([places, router.finish()])
-            both_names = joined_names([(old.read_names(), old.images), (new_names, router.images)])
-            writer.finish(both_labels, both_names, places, classes)
+            named = [(old.read_names(), old.images), (new_names, router.images)]
+            writer.finish(both_labels, joined_names(named), places, classes)
             if settings.loses_nothing:
                 require_as_given(stream, router.given, loaded, first=old.images)
             require_unchanged()
-        return replace(router.written(), images=len(places), lossless_checked=settings.loses_nothing)
+        changed = changes_of(both, named)
+        return replace(router.written(), images=len(places), lossless_checked=settings.loses_nothing, changed=changed)
 
 
 def subset(

@@ -53,6 +53,8 @@ def concat(
         written = concat_archives(sources, output, report=report)
     if not quiet:
         console.print(f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes")
+        for line in written.remarks():
+            console.print(line)
 
 
 @guarded

@@ -68,6 +68,9 @@ class Written:
     """Where there are bounds, the images with the lowest PSNR, the worst first; none that came
     back perfect."""
 
+    changed: list[str] = field(default_factory=list)
+    """What became of labels and names where archives were put together, a line each."""
+
     def as_json(self) -> dict[str, Any]:
         """The document that `compress --json` prints."""
         return asdict(self)
@@ -77,7 +80,7 @@ class Written:
 
         That is what was stored and why, and the worst images.
         """
-        lines: list[str] = []
+        lines = list(self.changed)
         if self.duplicates:
             lines.append(f"{count_text(self.duplicates)} equal to an earlier one: no bytes for them")
         if self.raised:

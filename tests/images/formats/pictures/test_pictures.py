@@ -298,6 +298,15 @@ def test_grey_of_12_bits(tmp_path: Path) -> None:
     assert open_collection(tmp_path, Reading(convert=True)).load().tolist() == [[[0, 128, 255]]]
 
 
+@pytest.mark.parametrize("one", [b"P4 9 1\n\xaa\x80", b"P5 2 1 255\nPP", b"P5 1 1 65535\nPP", b"P6 1 1 255\nPPP"])
+def test_the_second_picture_of_a_pnm_is_said_to_be_dropped(tmp_path: Path, one: bytes) -> None:
+    for data, expected in ((one, []), (one + b"\n", []), (one + one, ["further pictures in the file (PNM)"])):
+        (tmp_path / "a.pnm").write_bytes(data)
+        collection = open_collection(tmp_path)
+        assert collection.load().shape[0] == 1
+        assert [note.what for note in collection.account.dropped] == expected
+
+
 def test_damaged_exif_leaves_the_pixels(tmp_path: Path) -> None:
     data = picture(Image.fromarray(RGB), "png", exif=b"garbage, and more of it")
     (tmp_path / "a.png").write_bytes(data)

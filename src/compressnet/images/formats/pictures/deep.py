@@ -99,6 +99,16 @@ def pnm_maximum(picture: Image.Image) -> int:
     return 65535 if "16" in str(arguments) else 255
 
 
+def has_more_pnm(picture: Image.Image, data: bytes) -> bool:
+    """Whether another picture follows in a PBM, PGM or PPM file, which may hold several."""
+    bits = {b"P4": 1, b"P5": 8, b"P6": 24}.get(data[:2])
+    if bits is None:
+        return False
+    bits *= 2 if pnm_maximum(picture) > 255 else 1
+    end = tiles_of(picture)[0][2] + -(-picture.width * bits // 8) * picture.height
+    return data[end:].lstrip()[:1] == b"P"
+
+
 def _bits_of_jpeg2000(data: bytes) -> int:
     """The most bits of any component, from the codestream's SIZ segment (ITU-T T.800, A.5.1)."""
     start = data.find(b"\xff\x4f\xff\x51")

@@ -24,6 +24,7 @@ from compressnet.images.formats.pictures.deep import (
     depth_of,
     encode_deep_png,
     extra_sample,
+    has_more_pnm,
     pnm_maximum,
     read_deep,
     read_tiff,
@@ -81,6 +82,8 @@ def look_at(data: bytes, name: str, where: str, reading: Reading = AS_IT_IS) -> 
         dropped = [PROFILE] if picture.info.get("icc_profile") else []
         if picture.format == "TIFF" and extra_sample(picture) == UNSPECIFIED:
             dropped.append("channel of which the TIFF says nothing")
+        if picture.format == "PPM" and has_more_pnm(picture, data):
+            dropped.append("further pictures in the file (PNM)")
         frames, more = _frames_of(picture)
         dropped += more
         if frames > 1:
