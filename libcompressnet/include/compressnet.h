@@ -102,9 +102,9 @@ typedef struct cn_node {
     int32_t inputs;          /* how many */
     const int32_t *input;    /* (inputs,) numbers of registers */
     int32_t attributes[3];
+    int32_t shape[3];        /* of the result */
+    int32_t low, high;       /* of the result's values; the clamp, where the op has one */
     int32_t leaky;           /* 1: the activation is leaky, 0: linear */
-    int32_t low, high;       /* clamp */
-    int32_t outputs;         /* conv, dense: channels of the result */
     int32_t kernel[2];       /* conv: height, width */
     int32_t bias_rows;       /* conv, dense: 1 or 12 */
     int32_t segments;        /* gain */
@@ -133,7 +133,8 @@ CN_API cn_status cn_network_make(const cn_core *core, const cn_program *program,
 CN_API size_t cn_network_scratch(const cn_network *network);
 
 /* Runs images at a quality of 0 to 99. `in` and `out` are channels last, (images,H,W,C), for
- * vectors (images,D). Inputs are clamped to the program's range, outputs to that of their type. */
+ * vectors (images,D). Inputs must lie in the program's range, outputs in that of their type; what
+ * does not is clamped. */
 CN_API cn_status cn_network_run(const cn_network *network, int32_t quality, cn_type in_type,
                                 const void *in, cn_type out_type, void *out, size_t images,
                                 void *scratch);
