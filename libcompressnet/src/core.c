@@ -1,0 +1,34 @@
+/* core.c - everything, compiled once for each variant of CPU */
+#include "core.h"
+
+#include "network.h"
+
+#define JOIN(a, b) a##b
+#define CORE_OF(name) JOIN(cn_core_, name)
+#define TEXT(name) #name
+#define TEXT_OF(name) TEXT(name)
+
+static size_t network_size(const cn_core *core, const cn_program *program) {
+    Arena arena = {NULL, 0, 0, 0};
+    if (check_program(program) != CN_OK) return 0;
+    make_network(&arena, core, program);
+    return arena.failed ? 0 : arena.used;
+}
+
+static cn_status network_make(const cn_core *core, const cn_program *program, void *memory, size_t size,
+                              cn_network **network) {
+    Arena arena = {memory, size, 0, 0};
+    if (check_program(program) != CN_OK) return CN_ARGUMENT;
+    *network = make_network(&arena, core, program);
+    return *network == NULL ? CN_MEMORY : CN_OK;
+}
+
+static size_t network_scratch(const cn_network *network) { return network->scratch; }
+
+const cn_core CORE_OF(CN_NAME) = {
+    .name = TEXT_OF(CN_NAME),
+    .network_size = network_size,
+    .network_make = network_make,
+    .network_scratch = network_scratch,
+    .network_run = run_network,
+};

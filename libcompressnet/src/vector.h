@@ -1,0 +1,166 @@
+/* vector.h - vectors of 32-bit integers, and the dot products that differ from CPU to CPU
+ *
+ * All but the dot products is written in the vector extensions of GCC and Clang. Where a variant
+ * is emulated (CN_EMULATE), its dot products are plain loops, so that every variant's layouts can
+ * be tested on any CPU.
+ */
+#ifndef CN_VECTOR_H
+#define CN_VECTOR_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(CN_VARIANT_AVX512VNNI)
+#define CN_NAME avx512vnni
+#define LANES 16
+#define BYTES 1 /* whether there are dot products of bytes */
+#elif defined(CN_VARIANT_AVXVNNI)
+#define CN_NAME avxvnni
+#define LANES 8
+#define BYTES 1
+#elif defined(CN_VARIANT_AVX2)
+#define CN_NAME avx2
+#define LANES 8
+#define BYTES 0
+#elif defined(CN_VARIANT_SSE2)
+#define CN_NAME sse2
+#define LANES 4
+#define BYTES 0
+#elif defined(CN_VARIANT_NEONDOT)
+#define CN_NAME neondot
+#define LANES 4
+#define BYTES 1
+#define BYTE_ZERO 128 /* its bytes are signed */
+#elif defined(CN_VARIANT_NEON)
+#define CN_NAME neon
+#define LANES 4
+#define BYTES 0
+#elif defined(CN_VARIANT_SIMD128)
+#define CN_NAME simd128
+#define LANES 4
+#define BYTES 0
+#else
+#define CN_NAME plain
+#define LANES 4
+#define BYTES 0
+#endif
+
+#ifndef BYTE_ZERO
+#define BYTE_ZERO 0
+#endif
+
+#if !defined(CN_EMULATE)
+#if defined(__AVX2__) || defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#endif
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef int32_t ints __attribute__((vector_size(4 * LANES)));
+typedef int16_t shorts __attribute__((vector_size(2 * LANES)));
+typedef int8_t bytes __attribute__((vector_size(LANES)));
+typedef uint8_t ubytes __attribute__((vector_size(LANES)));
+
+INLINE ints load_ints(const void *from) {
+    ints v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+INLINE void store_ints(int32_t *to, ints v) { memcpy(to, &v, sizeof v); }
+
+/* 4 bytes, which are one integer, two or four, in every lane. */
+INLINE ints broadcast(const void *from) {
+    int32_t value;
+    memcpy(&value, from, 4);
+    return (ints){0} + value;
+}
+
+INLINE ints load_shorts(const int16_t *from) {
+    shorts v;
+    memcpy(&v, from, sizeof v);
+    return __builtin_convertvector(v, ints);
+}
+
+INLINE void store_shorts(int16_t *to, ints v) {
+    shorts narrow = __builtin_convertvector(v, shorts);
+    memcpy(to, &narrow, sizeof narrow);
+}
+
+INLINE ints load_bytes(const uint8_t *from) {
+#if BYTE_ZERO
+    bytes v;
+#else
+    ubytes v;
+#endif
+    memcpy(&v, from, sizeof v);
+    return __builtin_convertvector(v, ints);
+}
+
+INLINE void store_bytes(uint8_t *to, ints v) {
+    bytes narrow = __builtin_convertvector(v, bytes);
+    memcpy(to, &narrow, sizeof narrow);
+}
+
+INLINE ints choose(ints mask, ints a, ints b) { return (mask & a) | (~mask & b); }
+INLINE ints smaller(ints a, ints b) { return choose(a < b, a, b); }
+INLINE ints larger(ints a, ints b) { return choose(a > b, a, b); }
+
+/* sums + a * w, where each lane of a and w holds two 16-bit integers. */
+INLINE ints dot_shorts(ints sums, ints a, ints w) {
+#if defined(CN_EMULATE) || defined(CN_VARIANT_PLAIN)
+    for (int i = 0; i < LANES; i++) {
+        int16_t x[2], y[2];
+        int32_t one = a[i], other = w[i];
+        memcpy(x, &one, 4);
+        memcpy(y, &other, 4);
+        sums[i] += x[0] * y[0] + x[1] * y[1];
+    }
+    return sums;
+#elif defined(CN_VARIANT_AVX512VNNI)
+    return (ints)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)a, (__m512i)w);
+#elif defined(CN_VARIANT_AVXVNNI)
+    return (ints)_mm256_dpwssd_avx_epi32((__m256i)sums, (__m256i)a, (__m256i)w);
+#elif defined(CN_VARIANT_AVX2)
+    return sums + (ints)_mm256_madd_epi16((__m256i)a, (__m256i)w);
+#elif defined(CN_VARIANT_SSE2)
+    return sums + (ints)_mm_madd_epi16((__m128i)a, (__m128i)w);
+#elif defined(CN_VARIANT_NEON) || defined(CN_VARIANT_NEONDOT)
+    int16x8_t x = vreinterpretq_s16_s32((int32x4_t)a), y = vreinterpretq_s16_s32((int32x4_t)w);
+    int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y));
+    int32x4_t high = vmull_high_s16(x, y);
+    return sums + (ints)vpaddq_s32(low, high);
+#elif defined(CN_VARIANT_SIMD128)
+    return sums + (ints)wasm_i32x4_dot_i16x8((v128_t)a, (v128_t)w);
+#endif
+}
+
+#if BYTES
+/* sums + a * w, where each lane holds four bytes: w signed, a as this variant keeps bytes. */
+INLINE ints dot_bytes(ints sums, ints a, ints w) {
+#if defined(CN_EMULATE)
+    for (int i = 0; i < LANES; i++) {
+        int32_t one = a[i], other = w[i];
+        for (int k = 0; k < 4; k++) {
+            int32_t x = BYTE_ZERO ? (int8_t)(one >> 8 * k) : (uint8_t)(one >> 8 * k);
+            sums[i] += x * (int8_t)(other >> 8 * k);
+        }
+    }
+    return sums;
+#elif defined(CN_VARIANT_AVX512VNNI)
+    return (ints)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)a, (__m512i)w);
+#elif defined(CN_VARIANT_AVXVNNI)
+    return (ints)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)a, (__m256i)w);
+#else
+    int8x16_t x = vreinterpretq_s8_s32((int32x4_t)a), y = vreinterpretq_s8_s32((int32x4_t)w);
+    return (ints)vdotq_s32((int32x4_t)sums, y, x);
+#endif
+}
+#endif
+
+#endif
