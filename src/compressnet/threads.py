@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from threadpoolctl import ThreadpoolController
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -47,6 +47,8 @@ class _Blas:
         """BLAS runs on one thread within."""
         with self._lock:
             if self._controller is None:
+                from threadpoolctl import ThreadpoolController  # it looks through all loaded libraries
+
                 self._controller = ThreadpoolController()
             if self._users == 0:
                 self._limiter = self._controller.limit(limits=1, user_api="blas")
@@ -82,5 +84,7 @@ def spread(work: Callable[[T], U], parts: Sequence[T], threads: int) -> list[U]:
     with _BLAS.one_thread():
         if threads == 1 or len(parts) <= 1:
             return [work(part) for part in parts]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(run, parts))

@@ -38,18 +38,13 @@ class CodecNetwork:
         self.network = network
         self._gradients: dict[int, search.Gradient] = {}
         self._lock = threading.Lock()
-        self.symbols = len(network.prior.order)
+        self.symbols = network.symbols
         height, width, channels = network.kind
         self._encoder: Runner | None = None
         if network.encoder is not None:
             self._encoder = backend.compile(network.encoder, (self.symbols,))
         self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
         self._evaluator = network.prior.evaluator()
-
-    def codes(self, quality: int) -> bool:
-        """Whether it has a quality."""
-        low, high = self.network.qualities
-        return low <= quality <= high
 
     @property
     def has_encoder(self) -> bool:
