@@ -91,8 +91,7 @@ class BlockReader:
         """The image at one place, which takes no more than its block. Raises CorruptError."""
         places = np.array([place])
         number = int(self._container.blocks_of(places)[0])
-        (pieces,) = spread(lambda number: list(self._pieces(places, [_FIRST], [number])), [number], 1)
-        return pieces[0]
+        return next(self._pieces(places, [_FIRST], [number]))
 
     def pieces(self, places: NDArray[np.int64]) -> list[Piece]:
         """The images at some places, one piece for each way in which they were coded.

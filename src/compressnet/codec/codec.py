@@ -22,7 +22,9 @@ class Codec:
     """A trained, frozen model, ready to run. `compressnet.load` makes one.
 
     Every method is a pure function of its arguments: the same on every machine, with every backend
-    and any number of threads. A codec may be used by several threads at once.
+    and any number of threads. A codec may be used by several threads at once. Before a network or
+    a pixel model is used first, its probe is run; whatever uses one that is not reproduced raises
+    CodecRefusedError.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend, threads: int, source: str) -> None:

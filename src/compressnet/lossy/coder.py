@@ -29,6 +29,7 @@ from compressnet.limits import BLOCK_VALUES_LIMIT
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
+from compressnet.threads import one_blas_thread
 
 
 class CodecNetwork:
@@ -130,6 +131,7 @@ class CodecNetwork:
             weights = frequency_weights(self.network.prior.tables, mixture, bound)
             yield indices_Ng.ravel(), weights, indices_Ng.shape[1]
 
+    @one_blas_thread()
     def write_payloads(
         self,
         symbols_ND: Symbols,
@@ -155,6 +157,7 @@ class CodecNetwork:
                 start = rows.stop
         return [encoder.finish() for encoder in encoders]
 
+    @one_blas_thread()
     def read_payloads(self, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> Symbols:
         """Payloads of several blocks to the symbols of all their images (N,D).
 
@@ -180,6 +183,7 @@ class CodecNetwork:
             state.reveal(group, chosen)
         return symbols_ND
 
+    @one_blas_thread()
     def bits_per_image(self, symbols_ND: Symbols, quality: int) -> NDArray[np.float64]:
         """-log2 of the frequencies of each image's symbols, (N,)."""
         bits_N = np.zeros(len(symbols_ND))
@@ -190,6 +194,7 @@ class CodecNetwork:
             bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(indices_Ng.shape).sum(axis=1)
         return bits_N
 
+    @one_blas_thread()
     def frequencies_sha256(self, symbols_ND: Symbols, quality: int) -> bytes:
         """SHA-256 of the frequencies of these symbols, int32 little-endian, group by group."""
         digest = hashlib.sha256()
