@@ -50,7 +50,8 @@ class Archive:
     `archive[i]` is an image (H,W) or (H,W,C), uint8 or, of 16 bits, uint16. Slices, lists and
     arrays of integers, and boolean arrays give one array (n,H,W[,C]) where all chosen images have
     one shape and type, else a list of images. Reading an image touches the index and one block.
-    Where this machine does not reproduce the codec's probe, reading raises CodecRefusedError. May be used by several threads and, also after a fork or pickled, by several processes.
+    Where this machine does not reproduce the codec's probe, that raises CodecRefusedError. May be
+    used by several threads and, also after a fork or pickled, by several processes.
     """
 
     def __init__(
