@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_info
 
 from compressnet.threads import one_blas_thread, spread
 
-
 LIBRARIES = {pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 """Those that are loaded later, by other tests, are not NumPy's."""
 
