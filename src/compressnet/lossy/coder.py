@@ -46,17 +46,17 @@ class CodecNetwork:
         """False for the decoding part that archives embed."""
         return self._encoder is not None
 
-    def encode(self, images_NHWC: Images, quality: int) -> Symbols:
+    def encode(self, images_NHWC: Images, quality: int) -> NDArray[np.int16]:
         """Images (N,H,W,C) to symbols (N,D).
 
         Hidden colour is not coded: the encoder sees it filled in.
         """
         return self._encode_as_is(fill_hidden(images_NHWC), quality)
 
-    def _encode_as_is(self, images_NHWC: Images, quality: int) -> Symbols:
+    def _encode_as_is(self, images_NHWC: Images, quality: int) -> NDArray[np.int16]:
         if self._encoder is None:
             raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
-        return self._encoder(images_NHWC, quality, np.int32)
+        return self._encoder(images_NHWC, quality, np.int16)
 
     def decode(self, symbols_ND: NDArray[np.integer], quality: int) -> Images:
         """Symbols (N,D) to images (N,H,W,C)."""
@@ -67,7 +67,7 @@ class CodecNetwork:
 
         Good means a low rate + lambda * distortion.
         """
-        symbols = self.encode(images_NHWC, quality)
+        symbols = self.encode(images_NHWC, quality).astype(np.int32)
         lambdas = self.network.lambdas
         if lambdas is None:
             raise CodecError("this codec cannot search: it lacks the lambda of each quality")
@@ -118,7 +118,7 @@ class CodecNetwork:
 
 
 class LossyCoder(Coder):
-    """One network at one quality: values are symbols int32 (N,D)."""
+    """One network at one quality: values are symbols (N,D)."""
 
     method = LOSSY
     has_symbols = True
@@ -133,25 +133,22 @@ class LossyCoder(Coder):
         """Never, though an image may come back as it was."""
         return False
 
-    def values_of(self, images_NHWC: Images, effort: int = 1) -> Symbols:
-        """Symbols int32 (N,D): the encoder's at effort 1, above it the best that a search finds.
+    def values_of(self, images_NHWC: Images, effort: int = 1) -> NDArray[np.int16]:
+        """Symbols int16 (N,D): the encoder's at effort 1, above it the best that a search finds.
 
         A search goes by floats, so its symbols may differ from machine to machine; they decode
         exactly everywhere.
         """
         if effort == 1:
             return self.runner.encode(images_NHWC, self.quality)
-        return self.runner.search(images_NHWC, self.quality, effort)
+        return self.runner.search(images_NHWC, self.quality, effort).astype(np.int16)
 
     def write(self, values: Values, counts: Sequence[int], bits_N: NDArray[np.float64] | None = None) -> list[bytes]:
         """The payload of each block."""
         return self.runner.entropy.write(values, counts, self.quality, bits_N)
 
     def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> NDArray[np.int16]:
-        """Symbols int16 (N,D), which take half the memory where they are kept.
-
-        Raises CorruptError.
-        """
+        """Symbols int16 (N,D). Raises CorruptError."""
         return self.runner.entropy.read(payloads, counts, self.quality)
 
     def images_of(self, values: Values) -> Images:

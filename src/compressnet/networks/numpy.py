@@ -142,6 +142,12 @@ def floats_of(batch: NDArray[np.integer]) -> Float32:
     return np.ascontiguousarray(planes_of(batch), np.float32)
 
 
+def set_floats(out: NDArray[np.integer], y: Float32) -> None:
+    """Fill a batch (N,H,W,C) or (N,D) from a program's register `y`."""
+    limits = np.iinfo(out.dtype)
+    np.copyto(planes_of(out), np.clip(y, limits.min, limits.max), casting="unsafe")
+
+
 class NumpyBackend:
     """The definition, in NumPy. Registers are freed after their last use."""
 
@@ -167,7 +173,7 @@ class NumpyBackend:
             out = np.empty((len(batch), *channels_last(output_shape)), dtype)
             for start in range(0, len(batch), self.batch_images):
                 rows = slice(start, start + self.batch_images)
-                np.copyto(planes_of(out[rows]), run_batch(floats_of(batch[rows]), quality), casting="unsafe")
+                set_floats(out[rows], run_batch(floats_of(batch[rows]), quality))
             return out
 
         return run

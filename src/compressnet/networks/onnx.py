@@ -16,7 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from compressnet.networks.graphs import program_model
-from compressnet.networks.numpy import channels_last, floats_of, planes_of
+from compressnet.networks.numpy import channels_last, floats_of, set_floats
 from compressnet.networks.program import Integer, Program, Runner
 from compressnet.threads import spread
 
@@ -75,8 +75,8 @@ class OnnxBackend:
 
             def run_part(start: int) -> None:
                 rows = slice(start, start + BATCH_IMAGES)
-                found = cast("NDArray[np.float32]", session.run(["y"], {"x": floats_of(batch[rows])})[0])
-                np.copyto(planes_of(values[rows]), found, casting="unsafe")
+                y = cast("NDArray[np.float32]", session.run(["y"], {"x": floats_of(batch[rows])})[0])
+                set_floats(values[rows], y)
 
             spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
             return values

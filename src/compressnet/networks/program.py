@@ -89,7 +89,7 @@ class Runner(Protocol):
         """Run a batch of integers, (N,H,W,C) or (N,D), at a quality of 0 to 99.
 
         Returns (N,H,W,C) or (N,D). Unlike registers, images are channels last on both sides.
-        dtype: of the result; it has to hold the output's range.
+        dtype: of the result, int32 or smaller; values beyond its range are clamped.
         """
         ...
 
