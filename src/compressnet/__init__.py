@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compressnet import errors
-    from compressnet.api import compress, open  # noqa: A004 - the library's name for it, as in gzip.open
+    from compressnet.api import compress
     from compressnet.archive.archive import Archive
     from compressnet.archive.maintain import append, concat, subset
+    from compressnet.archive.opening import open  # noqa: A004 - the library's name for it, as in gzip.open
     from compressnet.codec.codec import Codec
     from compressnet.codec.loading import load
 
@@ -32,7 +33,7 @@ _HOMES = {
     "compress": "compressnet.api",
     "concat": "compressnet.archive.maintain",
     "load": "compressnet.codec.loading",
-    "open": "compressnet.api",
+    "open": "compressnet.archive.opening",
     "subset": "compressnet.archive.maintain",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -11,9 +10,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from compressnet.archive.archive import Archive
 from compressnet.archive.checked import write_checked
-from compressnet.archive.embedding import chosen_quality, resolve_codec
+from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.opening import open  # noqa: A004 - the library's name for it, as in gzip.open
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
@@ -23,11 +22,10 @@ from compressnet.codec.codec import Codec
 from compressnet.codec.loading import BackendName, load
 from compressnet.codec.shipped import DEFAULT_CODEC, PathLike
 from compressnet.container.columns import as_class_names, as_labels, as_names
-from compressnet.container.container import Container
-from compressnet.container.entries import CodecEntry
-from compressnet.container.sources import BytesSource, FileSource
 from compressnet.files import open_target
 from compressnet.images.kinds import Pictures
+
+__all__ = ["compress", "load", "open", "write"]
 
 
 def compress(
@@ -128,44 +126,3 @@ def write(
 
 def _as_batch(array: Pictures) -> Pictures:
     return array[None] if array.ndim == 2 else array
-
-
-def open(  # noqa: A001 - the library's name for it, as in gzip.open
-    path: PathLike | bytes,
-    codec: PathLike | Codec | None = None,
-    backend: BackendName = "onnx",
-    threads: int | None = None,
-) -> Archive:
-    """Open an archive by path, or from bytes.
-
-    codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
-    with the package. Raises FormatError for bytes that are no archive, CorruptError for a damaged
-    archive, CodecNotFoundError where a codec is not at hand, CodecError where the given codec is
-    not the one that the archive needs.
-    """
-    if isinstance(path, bytes):
-        source, reopen = BytesSource(path, "<bytes>"), None
-    else:
-        source = FileSource(Path(path))
-        kept = codec.source if isinstance(codec, Codec) else codec
-        reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads)
-    return open_container(Container(source), codec, backend, threads, reopen)
-
-
-def open_container(
-    container: Container,
-    codec: PathLike | Codec | None,
-    backend: BackendName,
-    threads: int | None,
-    reopen: Callable[[], Archive] | None = None,
-) -> Archive:
-    """An archive from its container; closes it where a codec is missing."""
-
-    def resolve(entry: CodecEntry) -> Codec:
-        return resolve_codec(entry, codec, container.name, backend, threads)
-
-    try:
-        return Archive(container, resolve, reopen)
-    except BaseException:
-        container.close()
-        raise

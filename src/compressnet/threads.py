@@ -1,4 +1,4 @@
-"""Work spread over threads, with NumPy's matrix products kept to one thread each.
+"""Work spread over threads, and NumPy's matrix products kept to one thread each.
 
 NumPy's BLAS library brings threads of its own; two of ours that both use them wait for one
 another. Its number of threads belongs to the process, so users are counted: the first one in sets
@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from threadpoolctl import ThreadpoolController
+if TYPE_CHECKING:
+    from threadpoolctl import LibController
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -39,28 +39,43 @@ class _Blas:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._controller: ThreadpoolController | None = None
-        self._limiter = None
+        self._libraries: list[LibController] | None = None
+        self._before: Sequence[int | None] = []
 
     @contextmanager
     def one_thread(self) -> Generator[None]:
         """BLAS runs on one thread within."""
         with self._lock:
-            if self._controller is None:
-                self._controller = ThreadpoolController()
+            if self._libraries is None:
+                from threadpoolctl import ThreadpoolController  # it looks through all that is loaded
+
+                self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            libraries = self._libraries
             if self._users == 0:
-                self._limiter = self._controller.limit(limits=1, user_api="blas")
+                self._before = [library.num_threads for library in libraries]
+                _set_threads(libraries, [1] * len(libraries))
             self._users += 1
         try:
             yield
         finally:
             with self._lock:
                 self._users -= 1
-                if self._users == 0 and self._limiter is not None:
-                    self._limiter.restore_original_limits()
+                if self._users == 0:
+                    _set_threads(libraries, self._before)
 
 
-_BLAS = _Blas()
+def _set_threads(libraries: list[LibController], numbers: Sequence[int | None]) -> None:
+    """How many threads each library has."""
+    for library, number in zip(libraries, numbers, strict=True):
+        # threadpoolctl lets only the first thread that set a number set it again, until told so
+        clear = getattr(library, "clear_controlling_thread", None)
+        if clear is not None:
+            clear(force=True)
+        library.set_num_threads(number)
+
+
+one_blas_thread = _Blas().one_thread
+"""What decorates all that computes matrix products: BLAS runs on one thread within."""
 _NESTING = _Nesting()
 
 
@@ -77,10 +92,9 @@ def spread(work: Callable[[T], U], parts: Sequence[T], threads: int) -> list[U]:
         finally:
             _NESTING.busy = False
 
-    if _NESTING.busy:
+    if _NESTING.busy or threads == 1 or len(parts) <= 1:
         return [work(part) for part in parts]
-    with _BLAS.one_thread():
-        if threads == 1 or len(parts) <= 1:
-            return [work(part) for part in parts]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(run, parts))
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, parts))

@@ -7,6 +7,7 @@ import io
 import pickle
 from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,10 +19,11 @@ from hypothesis import strategies as st
 
 import compressnet
 from compressnet.archive.archive import Archive
+from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.container.container import Container
 from compressnet.container.sources import BytesSource
-from compressnet.errors import CodecError, CorruptError, InputError
+from compressnet.errors import CodecError, CodecRefusedError, CorruptError, InputError
 from conftest import CONFORMANCE
 
 
@@ -185,6 +187,17 @@ def test_grey_images_keep_their_rank(grey_path: Path) -> None:
 def test_another_codec_is_refused_by_identity(path: Path, shipped: Codec) -> None:
     with pytest.raises(CodecError, match=shipped.identity):
         compressnet.open(path, shipped)
+
+
+def test_a_machine_that_does_not_reproduce_the_codec_reads_no_image(path: Path, tiny: Codec) -> None:
+    network = tiny.bundle.networks[0]
+    probe = replace(network.probe, pixels=network.probe.pixels ^ 1)
+    bundle = make_bundle((replace(network, probe=probe),), name="refused", default_quality=60, about="")
+    with compressnet.open(path, Codec(bundle, tiny.backend, 1, "here")) as archive:
+        assert len(archive) == 23
+        for index in (0, 0, slice(3)):
+            with pytest.raises(CodecRefusedError, match=r"here: .* does not reproduce"):
+                archive[index]
 
 
 @pytest.mark.parametrize("block_images", [0, 1 << 17])

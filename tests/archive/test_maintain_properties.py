@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.archive import embedding, selection
+from compressnet.archive import selection
 from compressnet.archive.archive import Archive
+from compressnet.codec import packed
 from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.file import from_bytes
@@ -344,7 +345,7 @@ def making(data: st.DataObject, limit: int = selection.NEW_BLOCK_IMAGES) -> Iter
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(selection, "NEW_BLOCK_IMAGES", limit),
-        mock.patch.object(embedding, "pack_bundle", packed_once),
+        mock.patch.object(packed, "pack_bundle", packed_once),
     ):
         yield Maker(Path(folder), data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.single import pack_single, unpack_single
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, InputError
+from compressnet.lossy.network import Network
 
 
 @pytest.mark.parametrize("quality", [0, 31, 60, 99])
@@ -124,15 +126,40 @@ def test_the_decoding_part_has_no_encoder(grey_path, tiny_images: np.ndarray) ->
         part.encoder(images)
 
 
-def test_a_backend_that_does_not_reproduce_the_probe_is_refused(tiny: Codec) -> None:
+def with_another_probe(network: Network, name: str) -> Network:
+    """A network whose probe no machine reproduces, as an array of it is another."""
+    changed = getattr(network.probe, name).copy()
+    changed.flat[0] ^= 1
+    return replace(network, probe=replace(network.probe, **{name: changed}))
+
+
+@pytest.mark.parametrize("name", ["pixels", "frequencies", "symbols"])
+def test_a_backend_that_does_not_reproduce_the_probe_is_refused(
+    tiny: Codec, tiny_arrays: dict[str, np.ndarray], name: str
+) -> None:
+    network = with_another_probe(tiny.bundle.networks[0], name)
+    bundle = make_bundle((network,), name="refused", default_quality=60, about="")
+    codec = Codec(bundle, tiny.backend, 1, "here")
+    data = tiny.compress(tiny_arrays["images"])
+    uses: list[Callable[[], object]] = [
+        lambda: codec.decoder(tiny_arrays["symbols"]),
+        lambda: codec.encoder(tiny_arrays["images"]),
+        lambda: codec.compress(tiny_arrays["images"]),
+        lambda: codec.decompress(data),
+        lambda: codec.coder(tiny.kinds[0], 0),
+    ]
+    for use in uses + uses:
+        with pytest.raises(CodecRefusedError, match=rf"here: the onnx backend does not reproduce.*{name} of"):
+            use()
+
+
+def test_only_networks_that_are_used_have_to_be_reproduced(tiny: Codec, tiny_images: np.ndarray) -> None:
     network = tiny.bundle.networks[0]
-    for name, message in (("pixels", "pixels"), ("frequencies", "frequencies"), ("symbols", "symbols")):
-        changed = getattr(network.probe, name).copy()
-        changed.flat[0] ^= 1
-        refused = replace(network, probe=replace(network.probe, **{name: changed}))
-        bundle = make_bundle((refused,), name="refused", default_quality=60, about="")
-        with pytest.raises(CodecRefusedError, match=rf"here: the onnx backend does not reproduce.*{message} of"):
-            Codec(bundle, tiny.backend, 1, "here")
+    low = replace(with_another_probe(network, "pixels"), qualities=(0, 50))
+    codec = Codec(make_bundle((low, network), name="both", default_quality=60, about=""), tiny.backend, 1, "here")
+    assert np.array_equal(codec.autoencoder(tiny_images, 51), tiny.autoencoder(tiny_images, 51))
+    with pytest.raises(CodecRefusedError, match="of the probe differ at quality 0"):
+        codec.compress(tiny_images, 50)
 
 
 def test_a_block_of_colour_needs_an_axis_for_it(tiny: Codec, tiny_images: np.ndarray) -> None:

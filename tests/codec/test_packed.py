@@ -104,8 +104,9 @@ def test_a_backend_that_does_not_reproduce_the_derived_probe_is_refused(name: st
     hashes = getattr(network.probe, name).copy()
     hashes[quality, 5] ^= 1
     changed = replace(network, probe=replace(network.probe, **{name: hashes}))
+    codec = Codec(made(changed), NumpyBackend(), 1, "here")
     with pytest.raises(CodecRefusedError, match=f"{name} of the probe differ"):
-        Codec(made(changed), NumpyBackend(), 1, "here")
+        codec.decompress((CONFORMANCE / "tiles.block").read_bytes())
 
 
 def test_a_machine_that_does_not_reproduce_the_codec_packs_nothing(tiny_bundle: Bundle) -> None:

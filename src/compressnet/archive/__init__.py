@@ -2,8 +2,8 @@
 
 A container and codecs come in and images go out. To be read in this order: `embedding` (which
 codec an archive names and carries), `blocks` (decoded together, kept for a while), `indexing`
-(what an index means), `archive` (images by index), `writing` (images into blocks), `checked`
-(nothing is lost, or nothing is written), `selection` (some images as blocks of another archive),
-`joining` (labels and codecs of several archives), `maintain` (concat, subset, append), and
-`describe` (what `info` tells).
+(what an index means), `archive` (images by index), `opening` (an archive from a path or bytes),
+`writing` (images into blocks), `checked` (nothing is lost, or nothing is written), `selection`
+(some images as blocks of another archive), `joining` (labels and codecs of several archives),
+`maintain` (concat, subset, append), and `describe` (what `info` tells).
 """

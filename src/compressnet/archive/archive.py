@@ -50,7 +50,8 @@ class Archive:
     `archive[i]` is an image (H,W) or (H,W,C), uint8 or, of 16 bits, uint16. Slices, lists and
     arrays of integers, and boolean arrays give one array (n,H,W[,C]) where all chosen images have
     one shape and type, else a list of images. Reading an image touches the index and one block.
-    May be used by several threads and, also after a fork or pickled, by several processes.
+    Where this machine does not reproduce the codec's probe, that raises CodecRefusedError. May be
+    used by several threads and, also after a fork or pickled, by several processes.
     """
 
     def __init__(
@@ -165,7 +166,7 @@ class Archive:
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"image {index} of an archive of {len(self)}")
-            return self._read(np.array([int(index) % len(self)]))[0]
+            return self._read_one(int(index) % len(self))
         return self._read(self.positions(index))
 
     def array(self) -> Pictures:
@@ -212,12 +213,18 @@ class Archive:
         """The kind of each image."""
         return self._container.kinds_of(self._container.blocks_of(self._container.places_of(positions)))
 
+    def _read_one(self, position: int) -> Pictures:
+        """The image at a position in 0..N-1."""
+        places = self._container.places_of(np.array([position]))
+        piece = self._reader.piece(int(places[0]))
+        return self._container.kinds[piece.coding.kind].shown(piece.images())[0]
+
     def _read(self, positions: NDArray[np.int64]) -> Pictures | list[Pictures]:
         """Images at positions in 0..N-1, in their order."""
         looks = self._look_of_kind[self._kinds(positions)]
         images_of: dict[int, Pictures] = {}
         row_of = np.zeros(len(positions), np.int64)
-        for look in np.unique(looks).tolist():
+        for look in set(looks.tolist()):
             rows = np.flatnonzero(looks == look)
             row_of[rows] = np.arange(len(rows))
             images_of[look] = np.empty((len(rows), *self._looks[look].shape), self._looks[look].dtype)

@@ -31,6 +31,9 @@ CODERS = {StoredCoder.method: StoredCoder}
 """What makes a coder for a kind, for each method of WITHOUT_CODEC."""
 
 
+_FIRST = np.zeros(1, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Coding:
     """How a block was coded: by which coder, and what the archive calls its kind and codec."""
@@ -83,6 +86,12 @@ class BlockReader:
                 take(piece)
 
         spread(read, lockstep_parts(counts, threads), threads)
+
+    def piece(self, place: int) -> Piece:
+        """The image at one place, which takes no more than its block. Raises CorruptError."""
+        places = np.array([place])
+        number = int(self._container.blocks_of(places)[0])
+        return next(self._pieces(places, [_FIRST], [number]))
 
     def pieces(self, places: NDArray[np.int64]) -> list[Piece]:
         """The images at some places, one piece for each way in which they were coded.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compressnet.archive.indexing import looks_of
-from compressnet.codec.bundle import Bundle
-from compressnet.codec.packed import pack_bundle
-from compressnet.codec.shipped import find_codec, read_bundle
 from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
 from compressnet.container.sources import FileSource
+
+if TYPE_CHECKING:
+    from compressnet.codec.bundle import Bundle
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _describe_archive(container: Container) -> dict[str, Any]:
             }
             for form, count in zip(container.kinds, of_kind, strict=True)
         ],
-        "duplicates": container.images - len(np.unique(places)),
+        "duplicates": container.images - int(np.count_nonzero(np.bincount(places))),
         "archive_bytes": total_bytes,
         "bytes_per_image": total_bytes / container.images if container.images else None,
         "blocks": len(blocks),
@@ -77,6 +77,8 @@ def _describe_archive(container: Container) -> dict[str, Any]:
 
 
 def _describe_codec(name: str) -> dict[str, Any]:
+    from compressnet.codec.shipped import find_codec, read_bundle  # an archive is described without
+
     path = find_codec(name)
     codec = read_bundle(name)
     return {
@@ -108,5 +110,7 @@ def _describe_codec(name: str) -> dict[str, Any]:
 
 def _packed_bytes(codec: Bundle, identity: bytes | None) -> int | None:
     """What a part of a codec takes in an archive; None where there is none."""
+    from compressnet.codec.packed import pack_bundle
+
     part = None if identity is None else codec.only(identity)
     return None if part is None else len(pack_bundle(part))

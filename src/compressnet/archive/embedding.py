@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from compressnet.codec.codec import Codec
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import BackendName, load, make_codec
-from compressnet.codec.packed import pack_bundle, unpack_bundle
 from compressnet.codec.shipped import PathLike, shipped_bundle
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY
 from compressnet.container.entries import CodecEntry
@@ -46,8 +45,12 @@ class CodecEntries:
         if identity not in self._of_identity:
             part = bundle.only(identity)
             assert part is not None
-            embed = shipped_bundle(identity) is None if self._embed is None else self._embed
-            embedded = pack_bundle(part) if embed else None
+            embed = shipped_bundle(identity, bundle.name) is None if self._embed is None else self._embed
+            embedded = None
+            if embed:
+                from compressnet.codec.packed import pack_bundle  # most archives neither pack nor unpack one
+
+                embedded = pack_bundle(part)
             entry = CodecEntry(identity=identity, name=bundle.name, embedded=embedded)
             self._of_identity[identity] = entry
         return self._of_identity[identity]
@@ -59,7 +62,7 @@ def resolve_codec(
     """The part of a codec that an archive's entry names, ready to run.
 
     It is taken from the codec that is given. If none is given, it is what the archive embeds; if
-    the archive embeds none, a shipped codec has to have it.
+    the archive embeds none, a shipped codec has to have it. Either comes without its encoder.
 
     name: the archive's, for errors. Raises CodecError, CodecNotFoundError, CorruptError.
     """
@@ -73,15 +76,17 @@ def resolve_codec(
             )
         return part
     if entry.embedded is not None:
+        from compressnet.codec.packed import unpack_bundle
+
         read = unpack_bundle if entry.packed else from_bytes
         bundle = read(entry.embedded, f"{name}: embedded codec")
         if bundle.only(entry.identity) is not bundle:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")
         return make_codec(bundle, backend, threads, f"{name}: embedded codec")
-    bundle = shipped_bundle(entry.identity)
+    bundle = shipped_bundle(entry.identity, entry.name)
     if bundle is None:
         raise CodecNotFoundError(
             f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, which is neither embedded nor "
             "shipped with compressnet; pass its file with --codec (codec= in Python)"
         )
-    return make_codec(bundle, backend, threads, f"shipped codec {bundle.name}")
+    return make_codec(bundle.without_encoder(), backend, threads, f"shipped codec {bundle.name}")

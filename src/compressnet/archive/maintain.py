@@ -205,7 +205,7 @@ def _encoding_codec(codec: PathLike | Codec | None, container: Container, thread
         return None
     if codec is None:
         entry = container.codecs[0]
-        shipped = shipped_name(entry.identity)
+        shipped = shipped_name(entry.identity, entry.name)
         embedded = shipped is None
         loaded = (
             resolve_codec(entry, None, container.name, "onnx", threads)

@@ -129,9 +129,10 @@ def _read_arrays(reader: Reader, layouts: Sequence[Layout]) -> list[NDArray[Any]
             alike = order[start : start + count]
             high_n[alike] = decoder.decode_alike(count, _weights(tables, scale)) - HIGH_LIMIT
             start += count
-    residuals_n = joined(high_n, _unpack_bits(reader, bits_n), bits_n)
+    split_n = np.flatnonzero(bits_n)  # few: bytes, as weights are, have no low bits
+    high_n[split_n] = joined(high_n[split_n], _unpack_bits(reader, bits_n[split_n]), bits_n[split_n])
     ends = np.cumsum([math.prod(layout.shape) for layout in layouts])[:-1]
-    residuals = np.split(residuals_n, ends)[: len(layouts)]
+    residuals = np.split(high_n, ends)[: len(layouts)]
     return [_summed(*parts) for parts in zip(residuals, predictors, layouts, strict=True)]
 
 

@@ -64,6 +64,10 @@ class Bundle:
         """The part that codes at a quality; None where none does."""
         return next((part for part in self.parts if part.has_quality(quality)), None)
 
+    def without_encoder(self) -> Bundle:
+        """The same codec, of the same identity, without what only encoding needs."""
+        return replace(self, parts=tuple(part.without_encoder() for part in self.parts))
+
     def only(self, identity: bytes) -> Bundle | None:
         """A codec of the part of an identity alone; None where no part has it."""
         for part in self.parts:

@@ -22,21 +22,16 @@ class Codec:
     """A trained, frozen model, ready to run. `compressnet.load` makes one.
 
     Every method is a pure function of its arguments: the same on every machine, with every backend
-    and any number of threads. A codec may be used by several threads at once.
+    and any number of threads. A codec may be used by several threads at once. Before a network or
+    a pixel model is used first, its probe is run; whatever uses one that is not reproduced raises
+    CodecRefusedError.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend, threads: int, source: str) -> None:
-        """source: where the codec came from, for errors. Raises CodecRefusedError."""
+        """source: where the codec came from, for errors."""
         self.bundle = bundle
         self.backend, self.threads, self.source = backend, threads, source
-        try:
-            coders = [part.coders(bundle.name, backend) for part in bundle.parts]
-        except CodecRefusedError as error:
-            raise CodecRefusedError(
-                f"{source}: the {backend.name} backend does not reproduce this codec exactly ({error}); "
-                "try the other backend, numpy or onnx"
-            ) from error
-        self._coders: dict[int, Coders] = {each.method: each for each in coders}
+        self._coders: dict[int, Coders] = {part.method: part.coders(bundle.name, backend) for part in bundle.parts}
 
     @property
     def name(self) -> str:
@@ -127,8 +122,8 @@ class Codec:
         lossy = self._coders.get(LOSSY)
         if not isinstance(lossy, LossyCoders):
             raise InputError(f"quality {quality}: the codec {self.name} is lossless and has no symbols")
-        fitting = lossy.with_symbols(symbols.shape[1], quality) if symbols.ndim == 2 else []
-        fitting = [coder for coder in fitting if kind in (None, coder.kind)]
+        fitting = lossy.kinds_with_symbols(symbols.shape[1], quality) if symbols.ndim == 2 else []
+        fitting = [each for each in fitting if kind in (None, each)]
         if not fitting:
             known = " or ".join(map(str, lossy.symbol_counts(quality))) or "no"
             raise InputError(
@@ -136,10 +131,14 @@ class Codec:
                 f"at quality {quality} an image has {known} symbols, so give (N,D) with that D"
             )
         if len(fitting) > 1:
-            kinds = " or ".join(sorted(size_text(coder.kind) for coder in fitting))
+            kinds = " or ".join(sorted(map(size_text, fitting)))
             raise InputError(f"symbols of shape {symbols.shape} may be of images of {kinds}; say which by `kind`")
-        fitting[0].runner.check_symbols(symbols, quality)
-        images = fitting[0].images_of(symbols)
+        try:
+            coder = lossy.find(fitting[0], quality)
+        except CodecRefusedError as error:
+            raise self._refused(error) from error
+        coder.runner.check_symbols(symbols, quality)
+        images = coder.images_of(symbols)
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def autoencoder(self, images: Images, quality: int | None = None) -> Images:
@@ -183,8 +182,11 @@ class Codec:
             raise self._refused(error) from error
 
     def _refused(self, error: CodecRefusedError) -> CodecRefusedError:
-        """The refusal of a coder, with where the codec came from."""
-        return CodecRefusedError(f"{self.source}: this machine does not reproduce it ({error})")
+        """The refusal of a coder, with where the codec came from, and the way out."""
+        return CodecRefusedError(
+            f"{self.source}: the {self.backend.name} backend does not reproduce this codec exactly ({error}); "
+            "try the other backend, numpy or onnx"
+        )
 
     def _identity(self, method: int) -> bytes:
         """Of a part that it has."""

@@ -27,7 +27,7 @@ def make_backend(name: str, threads: int) -> Backend:
 
 
 def make_codec(bundle: Bundle, backend: str, threads: int | None, source: str) -> Codec:
-    """A codec of a bundle; `source` names it in errors. Raises InputError, CodecRefusedError."""
+    """A codec of a bundle; `source` names it in errors. Raises InputError."""
     threads = default_threads() if threads is None else threads
     if threads < 1:
         raise InputError(f"{threads} threads: at least 1 is needed")
@@ -39,7 +39,7 @@ def load(codec: PathLike = DEFAULT_CODEC, backend: BackendName = "onnx", threads
 
     backend: `onnx` (fast) or `numpy` (the definition); they give the same symbols and pixels.
     threads: how many to use, by default all processors. Raises CodecNotFoundError, FormatError or
-    CorruptError for a bad file, CodecRefusedError where the codec's probe is not reproduced
-    exactly on this machine.
+    CorruptError for a bad file. Where this machine does not reproduce the probe of a network
+    exactly, what first uses that network raises CodecRefusedError.
     """
     return make_codec(read_bundle(codec), backend, threads, str(find_codec(codec)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.resources
 import os
 import re
 from pathlib import Path
@@ -23,7 +22,7 @@ def shipped_codecs() -> dict[str, Path]:
 
     They are `mnist-1` and so on, and each name without its number stands for its newest version.
     """
-    folder = Path(str(importlib.resources.files("compressnet") / "shipped" / "codecs"))
+    folder = Path(__file__).parents[1] / "shipped" / "codecs"
     versions = {path.stem: path for path in sorted(folder.glob("*.codec"))}
     newest: dict[str, tuple[int, Path]] = {}
     for path in versions.values():
@@ -66,13 +65,19 @@ def read_bundle(codec: PathLike) -> Bundle:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def shipped_name(identity: bytes) -> str | None:
-    """The name of the shipped codec that has a part of an identity; None where none has it."""
-    names = (name for name in shipped_codecs() if read_bundle(name).only(identity) is not None)
-    return next(names, None)
+def shipped_name(identity: bytes, likely: str) -> str | None:
+    """The name of the shipped codec that has a part of an identity; None where none has it.
+
+    likely: what the codec is probably called, so that no other has to be read.
+    """
+    names = sorted(shipped_codecs(), key=lambda name: name != likely)
+    return next((name for name in names if read_bundle(name).only(identity) is not None), None)
 
 
-def shipped_bundle(identity: bytes) -> Bundle | None:
-    """The part of a shipped codec that has an identity, as a codec of its own."""
-    name = shipped_name(identity)
+def shipped_bundle(identity: bytes, likely: str) -> Bundle | None:
+    """The part of a shipped codec that has an identity, as a codec of its own.
+
+    likely: as for `shipped_name`.
+    """
+    name = shipped_name(identity, likely)
     return None if name is None else read_bundle(name).only(identity)

@@ -101,7 +101,7 @@ class Part(ABC):
 
     @abstractmethod
     def coders(self, codec_name: str, backend: Backend) -> Coders:
-        """The part ready to run on a backend; codec_name: for errors. Raises CodecRefusedError."""
+        """The part ready to run on a backend; codec_name: for errors."""
 
     @property
     @abstractmethod

@@ -24,7 +24,6 @@ from compressnet.commands.options import (
     require_target_free,
 )
 from compressnet.errors import InputError
-from compressnet.images.kinds import count_text
 
 if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
@@ -52,6 +51,7 @@ def decompress(
 ) -> None:
     """Decompress an archive into images."""
     from compressnet.images import write_collection, write_npy
+    from compressnet.images.kinds import count_text
 
     if output != STREAM:
         require_target_free(Path(output), force=force)
@@ -165,6 +165,8 @@ def verify(
     threads: ThreadsOption = None,
 ) -> None:
     """Check every checksum of an archive and decode every block."""
+    from compressnet.images.kinds import count_text
+
     with open_archive(source, codec, backend, threads) as archive:
         with progress_bar("verify", len(archive), quiet=quiet) as report:
             archive.check(report)

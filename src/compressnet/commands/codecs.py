@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressnet.coding.coder import METHODS
 from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
 from compressnet.commands.inputs import (
     ConvertOption,
@@ -115,6 +114,7 @@ def train(
     from dataclasses import replace
 
     from compressnet.codec.shipped import read_bundle
+    from compressnet.coding.coder import METHODS
     from compressnet.training import import_training
 
     if lossless and (design is not None or quality_range != ALL_QUALITIES):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.commands.console import console, errors_console, guarded, progress_bar
 from compressnet.commands.inputs import (
     ConvertOption,
@@ -47,7 +46,6 @@ from compressnet.commands.options import (
     reach,
     require_target_free,
 )
-from compressnet.images.kinds import count_text
 
 if TYPE_CHECKING:
     from compressnet.codec.codec import Codec
@@ -96,6 +94,8 @@ def compress(
     from compressnet.archive.writing.bounds import Bounds
     from compressnet.archive.writing.settings import Settings
     from compressnet.archive.writing.tightness import chosen_tight
+    from compressnet.coding.coder import LOSSLESS_QUALITY
+    from compressnet.images.kinds import count_text
     from compressnet.images.modes import tightened
     from compressnet.packing.targets import sample_sizes
 

@@ -4,21 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
 
 from compressnet.errors import CodecError, CompressnetError, FormatError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
+    from rich.table import Table
 
 FAILED, USAGE, CORRUPT, NO_CODEC, INTERRUPTED = 1, 2, 3, 4, 130
-errors_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
-console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Speaker:
+    """What commands say on a standard stream: lines of text, and tables, for which rich loads."""
+
+    def __init__(self, *, stderr: bool) -> None:
+        self._stderr = stderr
+
+    def print(self, shown: str | Table) -> None:
+        """A text as it is, or a table."""
+        if isinstance(shown, str):
+            print(shown, file=sys.stderr if self._stderr else sys.stdout, flush=True)
+        else:
+            self.rich.print(shown)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody is looking."""
+        return (sys.stderr if self._stderr else sys.stdout).isatty()
+
+    @functools.cached_property
+    def rich(self) -> Console:
+        """What shows tables and progress."""
+        from rich.console import Console
+
+        return Console(stderr=self._stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+errors_console, console = Speaker(stderr=True), Speaker(stderr=False)
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -56,6 +85,9 @@ def guarded(command: F) -> F:
 @contextlib.contextmanager
 def progress_bar(description: str, total: int | None, *, quiet: bool) -> Generator[Callable[[int], None]]:
     """A bar on stderr where that is a terminal; gives what takes the number done so far."""
+    if quiet or not errors_console.is_terminal:
+        yield lambda _: None
+        return
     with make_progress(quiet=quiet) as progress:
         task = progress.add_task(description, total=total)
         yield lambda done: progress.update(task, completed=done)
@@ -70,7 +102,7 @@ def make_progress(*, quiet: bool) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=errors_console,
+        console=errors_console.rich,
         transient=True,
         disable=quiet or not errors_console.is_terminal,
     )
@@ -82,5 +114,5 @@ def status_line(*, quiet: bool) -> Generator[Callable[[str], None]]:
     if quiet or not errors_console.is_terminal:
         yield lambda _: None
         return
-    with errors_console.status("load") as status:
+    with errors_console.rich.status("load") as status:
         yield status.update

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from compressnet.commands.console import (
     FAILED,
@@ -36,7 +35,7 @@ from compressnet.commands.options import (
     parse_target,
     reach,
 )
-from compressnet.commands.tables import print_evaluation, print_lossless, print_rates
+from compressnet.commands.tables import make_table, print_evaluation, print_lossless, print_rates
 
 if TYPE_CHECKING:
     from compressnet.bench.evaluate import Evaluation
@@ -173,7 +172,7 @@ def demo(
     if quiet:
         return
     images = result.evaluation.images
-    table = Table(title=f"MNIST's {images} test images")
+    table = make_table(f"MNIST's {images} test images")
     table.add_column("as")
     table.add_column("bytes", justify="right")
     table.add_column("bytes an image", justify="right")

@@ -32,7 +32,6 @@ from compressnet.commands.options import (
     ThreadsOption,
     require_target_free,
 )
-from compressnet.images.kinds import count_text
 
 OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")]
 ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive.")]
@@ -47,6 +46,7 @@ def concat(
 ) -> None:
     """Put archives together, one after the other, without coding an image again."""
     from compressnet.archive.maintain import concat as concat_archives
+    from compressnet.images.kinds import count_text
 
     require_target_free(output, force=force)
     with progress_bar("concat", None, quiet=quiet) as report:
@@ -70,11 +70,12 @@ def subset(
     threads: ThreadsOption = None,
 ) -> None:
     """Write some images of an archive into another, with the very same pixels."""
-    from compressnet import api
     from compressnet.archive.maintain import subset as write_subset
+    from compressnet.archive.opening import open as open_archive
+    from compressnet.images.kinds import count_text
 
     require_target_free(output, force=force)
-    with api.open(source, codec, threads=threads) as archive:
+    with open_archive(source, codec, threads=threads) as archive:
         positions = _parse_selection(select, len(archive))
         with progress_bar("subset", len(positions), quiet=quiet) as report:
             written = write_subset(archive, positions, output, report=report)
@@ -102,6 +103,7 @@ def append(
 ) -> None:
     """Add images to the end of an archive, with their labels and names."""
     from compressnet.archive.maintain import append as append_images
+    from compressnet.images.kinds import count_text
 
     collection = open_input(
         source,

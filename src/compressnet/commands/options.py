@@ -80,14 +80,14 @@ def require_target_free(path: Path, *, force: bool) -> None:
 
 def open_archive(source: str, codec: str | None, backend: BackendChoice, threads: int | None) -> Archive:
     """The archive of ARCHIVE, - being standard input. Raises CompressnetError."""
-    from compressnet import api
+    from compressnet.archive import opening
     from compressnet.container.container import Container
     from compressnet.container.sources import BytesSource
 
     if source == STREAM:
         container = Container(BytesSource(sys.stdin.buffer.read(), "standard input"))
-        return api.open_container(container, codec, backend.value, threads)
-    return api.open(source, codec, backend.value, threads)
+        return opening.open_container(container, codec, backend.value, threads)
+    return opening.open(source, codec, backend.value, threads)
 
 
 def parse_target(

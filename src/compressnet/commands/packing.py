@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_console, fail, guarded, status_line
 from compressnet.commands.inputs import (
     ConvertOption,
@@ -46,7 +45,6 @@ from compressnet.commands.options import (
 from compressnet.commands.tables import tell_advice
 from compressnet.commands.watching import Watcher
 from compressnet.errors import InputError
-from compressnet.images.kinds import count_text
 
 if TYPE_CHECKING:
     from compressnet.images import Collection
@@ -97,6 +95,7 @@ def pack(
     threads: ThreadsOption = None,
 ) -> None:
     """Train a codec on images, and pack them with it into one file that opens anywhere."""
+    from compressnet.coding.coder import LOSSLESS_QUALITY
     from compressnet.packing import pack as packing
     from compressnet.packing.options import PackOptions
     from compressnet.training import import_training
@@ -168,6 +167,8 @@ def pack(
 
 def _tell(packed: Packed, output: Path, collection: Collection) -> None:
     """What was packed, in words."""
+    from compressnet.images.kinds import count_text
+
     written = packed.written
     psnr = "all that is seen as it was" if packed.psnr is None else f"{packed.psnr:.2f} dB"
     psnr = "without loss" if written.lossless_checked else psnr
@@ -198,6 +199,7 @@ def advise(
     threads: ThreadsOption = None,
 ) -> None:
     """Compare sizes with zstd, AVIF, WebP, JPEG XL and PNG, and recommend one."""
+    from compressnet.coding.coder import LOSSLESS_QUALITY
     from compressnet.packing import pack as packing
     from compressnet.packing.options import PackOptions
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from compressnet.commands.console import console
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from compressnet.bench.evaluate import Evaluation
     from compressnet.bench.points import Bench
     from compressnet.packing.advice import Advice
 
 
+def make_table(title: str | None = None) -> Table:
+    """An empty table."""
+    from rich.table import Table
+
+    return Table(title=title)
+
+
 def tell_advice(advice: Advice) -> None:
     """A table, and a sentence."""
-    table = Table()
+    table = make_table()
     for column in ("", "bytes", "bytes/image", "PSNR dB", ""):
         table.add_column(column, justify="left" if not column else "right")
     for row in advice.rows:
@@ -33,8 +40,8 @@ def tell_advice(advice: Advice) -> None:
 
 def print_evaluation(result: Evaluation) -> None:
     """The figures, for people."""
-    table = Table(
-        title=f"{result.images} images, codec {result.codec}, quality {result.quality}, effort {result.effort}"
+    table = make_table(
+        f"{result.images} images, codec {result.codec}, quality {result.quality}, effort {result.effort}"
     )
     for name in ("path", "MSE", "PSNR", "PSNR, mean", "SSIM", "pixels"):
         table.add_column(name, justify="left" if name in ("path", "pixels") else "right")
@@ -86,7 +93,7 @@ def print_evaluation(result: Evaluation) -> None:
 
 def print_rates(document: dict[str, Any]) -> None:
     """The BD-rates of bench.json."""
-    table = Table(title=f"{document['source']}, {document['images']} images: bytes at equal PSNR (BD-rate)")
+    table = make_table(f"{document['source']}, {document['images']} images: bytes at equal PSNR (BD-rate)")
     for name in ("rival", "compressnet", "BD-rate", "over"):
         table.add_column(name, justify="right" if name == "BD-rate" else "left")
     for row in document["bd_rate"]:
@@ -101,7 +108,7 @@ def print_lossless(result: Bench) -> None:
     """What loses nothing, each codec and mode at its best setting; report.html has the others."""
     from compressnet.bench.lossless import best_rows, lossless_rows
 
-    table = Table(title="lossless, the best setting of each, compressnet's codec not counted")
+    table = make_table("lossless, the best setting of each, compressnet's codec not counted")
     for name in ("codec", "mode", "bytes/image", "bits/pixel", "encoded/s", "decoded/s"):
         table.add_column(name, justify="left" if name in ("codec", "mode") else "right")
     for row in best_rows(lossless_rows(result)):

@@ -8,22 +8,26 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from compressnet.bench.rivals.catalogue import AVIF, JPEG_XL
-from compressnet.bench.rivals.groups import make_groups, measure, sampled
 from compressnet.commands.console import errors_console
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from rich.table import Table
 
+    from compressnet.bench.rivals.pictures import PictureCodec
     from compressnet.training.common.options import Progress
 
 COMPARED_PX = 1 << 18
 """Held-out pixels that general codecs are measured on."""
-COMPARED = (AVIF, JPEG_XL)
 COMPARED_QUALITIES = (5, 25, 45, 65, 80, 92)
+
+
+def _compared() -> tuple[PictureCodec, ...]:
+    """The codecs whose mosaics are measured."""
+    from compressnet.bench.rivals.catalogue import AVIF, JPEG_XL
+
+    return AVIF, JPEG_XL
 
 
 class RivalCurves:
@@ -39,10 +43,12 @@ class RivalCurves:
         self._thread.start()
 
     def _measure(self) -> None:
+        from compressnet.bench.rivals.groups import make_groups, measure, sampled
+
         groups = sampled(make_groups(self._held_out), COMPARED_PX)
         images = sum(len(group.images_NHWC) * group.scale for group in groups)
         channels = groups[0].images_NHWC.shape[3]
-        for codec in COMPARED:
+        for codec in _compared():
             if codec.matching is None or codec.missing() is not None:
                 continue
             setting = {**codec.matching.variants(channels)[0], **codec.matching.quick}
@@ -63,6 +69,8 @@ class RivalCurves:
         points = self._curves.get(name)
         if not points or not points[0][0] <= psnr <= points[-1][0]:
             return None
+        import numpy as np
+
         psnr_P, bytes_P = np.array(points).T
         return float(np.exp(np.interp(psnr, psnr_P, np.log(bytes_P))))
 
@@ -72,7 +80,7 @@ def training_table(progress: Progress, curves: RivalCurves | None) -> Table:
     from rich.table import Table
 
     table = Table(title=f"{progress.network}: {progress.share:.0%}, {progress.epoch:.1f} epochs, held-out images")
-    compared = () if curves is None else tuple(codec.title for codec in COMPARED)
+    compared = () if curves is None else tuple(codec.title for codec in _compared())
     for column in ("quality", "bytes/image", "PSNR dB", "SSIM", *(f"{name} mosaic" for name in compared)):
         table.add_column(column, justify="right")
     for point in progress.points:
@@ -100,7 +108,7 @@ def watched_training(*, quiet: bool, curves: RivalCurves | None = None) -> Gener
     from rich.live import Live
 
     tables: dict[str, Table] = {}
-    with Live(console=errors_console, transient=True, refresh_per_second=2) as live:
+    with Live(console=errors_console.rich, transient=True, refresh_per_second=2) as live:
 
         def show(progress: Progress) -> None:
             tables[progress.network] = training_table(progress, curves)

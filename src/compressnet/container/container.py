@@ -154,7 +154,7 @@ class Container:
 
     def kinds_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
         """The kind of some blocks, from their first bytes. Raises CorruptError."""
-        for number in np.unique(numbers[self._kind_of_block[numbers] < 0]).tolist():
+        for number in dict.fromkeys(numbers[self._kind_of_block[numbers] < 0].tolist()):
             head = self.source.read_at(int(self.blocks.offsets[number]) + CHUNK_HEAD_BYTES, BLOCK_HEAD_BYTES)
             kind = block_kind(head, f"{self.name}: block {number}")
             if kind >= len(self.kinds):

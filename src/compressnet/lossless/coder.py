@@ -28,6 +28,7 @@ from compressnet.lossless.model import (
 )
 from compressnet.lossless.plane_pass import Code, Frequencies, Indices, Plane, PlanePass
 from compressnet.lossless.planes import from_planes, to_planes
+from compressnet.threads import one_blas_thread
 
 PROBE_SIDE_PX = 12
 """The sides of the probe's images, at most: each pixel is a step, and it is run before a codec is
@@ -107,6 +108,7 @@ class LosslessNetwork:
         (payload,), _ = self.write_blocks(images, [len(images)])
         return hashlib.sha256(payload).digest()
 
+    @one_blas_thread()
     def _code_planes(self, planes_NCHW: Images, code: Code, *, is_known: bool) -> None:
         """Code all planes, into `planes_NCHW` where they are not known."""
         planes_CHWN = np.ascontiguousarray(planes_NCHW.transpose(1, 2, 3, 0))

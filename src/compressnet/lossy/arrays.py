@@ -158,17 +158,25 @@ def tensor_dtype(name: str) -> np.dtype[Any]:
 
 
 def _tensor(i: int, name: str, tensors: Tensors) -> NDArray[Any]:
-    """A network's tensor by its name without the number.
-
-    Raises KeyError, CorruptError for another dtype.
-    """
+    """A network's tensor, of its dtype. Raises KeyError, CorruptError for another dtype."""
     array = tensors[f"{i}.{name}"]
     if array.dtype != _DTYPES[name]:
         raise CorruptError(f"tensor {i}.{name} has dtype {array.dtype}, not {_DTYPES[name]}")
     return array
 
 
-def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
+def _nodes(entries: list[Any], prefix: str, tensors: Tensors) -> tuple[Node, ...]:
+    """A program's nodes; the names of their tensors begin with a prefix."""
+    arrays: dict[str, Tensors] = {}
+    for name, array in tensors.items():
+        if name.startswith(prefix):
+            register, _, kind = name[len(prefix) :].rpartition(".")
+            arrays.setdefault(register, {})[kind] = array
+    return tuple(_node(entry, arrays) for entry in entries)
+
+
+def _node(entry: Mapping[str, Any], arrays_of: Mapping[str, Tensors]) -> Node:
+    """A node, with the arrays of its register."""
     op: Op = entry["op"]
     if op not in OPS or entry["activation"] not in ("linear", "leaky"):
         raise CorruptError(f"a network node does {entry['op']!r}, {entry['activation']!r}, unknown to this version")
@@ -177,9 +185,7 @@ def _node(entry: Mapping[str, Any], prefix: str, tensors: Tensors) -> Node:
         raise CorruptError(f"a network node has the attributes {attributes}")
     if not _REGISTER.fullmatch(str(entry["out"])):
         raise CorruptError(f"a network node writes to {entry['out']!r}, which is no register's name")
-    start = f"{prefix}{entry['out']}."
-    arrays = {name[len(start) :]: array for name, array in tensors.items() if name.startswith(start)}
-    arrays = {name: array for name, array in arrays.items() if "." not in name}
+    arrays = arrays_of.get(str(entry["out"]), {})
     for name, array in arrays.items():
         if array.dtype != _NODE_DTYPES.get(name):
             raise CorruptError(f"the network node {entry['out']!r} has an array {name!r} of dtype {array.dtype}")
@@ -206,7 +212,7 @@ def network_from(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
         raise CorruptError(f"a network codes the qualities {low} to {high}")
     if any(len(entry.get(part, [])) > NODES_LIMIT for part in ("encoder", "decoder")):
         raise CorruptError(f"a network has more than {NODES_LIMIT} nodes")
-    decoder_nodes = tuple(_node(node, f"{i}.decoder.", tensors) for node in entry["decoder"])
+    decoder_nodes = _nodes(entry["decoder"], f"{i}.decoder.", tensors)
     prior = _prior(i, decoder_nodes, tensors)
     symbols = len(prior.order)
     if symbols > SYMBOLS_LIMIT:
@@ -218,7 +224,7 @@ def network_from(i: int, entry: Mapping[str, Any], tensors: Tensors) -> Network:
         lambdas = _tensor(i, "encoder.lambda", tensors)
         if lambdas.shape != (QUALITIES,) or not np.all(lambdas > 0):
             raise CorruptError("a network's lambdas are not 100 positive numbers")
-        encoder_nodes = tuple(_node(node, f"{i}.encoder.", tensors) for node in entry["encoder"])
+        encoder_nodes = _nodes(entry["encoder"], f"{i}.encoder.", tensors)
         encoder = Program(nodes=encoder_nodes, input_range=(0, 255), input_shape=(channels, height, width))
         prove(encoder, (symbols,))
     if prove(decoder, (channels, height, width)) != (0, 255):
@@ -275,10 +281,7 @@ def _prior(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Prior:
 
 
 def _layer_array(i: int, layer: str, name: str, tensors: Tensors) -> NDArray[Any]:
-    """An array of a layer of the entropy model.
-
-    Raises KeyError, CorruptError for another dtype.
-    """
+    """An array of an entropy model's layer. Raises KeyError, CorruptError for another dtype."""
     array = tensors[f"{i}.prior.{layer}.{name}"]
     if array.dtype != _LAYER_DTYPES.get(name, "int32"):
         raise CorruptError(f"tensor {i}.prior.{layer}.{name} has dtype {array.dtype}")

@@ -29,6 +29,7 @@ from compressnet.limits import BLOCK_VALUES_LIMIT
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
+from compressnet.threads import one_blas_thread
 
 
 class CodecNetwork:
@@ -38,18 +39,13 @@ class CodecNetwork:
         self.network = network
         self._gradients: dict[int, search.Gradient] = {}
         self._lock = threading.Lock()
-        self.symbols = len(network.prior.order)
+        self.symbols = network.symbols
         height, width, channels = network.kind
         self._encoder: Runner | None = None
         if network.encoder is not None:
             self._encoder = backend.compile(network.encoder, (self.symbols,))
         self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
         self._evaluator = network.prior.evaluator()
-
-    def codes(self, quality: int) -> bool:
-        """Whether it has a quality."""
-        low, high = self.network.qualities
-        return low <= quality <= high
 
     @property
     def has_encoder(self) -> bool:
@@ -135,6 +131,7 @@ class CodecNetwork:
             weights = frequency_weights(self.network.prior.tables, mixture, bound)
             yield indices_Ng.ravel(), weights, indices_Ng.shape[1]
 
+    @one_blas_thread()
     def write_payloads(
         self,
         symbols_ND: Symbols,
@@ -160,6 +157,7 @@ class CodecNetwork:
                 start = rows.stop
         return [encoder.finish() for encoder in encoders]
 
+    @one_blas_thread()
     def read_payloads(self, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> Symbols:
         """Payloads of several blocks to the symbols of all their images (N,D).
 
@@ -185,6 +183,7 @@ class CodecNetwork:
             state.reveal(group, chosen)
         return symbols_ND
 
+    @one_blas_thread()
     def bits_per_image(self, symbols_ND: Symbols, quality: int) -> NDArray[np.float64]:
         """-log2 of the frequencies of each image's symbols, (N,)."""
         bits_N = np.zeros(len(symbols_ND))
@@ -195,6 +194,7 @@ class CodecNetwork:
             bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(indices_Ng.shape).sum(axis=1)
         return bits_N
 
+    @one_blas_thread()
     def frequencies_sha256(self, symbols_ND: Symbols, quality: int) -> bytes:
         """SHA-256 of the frequencies of these symbols, int32 little-endian, group by group."""
         digest = hashlib.sha256()

@@ -26,6 +26,7 @@ from compressnet.lossy.prior import OUTPUTS, Prior, PriorEvaluator, PriorPass, o
 from compressnet.networks.dense import HIDDEN_HIGH, DenseLayer, hidden_units, require_exact
 from compressnet.networks.numpy import bias_at
 from compressnet.networks.program import ANCHORS, Float32
+from compressnet.networks.proof import magnitudes
 
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
 """First row and column of each phase's lattice."""
@@ -97,11 +98,7 @@ def _largest(bias_AU: NDArray[np.integer]) -> NDArray[np.int64]:
 def _prove_sums(
     weight: NDArray[np.integer], bias_O: NDArray[np.int64], shift: NDArray[np.integer], largest: int
 ) -> None:
-    require_exact(
-        np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1) * largest + bias_O,
-        shift,
-        "the entropy model",
-    )
+    require_exact(magnitudes(weight) * largest + bias_O, shift, "the entropy model")
 
 
 def context_order(

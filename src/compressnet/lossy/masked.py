@@ -24,6 +24,7 @@ from compressnet.lossy.prior import OUTPUTS, Prior, PriorEvaluator, PriorPass, o
 from compressnet.networks.dense import HIDDEN_HIGH, DenseLayer, hidden_units, require_exact
 from compressnet.networks.numpy import bias_at
 from compressnet.networks.program import ANCHORS
+from compressnet.networks.proof import magnitudes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,8 @@ class MaskedPrior(Prior):
             if layer.bias.shape not in ((1, outputs), (ANCHORS, outputs)):
                 raise CorruptError("the entropy model's biases do not fit its groups")
         for layer, matrices, largest in zip(layers, layer_matrices(self), inputs, strict=True):
-            row_sums = [np.abs(matrix.astype(np.int64)).sum(axis=1) for matrix in matrices]
-            sums = np.concatenate(row_sums) * largest + np.abs(layer.bias.astype(np.int64)).max(axis=0)
+            bias_O = np.abs(layer.bias.astype(np.int64)).max(axis=0)
+            sums = np.concatenate([magnitudes(matrix) for matrix in matrices]) * largest + bias_O
             require_exact(sums, layer.shift, "the entropy model")
 
 

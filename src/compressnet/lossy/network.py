@@ -29,6 +29,16 @@ class Network:
     """(100,): bits per unit of summed squared error, pixels in [0,1], at each quality; None
     without an encoder."""
 
+    @property
+    def symbols(self) -> int:
+        """How many symbols an image has."""
+        return len(self.prior.order)
+
+    def has_quality(self, quality: int) -> bool:
+        """Whether it codes at a quality."""
+        low, high = self.qualities
+        return low <= quality <= high
+
     def symbol_bounds(self, quality: int) -> NDArray[np.int64]:
         """How far each symbol may go at a quality: (D,)."""
         return self.prior.symbol_bounds(quality)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,7 +63,7 @@ class LossyPart(Part):
 
     def has_quality(self, quality: int) -> bool:
         """Whether one of the networks has it."""
-        return any(low <= quality <= high for low, high in (n.qualities for n in self.networks))
+        return any(network.has_quality(quality) for network in self.networks)
 
     def packed(self, codec_name: str) -> PackedPart:
         """Decoders and entropy models, with probes that need no images."""
@@ -74,36 +75,34 @@ class LossyPart(Part):
         return NetworksPlan(entries, what)
 
     def coders(self, codec_name: str, backend: Backend) -> LossyCoders:
-        """All networks compiled, each one's probe reproduced. Raises CodecRefusedError."""
+        """All networks, each compiled when it is first used."""
         return LossyCoders(self, codec_name, backend)
 
 
 class LossyCoders(Coders):
-    """The lossy part ready to run."""
+    """The lossy part ready to run.
+
+    A network is compiled, and its probe run, before it is used first.
+    """
 
     method = LOSSY
 
     def __init__(self, part: LossyPart, codec_name: str, backend: Backend) -> None:
-        """codec_name: for errors. Raises CodecRefusedError."""
-        self._part, self._name = part, codec_name
-        self._networks = [CodecNetwork(network, backend) for network in part.networks]
+        """codec_name: for errors."""
+        self._part, self._name, self._backend = part, codec_name, backend
+        self._runners: dict[int, CodecNetwork] = {}
         self._coders: dict[tuple[Kind, int], LossyCoder] = {}
-        for network in self._networks:
-            network.check_probe()
+        self._lock = threading.Lock()
 
     @property
     def kinds(self) -> list[Kind]:
         """Each kind once, in the order of the networks."""
         return list(dict.fromkeys(network.kind for network in self._part.networks))
 
-    @property
-    def has_encoder(self) -> bool:
-        """False for what an archive embeds."""
-        return all(network.has_encoder for network in self._networks)
-
-    def _networks_for(self, kind: Kind, quality: int) -> list[CodecNetwork]:
-        found = [network for network in self._networks if network.network.kind == kind]
-        return [network for network in found if network.codes(quality)]
+    def _number_for(self, kind: Kind, quality: int) -> int | None:
+        """The number of the first network that fits; None where none does."""
+        fits = (network.kind == kind and network.has_quality(quality) for network in self._part.networks)
+        return next((number for number, it_fits in enumerate(fits) if it_fits), None)
 
     def why_not(self, kind: Kind, quality: int) -> str | None:
         """Which kinds and qualities there are."""
@@ -113,25 +112,40 @@ class LossyCoders(Coders):
                 f"images of {size_text(kind)} (height, width, channels), but the codec {self._name} codes {known}; "
                 "train one for these images with 'compressnet train'"
             )
-        if self._networks_for(kind, quality):
+        if self._number_for(kind, quality) is not None:
             return None
         low, high = self._part.qualities
         return f"quality {quality}: the codec {self._name} has qualities {low} to {high}; choose one of these"
 
     def find(self, kind: Kind, quality: int) -> LossyCoder:
-        """The coder of the first network that fits."""
-        if (kind, quality) not in self._coders:
-            self._coders[kind, quality] = LossyCoder(self._networks_for(kind, quality)[0], quality)
-        return self._coders[kind, quality]
+        """The coder of the first network that fits. Raises CodecRefusedError."""
+        with self._lock:
+            if (kind, quality) not in self._coders:
+                number = self._number_for(kind, quality)
+                assert number is not None
+                self._coders[kind, quality] = LossyCoder(self._runner(number), quality)
+            return self._coders[kind, quality]
 
-    def with_symbols(self, symbols: int, quality: int) -> list[LossyCoder]:
-        """The coders, one a kind at most, of networks with so many symbols at a quality."""
-        coders = [self.find(kind, quality) for kind in self.kinds if self._networks_for(kind, quality)]
-        return [coder for coder in coders if coder.runner.symbols == symbols]
+    def _runner(self, number: int) -> CodecNetwork:
+        """A network compiled, its probe reproduced. Raises CodecRefusedError."""
+        if number not in self._runners:
+            runner = CodecNetwork(self._part.networks[number], self._backend)
+            runner.check_probe()
+            self._runners[number] = runner
+        return self._runners[number]
+
+    def kinds_with_symbols(self, symbols: int, quality: int) -> list[Kind]:
+        """The kinds of which an image has so many symbols at a quality."""
+        return [kind for kind, count in self._symbols_of_kinds(quality).items() if count == symbols]
 
     def symbol_counts(self, quality: int) -> list[int]:
-        """How many symbols its networks have at a quality."""
-        return sorted({network.symbols for network in self._networks if network.codes(quality)})
+        """How many symbols an image has at a quality, of any kind."""
+        return sorted(set(self._symbols_of_kinds(quality).values()))
+
+    def _symbols_of_kinds(self, quality: int) -> dict[Kind, int]:
+        numbers = {kind: self._number_for(kind, quality) for kind in self.kinds}
+        networks = self._part.networks
+        return {kind: networks[number].symbols for kind, number in numbers.items() if number is not None}
 
     def single_kind(self, kind: Kind) -> tuple[int, bytes]:
         """The kind's number among all kinds; its size follows from that."""

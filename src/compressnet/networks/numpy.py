@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.networks.program import ANCHOR_STEP, LEAKY_SHIFT, Activation, Float32, Node, Program, Runner
+from compressnet.threads import one_blas_thread
 
 
 def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
@@ -144,6 +145,7 @@ class NumpyBackend:
                         del registers[name]
             return registers["y"].astype(np.int32)
 
+        @one_blas_thread()
         def run(batch: NDArray[np.integer], quality: int) -> NDArray[np.int32]:
             values = batch.astype(np.float32)
             out = np.empty((len(values), *output_shape), np.int32)

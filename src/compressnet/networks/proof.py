@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
 from compressnet.networks.program import ANCHORS, MOVING_OPS, QUALITIES, Node, Program, Range
@@ -47,6 +48,11 @@ def register_shapes(program: Program) -> dict[str, tuple[int, ...]]:
     for node in program.nodes:
         shapes[node.output] = _prove_shape(node, [shapes[name] for name in node.inputs])
     return shapes
+
+
+def magnitudes(weight: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The sum of the magnitudes of each output's weights, int8 (O,...): (O,)."""
+    return np.abs(weight, dtype=np.int16).reshape(len(weight), -1).sum(axis=1, dtype=np.int64)
 
 
 def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
@@ -107,9 +113,8 @@ def _prove_range(node: Node, inputs: list[Range]) -> Range:
     elif node.op == "gain":
         sums = largest * int(np.abs(node.arrays["table"].astype(np.int64)).max())
     else:
-        weight = node.arrays["weight"].astype(np.int64)
         bias_O = np.abs(node.arrays["bias"].astype(np.int64)).max(axis=0)
-        sums = int((np.abs(weight).reshape(len(weight), -1).sum(axis=1) * largest + bias_O).max())
+        sums = int((magnitudes(node.arrays["weight"]) * largest + bias_O).max())
     if sums >= EXACT_BELOW:
         raise CorruptError(f"network node {node.output!r} can reach {sums}; float32 is exact below {EXACT_BELOW}")
     if "shift" in node.arrays and int(np.abs(node.arrays["shift"].astype(np.int64)).max()) > SHIFT_LIMIT:

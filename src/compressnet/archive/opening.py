@@ -1,0 +1,60 @@
+"""Archives opened: from a path, from bytes, or from what is open already.
+
+Nothing here, nor anything that it imports, is about writing, so that opening takes no time for it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from compressnet.archive.archive import Archive
+from compressnet.archive.embedding import resolve_codec
+from compressnet.codec.codec import Codec
+from compressnet.codec.loading import BackendName
+from compressnet.codec.shipped import PathLike
+from compressnet.container.container import Container
+from compressnet.container.entries import CodecEntry
+from compressnet.container.sources import BytesSource, FileSource
+
+
+def open(  # noqa: A001 - the library's name for it, as in gzip.open
+    path: PathLike | bytes,
+    codec: PathLike | Codec | None = None,
+    backend: BackendName = "onnx",
+    threads: int | None = None,
+) -> Archive:
+    """Open an archive by path, or from bytes.
+
+    codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
+    with the package. Raises FormatError for bytes that are no archive, CorruptError for a damaged
+    archive, CodecNotFoundError where a codec is not at hand, CodecError where the given codec is
+    not the one that the archive needs.
+    """
+    if isinstance(path, bytes):
+        source, reopen = BytesSource(path, "<bytes>"), None
+    else:
+        source = FileSource(Path(path))
+        kept = codec.source if isinstance(codec, Codec) else codec
+        reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads)
+    return open_container(Container(source), codec, backend, threads, reopen)
+
+
+def open_container(
+    container: Container,
+    codec: PathLike | Codec | None,
+    backend: BackendName,
+    threads: int | None,
+    reopen: Callable[[], Archive] | None = None,
+) -> Archive:
+    """An archive from its container; closes it where a codec is missing."""
+
+    def resolve(entry: CodecEntry) -> Codec:
+        return resolve_codec(entry, codec, container.name, backend, threads)
+
+    try:
+        return Archive(container, resolve, reopen)
+    except BaseException:
+        container.close()
+        raise
