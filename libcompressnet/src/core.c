@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include "network.h"
+#include "prior_pass.h"
 
 #define JOIN(a, b) a##b
 #define CORE_OF(name) JOIN(cn_core_, name)
@@ -31,4 +32,11 @@ const cn_core CORE_OF(CN_NAME) = {
     .network_make = network_make,
     .network_scratch = network_scratch,
     .network_run = run_network,
+    .prior_size = prior_size,
+    .prior_make = prior_make,
+    .prior_scratch = prior_scratch,
+    .prior_write = prior_write,
+    .prior_read = prior_read,
+    .prior_bits = prior_bits,
+    .prior_frequencies = prior_frequencies,
 };

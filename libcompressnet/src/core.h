@@ -10,6 +10,15 @@ struct cn_core {
     cn_status (*network_make)(const cn_core *, const cn_program *, void *, size_t, cn_network **);
     size_t (*network_scratch)(const cn_network *);
     cn_status (*network_run)(const cn_network *, int32_t, cn_type, const void *, cn_type, void *, size_t, void *);
+    size_t (*prior_size)(const cn_core *, const cn_prior_model *);
+    cn_status (*prior_make)(const cn_core *, const cn_prior_model *, void *, size_t, cn_prior **);
+    size_t (*prior_scratch)(const cn_prior *, size_t);
+    cn_status (*prior_write)(const cn_prior *, int32_t, const int16_t *, size_t, uint8_t *, size_t, size_t *,
+                             uint64_t *, void *);
+    cn_status (*prior_read)(const cn_prior *, int32_t, const uint8_t *, size_t, int16_t *, size_t, void *);
+    cn_status (*prior_bits)(const cn_prior *, int32_t, const int16_t *, size_t, uint64_t *, void *);
+    cn_status (*prior_frequencies)(const cn_prior *, int32_t, const int16_t *, size_t, int32_t *, size_t, size_t *,
+                                   void *);
 };
 
 #endif

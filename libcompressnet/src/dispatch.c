@@ -175,3 +175,32 @@ cn_status cn_network_run(const cn_network *network, int32_t quality, cn_type in_
                          cn_type out_type, void *out, size_t images, void *scratch) {
     return maker(network)->network_run(network, quality, in_type, in, out_type, out, images, scratch);
 }
+
+size_t cn_prior_size(const cn_core *core, const cn_prior_model *model) { return core->prior_size(core, model); }
+
+cn_status cn_prior_make(const cn_core *core, const cn_prior_model *model, void *memory, size_t size,
+                        cn_prior **prior) {
+    return core->prior_make(core, model, memory, size, prior);
+}
+
+size_t cn_prior_scratch(const cn_prior *prior, size_t images) { return maker(prior)->prior_scratch(prior, images); }
+
+cn_status cn_prior_write(const cn_prior *prior, int32_t quality, const int16_t *symbols, size_t images,
+                         uint8_t *payload, size_t capacity, size_t *bytes, uint64_t *bits, void *scratch) {
+    return maker(prior)->prior_write(prior, quality, symbols, images, payload, capacity, bytes, bits, scratch);
+}
+
+cn_status cn_prior_read(const cn_prior *prior, int32_t quality, const uint8_t *payload, size_t bytes,
+                        int16_t *symbols, size_t images, void *scratch) {
+    return maker(prior)->prior_read(prior, quality, payload, bytes, symbols, images, scratch);
+}
+
+cn_status cn_prior_bits(const cn_prior *prior, int32_t quality, const int16_t *symbols, size_t images,
+                        uint64_t *bits, void *scratch) {
+    return maker(prior)->prior_bits(prior, quality, symbols, images, bits, scratch);
+}
+
+cn_status cn_prior_frequencies(const cn_prior *prior, int32_t quality, const int16_t *symbols, size_t images,
+                               int32_t *frequencies, size_t capacity, size_t *count, void *scratch) {
+    return maker(prior)->prior_frequencies(prior, quality, symbols, images, frequencies, capacity, count, scratch);
+}
