@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,10 @@ from compressnet.threads import spread
 
 CACHE_BYTES = 64 << 20
 """Values that an open archive keeps."""
-_NONE = np.zeros(0, np.int64)
+
+
+def _none() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +58,10 @@ class _Task:
     known: Kept
     """What was read of the block before."""
     payload: bytes = b""
-    missing: NDArray[np.int64] = _NONE
+    """The block's, if something has to be read."""
+    missing: NDArray[np.int64] = field(default_factory=_none)
     """Which of the block's images have to be read."""
-    ahead: NDArray[np.int64] = _NONE
+    ahead: NDArray[np.int64] = field(default_factory=_none)
     """Which others are read along with them."""
 
     @property
@@ -191,7 +195,7 @@ class BlockReader:
                 for number, kept in read.items():
                     self._cache.put(number, kept)
                 return read
-        return {n: kept for task in tasks for n, kept in self._read(coder, [replace(task, ahead=_NONE)]).items()}
+        return {n: kept for task in tasks for n, kept in self._read(coder, [replace(task, ahead=_none())]).items()}
 
     @staticmethod
     def _values(coder: Coder, tasks: list[_Task], chosen: list[NDArray[np.int64]]) -> Values:

@@ -85,7 +85,7 @@ class LaneDecoder:
     def __init__(self, payloads: Sequence[bytes]) -> None:
         padded = [payload + bytes(-len(payload) % WORD_BYTES + WORD_BYTES) for payload in payloads]
         self._words = np.frombuffer(b"".join(padded), ">u4").astype(np.uint64)
-        ends_L = np.cumsum([len(one) // WORD_BYTES for one in padded])
+        ends_L = np.cumsum([len(one) // WORD_BYTES for one in padded], dtype=np.int64)
         self._last_L = ends_L - 1
         """Where each lane's words end, with a zero, which comes again and again."""
         self._next_L = np.concatenate([np.zeros(1, np.int64), ends_L])[: len(payloads)]
