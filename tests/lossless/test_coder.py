@@ -61,7 +61,7 @@ def test_every_pixel_comes_back(
     payloads, bits_N = network.write_blocks(images, counts)
     assert np.array_equal(network.read_payloads(payloads, counts, (height, width)), images)
     assert sum(map(len, payloads)) <= 1.01 * bits_N.sum() / 8 + 4 * len(images)
-    assert bits_N == pytest.approx(network.bits_per_image(images))
+    assert bits_N == pytest.approx(network.pixels.bits(images))
     alone, _ = network.write_blocks(images, [1] * len(images))
     bounds = np.cumsum([0, *counts])
     assert payloads == [pack_payload(alone[start:stop]) for start, stop in pairwise(bounds)]
