@@ -18,8 +18,8 @@ from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
 from compressnet.archive.writing.tightness import Modes, chosen_tight
 from compressnet.archive.writing.write import Columns
-from compressnet.codec.codec import Codec
-from compressnet.codec.loading import BackendName, load
+from compressnet.codec.codec import BackendName, Codec
+from compressnet.codec.loading import load
 from compressnet.codec.shipped import DEFAULT_CODEC, PathLike
 from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.files import open_target
@@ -45,7 +45,7 @@ def compress(
     exact_alpha: bool = False,
     modes: Modes = "as-is",
     store_unknown: bool = False,
-    backend: BackendName = "onnx",
+    backend: BackendName | None = None,
     threads: int | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:

@@ -78,7 +78,7 @@ def require_as_given(stream: BinaryIO, given: bytes, codec: Codec | None, first:
     def resolve(entry: CodecEntry) -> Codec:
         known = codec if entry.embedded is None else None
         threads = None if codec is None else codec.threads
-        return resolve_codec(entry, known, NEW, "onnx", threads)
+        return resolve_codec(entry, known, NEW, None, threads)
 
     try:
         archive = Archive(Container(StreamSource(stream, NEW)), resolve)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compressnet.codec.codec import Codec
+from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.file import from_bytes
-from compressnet.codec.loading import BackendName, load, make_codec
+from compressnet.codec.loading import load, make_codec
 from compressnet.codec.shipped import PathLike, shipped_bundle
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY
 from compressnet.container.entries import CodecEntry
@@ -57,7 +57,7 @@ class CodecEntries:
 
 
 def resolve_codec(
-    entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName, threads: int | None
+    entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName | None, threads: int | None
 ) -> Codec:
     """The part of a codec that an archive's entry names, ready to run.
 

@@ -208,7 +208,7 @@ def _encoding_codec(codec: PathLike | Codec | None, container: Container, thread
         shipped = shipped_name(entry.identity, entry.name)
         embedded = shipped is None
         loaded = (
-            resolve_codec(entry, None, container.name, "onnx", threads)
+            resolve_codec(entry, None, container.name, None, threads)
             if shipped is None
             else load(shipped, threads=threads)
         )

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import resolve_codec
-from compressnet.codec.codec import Codec
-from compressnet.codec.loading import BackendName
+from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.shipped import PathLike
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
@@ -22,7 +21,7 @@ from compressnet.container.sources import BytesSource, FileSource
 def open(  # noqa: A001 - the library's name for it, as in gzip.open
     path: PathLike | bytes,
     codec: PathLike | Codec | None = None,
-    backend: BackendName = "onnx",
+    backend: BackendName | None = None,
     threads: int | None = None,
 ) -> Archive:
     """Open an archive by path, or from bytes.
@@ -44,7 +43,7 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
 def open_container(
     container: Container,
     codec: PathLike | Codec | None,
-    backend: BackendName,
+    backend: BackendName | None,
     threads: int | None,
     reopen: Callable[[], Archive] | None = None,
 ) -> Archive:

@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from compressnet import api
 from compressnet.archive.embedding import CodecEntries
-from compressnet.codec.codec import Codec
+from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.export import make_models, network_at
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.alpha import clear_hidden, fill_hidden
@@ -118,7 +118,7 @@ def evaluate(
     *,
     quality: int | None = None,
     effort: int = 1,
-    backend: Literal["onnx", "numpy"] = "onnx",
+    backend: BackendName | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
     """Code images (N,H,W) or (N,H,W,C) in four ways.

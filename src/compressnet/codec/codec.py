@@ -7,6 +7,7 @@ images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <-
 from __future__ import annotations
 
 import copy
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.images.kinds import Images, Kind, Symbols, kind_of, size_text
 from compressnet.lossy.part import LossyCoders
 from compressnet.networks.program import Backend
+
+BackendName = Literal["native", "onnx", "numpy"]
+BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
 
 class Codec:
@@ -185,9 +189,10 @@ class Codec:
 
     def _refused(self, error: CodecRefusedError) -> CodecRefusedError:
         """The refusal of a coder, with where the codec came from, and the way out."""
+        others = " or ".join(name for name in BACKENDS if name != self.backend.name)
         return CodecRefusedError(
             f"{self.source}: the {self.backend.name} backend does not reproduce this codec exactly ({error}); "
-            "try the other backend, numpy or onnx"
+            f"try another backend, {others}"
         )
 
     def _identity(self, method: int) -> bytes:

@@ -13,7 +13,6 @@ import typer
 from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar
 from compressnet.commands.options import (
     STREAM,
-    BackendChoice,
     BackendOption,
     ForceOption,
     JsonOption,
@@ -46,7 +45,7 @@ def decompress(
     codec: ReadingCodecOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
-    backend: BackendOption = BackendChoice.onnx,
+    backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Decompress an archive into images."""
@@ -161,7 +160,7 @@ def verify(
     source: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive; - for stdin.")],
     codec: ReadingCodecOption = None,
     quiet: QuietOption = False,
-    backend: BackendOption = BackendChoice.onnx,
+    backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Check every checksum of an archive and decode every block."""

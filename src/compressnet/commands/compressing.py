@@ -26,7 +26,6 @@ from compressnet.commands.inputs import (
 )
 from compressnet.commands.options import (
     STREAM,
-    BackendChoice,
     BackendOption,
     BlockImagesOption,
     CodecOption,
@@ -42,6 +41,7 @@ from compressnet.commands.options import (
     TargetBytesOption,
     TargetPsnrOption,
     ThreadsOption,
+    backend_name,
     parse_target,
     reach,
     require_target_free,
@@ -81,7 +81,7 @@ def compress(
     force: ForceOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
-    backend: BackendOption = BackendChoice.onnx,
+    backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Compress images into an archive.
@@ -103,7 +103,7 @@ def compress(
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if output != STREAM:
         require_target_free(Path(output), force=force)
-    loaded = api.load(codec, backend.value, threads)
+    loaded = api.load(codec, backend_name(backend), threads)
     known = None if target is not None else chosen_quality(loaded, quality, max_error)
     collection = open_input(
         source,

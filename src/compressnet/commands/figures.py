@@ -20,7 +20,6 @@ from compressnet.commands.console import (
 )
 from compressnet.commands.inputs import InputArgument, open_input
 from compressnet.commands.options import (
-    BackendChoice,
     BackendOption,
     CodecOption,
     EffortOption,
@@ -32,6 +31,7 @@ from compressnet.commands.options import (
     TargetBytesOption,
     TargetPsnrOption,
     ThreadsOption,
+    backend_name,
     parse_target,
     reach,
 )
@@ -55,7 +55,7 @@ def evaluate(
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page as well.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
-    backend: BackendOption = BackendChoice.onnx,
+    backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Measure a codec on images: four ways through it (one at quality 100), and bytes on disk."""
@@ -65,11 +65,11 @@ def evaluate(
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
     images = open_input(source).load(limit)
-    loaded = api.load(codec, backend.value, threads)
+    loaded = api.load(codec, backend_name(backend), threads)
     if target is not None:
         quality = reach(target, loaded, images, effort, BLOCK_IMAGES, quiet=quiet, embed_codec=False)
     with status_line(quiet=quiet) as tell:
-        result = measure(images, loaded, quality=quality, effort=effort, backend=backend.value, report=tell)
+        result = measure(images, loaded, quality=quality, effort=effort, backend=backend_name(backend), report=tell)
         if report is not None:
             _write_report(report, result, images, loaded, source)
     if as_json:
@@ -160,7 +160,7 @@ def _parse_interval(text: str) -> tuple[float, float]:
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write.")] = Path(),
     quiet: QuietOption = False,
-    backend: BackendOption = BackendChoice.onnx,
+    backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Pack MNIST's 10,000 test images, read them back, and show the figures."""
@@ -168,7 +168,7 @@ def demo(
     from compressnet.bench.demo import SINGLE_IMAGE, run_demo
 
     with status_line(quiet=quiet) as report:
-        result = run_demo(api.load("mnist", backend.value, threads), output, report)
+        result = run_demo(api.load("mnist", backend_name(backend), threads), output, report)
     if quiet:
         return
     images = result.evaluation.images

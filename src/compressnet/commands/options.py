@@ -17,7 +17,7 @@ from compressnet.commands.console import USAGE, errors_console, fail, status_lin
 
 if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
-    from compressnet.codec.codec import Codec
+    from compressnet.codec.codec import BackendName, Codec
     from compressnet.packing.targets import Target
 
 STREAM = "-"
@@ -64,11 +64,20 @@ AdviseOption = Annotated[bool, typer.Option("--advise/--no-advise", help="Compar
 class BackendChoice(str, Enum):
     """What runs the networks."""
 
+    native = "native"
     onnx = "onnx"
     numpy = "numpy"
 
 
-BackendOption = Annotated[BackendChoice, typer.Option("--backend", help="What runs the networks.")]
+BackendOption = Annotated[
+    BackendChoice | None,
+    typer.Option("--backend", help="What runs the networks: by default native, or numpy without a compiled core."),
+]
+
+
+def backend_name(backend: BackendChoice | None) -> BackendName | None:
+    """What the library calls a backend."""
+    return None if backend is None else backend.value
 
 
 def require_target_free(path: Path, *, force: bool) -> None:
@@ -78,7 +87,7 @@ def require_target_free(path: Path, *, force: bool) -> None:
     require_free(path, overwrite=force)
 
 
-def open_archive(source: str, codec: str | None, backend: BackendChoice, threads: int | None) -> Archive:
+def open_archive(source: str, codec: str | None, backend: BackendChoice | None, threads: int | None) -> Archive:
     """The archive of ARCHIVE, - being standard input. Raises CompressnetError."""
     from compressnet.archive import opening
     from compressnet.container.container import Container
@@ -86,8 +95,8 @@ def open_archive(source: str, codec: str | None, backend: BackendChoice, threads
 
     if source == STREAM:
         container = Container(BytesSource(sys.stdin.buffer.read(), "standard input"))
-        return opening.open_container(container, codec, backend.value, threads)
-    return opening.open(source, codec, backend.value, threads)
+        return opening.open_container(container, codec, backend_name(backend), threads)
+    return opening.open(source, codec, backend_name(backend), threads)
 
 
 def parse_target(

@@ -94,7 +94,10 @@ def _library() -> ctypes.CDLL:
     given = os.environ.get(LIBRARY_VARIABLE)
     path = Path(given) if given else next((path for path in _FILES if path.exists()), None)
     if path is None:
-        raise InputError("this install has no compiled core; install compressnet anew where there is a C compiler")
+        raise InputError(
+            "the native backend needs the compiled core, which this install lacks; "
+            "install compressnet anew where there is a C compiler, or use the numpy backend"
+        )
     return _load(path)
 
 
