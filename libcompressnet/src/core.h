@@ -10,6 +10,13 @@ struct cn_core {
     cn_status (*network_make)(const cn_core *, const cn_program *, void *, size_t, cn_network **);
     size_t (*network_scratch)(const cn_network *);
     cn_status (*network_run)(const cn_network *, int32_t, cn_type, const void *, cn_type, void *, size_t, void *);
+    size_t (*pixels_size)(const cn_core *, const cn_pixel_model *);
+    cn_status (*pixels_make)(const cn_core *, const cn_pixel_model *, void *, size_t, cn_pixels **);
+    size_t (*pixels_scratch)(const cn_pixels *, int32_t, int32_t);
+    cn_status (*pixels_write)(const cn_pixels *, int32_t, int32_t, const uint8_t *, size_t, uint8_t *, size_t, size_t *,
+                              uint64_t *, void *);
+    cn_status (*pixels_read)(const cn_pixels *, int32_t, int32_t, const uint8_t *, const size_t *, uint8_t *, size_t,
+                             void *);
 };
 
 #endif
