@@ -31,6 +31,11 @@ typedef struct Format {
     int32_t low, high;
 } Format;
 
+/* What a weight lacks where it was made smaller, so that no sum of two products saturates. */
+typedef struct Fix {
+    int32_t lane, at, weight; /* lane of the block, element of the input */
+} Fix;
+
 typedef struct Layer {
     int32_t outputs, vectors;
     Kind kind;
@@ -39,10 +44,12 @@ typedef struct Layer {
     const uint8_t *weight;
     const int32_t *bias; /* (bias_rows,vectors,LANES) */
     const int32_t *fold; /* (vectors,LANES): what the inputs' offset adds to the sums */
-    const int32_t *shift; /* (vectors,LANES) */
+    const float *scale;   /* (vectors,LANES): 2^-shift */
+    const Fix *fixes;
+    const int32_t *fixes_before; /* (blocks + 1,) how many there are in all blocks before */
     int32_t bias_rows;
-    int32_t leaky, low, high;
-    int32_t shifts_right; /* 1: every shift is above 0 */
+    float negative;       /* what negative sums are multiplied by: 1/8 where it is leaky, else 1 */
+    float low, high;
 } Layer;
 
 static int32_t element_bytes(Kind kind) { return 1 << kind; }
@@ -103,26 +110,44 @@ static int32_t output_at(const LayerPlan *plan, int32_t lane) {
     return plan->order == NULL ? lane : plan->order[lane];
 }
 
-static void pack_weights(const LayerPlan *plan, uint8_t *weight, int32_t *fold) {
-    int32_t group = elements_of_step(plan->input.kind), vectors = (plan->outputs + LANES - 1) / LANES;
+/* How far the sum of two weights is beyond what a variant can add up. */
+static int32_t beyond_limit(Format input, int32_t weight, int32_t other) {
+    if (PAIR_LIMIT == 0 || input.kind != BYTE || (weight < 0) != (other < 0)) return 0;
+    int32_t largest = (input.high > 0 ? input.high : 0) - input.offset, both = weight + other;
+    int32_t limit = PAIR_LIMIT / (largest > 1 ? largest : 1);
+    return both > limit ? both - limit : both < -limit ? both + limit : 0;
+}
+
+/* Gives the number of fixes; only counts them where `weight` is NULL. */
+static int32_t pack_weights(const LayerPlan *plan, uint8_t *weight, int32_t *fold, Fix *fixes, int32_t *fixes_before) {
+    int32_t group = elements_of_step(plan->input.kind), vectors = (plan->outputs + LANES - 1) / LANES, count = 0;
     for (int32_t block = 0; block < vectors; block += WIDE) {
         int32_t wide = vectors - block < WIDE ? vectors - block : WIDE;
+        if (fixes_before != NULL) fixes_before[block / WIDE] = count;
         for (int32_t run = 0; run < plan->runs; run++) {
             for (int32_t step = 0; step < plan->elements / group; step++) {
                 for (int32_t lane = block * LANES; lane < (block + wide) * LANES; lane++) {
+                    int32_t before = 0;
                     for (int32_t i = 0; i < group; i++) {
-                        int32_t value = 0;
+                        int32_t element = step * group + i, value = 0;
                         if (lane < plan->outputs)
-                            value = plan->weight_at(plan->context, output_at(plan, lane), run,
-                                                    step * group + i);
-                        put(plan->input.kind, weight, (size_t)i, value);
+                            value = plan->weight_at(plan->context, output_at(plan, lane), run, element);
+                        int32_t beyond = i % 2 == 1 ? beyond_limit(plan->input, before, value) : 0;
+                        if (beyond != 0 && fixes != NULL)
+                            fixes[count] = (Fix){lane - block * LANES, plan->offsets[run] + element, beyond};
+                        count += beyond != 0;
+                        before = value;
+                        if (weight == NULL) continue;
+                        put(plan->input.kind, weight, (size_t)i, value - beyond);
                         fold[lane] += value * plan->input.offset;
                     }
-                    weight += 4;
+                    if (weight != NULL) weight += 4;
                 }
             }
         }
     }
+    if (fixes_before != NULL) fixes_before[(vectors + WIDE - 1) / WIDE] = count;
+    return count;
 }
 
 static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
@@ -132,28 +157,32 @@ static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
     uint8_t *weight = take(arena, (size_t)plan->runs * steps, (size_t)lanes * 4);
     int32_t *bias = take(arena, (size_t)plan->bias_rows * (size_t)lanes, sizeof *bias);
     int32_t *fold = take(arena, (size_t)lanes, sizeof *fold);
-    int32_t *shift = take(arena, (size_t)lanes, sizeof *shift);
-    if (layer == NULL || shift == NULL || arena->failed) return;
+    float *scale = take(arena, (size_t)lanes, sizeof *scale);
+    int32_t count = PAIR_LIMIT == 0 ? 0 : pack_weights(plan, NULL, NULL, NULL, NULL);
+    int32_t *fixes_before = take(arena, (size_t)(vectors / WIDE + 2), sizeof *fixes_before);
+    Fix *fixes = take(arena, (size_t)count, sizeof *fixes);
+    if (layer == NULL || fixes == NULL || arena->failed) return;
     *layer = (Layer){.outputs = plan->outputs, .vectors = vectors, .kind = plan->input.kind,
                      .runs = plan->runs, .steps = (int32_t)steps, .offsets = offsets,
-                     .weight = weight, .bias = bias, .fold = fold, .shift = shift,
-                     .bias_rows = plan->bias_rows, .leaky = plan->leaky, .low = plan->low,
-                     .high = plan->high, .shifts_right = 1};
+                     .weight = weight, .bias = bias, .fold = fold, .scale = scale,
+                     .fixes = fixes, .fixes_before = fixes_before,
+                     .bias_rows = plan->bias_rows, .negative = plan->leaky ? 1.0f / (1 << LEAKY_SHIFT) : 1,
+                     .low = (float)plan->low, .high = (float)plan->high};
     memcpy(offsets, plan->offsets, (size_t)plan->runs * sizeof *offsets);
     memset(bias, 0, (size_t)plan->bias_rows * (size_t)lanes * sizeof *bias);
     for (int32_t lane = 0; lane < lanes; lane++) {
         fold[lane] = 0;
-        shift[lane] = 1;
+        scale[lane] = 1;
     }
     for (int32_t lane = 0; lane < plan->outputs; lane++) {
         int32_t output = plan->first + output_at(plan, lane);
-        shift[lane] = plan->shift[output];
-        if (shift[lane] > SHIFT_LIMIT || shift[lane] < -SHIFT_LIMIT) arena->failed = 1;
-        if (shift[lane] <= 0) layer->shifts_right = 0;
+        int32_t shift = plan->shift[output];
+        if (shift > SHIFT_LIMIT || shift < -SHIFT_LIMIT) arena->failed = 1;
+        else scale[lane] = shift < 0 ? (float)(1 << -shift) : 1 / (float)(1 << shift);
         for (int32_t row = 0; row < plan->bias_rows; row++)
             bias[row * lanes + lane] = plan->bias[(size_t)row * (size_t)plan->all_outputs + (size_t)output];
     }
-    pack_weights(plan, weight, fold);
+    pack_weights(plan, weight, fold, fixes, fixes_before);
 }
 
 /* What is added to a layer's sums at a quality, (vectors,LANES); a bias of 12 rows is linear
@@ -176,18 +205,24 @@ static void bias_at(const Layer *layer, int32_t quality, int32_t *sums) {
 
 /* RUNNING ONE */
 
-/* Products of `rows` rows of inputs with `wide` vectors of outputs, added to nothing. */
+static size_t block_bytes(const Layer *layer) {
+    return (size_t)layer->runs * (size_t)layer->steps * 4 * LANES * WIDE;
+}
+
+/* Products of `rows` rows of inputs with `wide` vectors of outputs, added to nothing; more than
+ * WIDE vectors are two blocks. */
 INLINE void tile(Kind kind, int rows, int wide, const Layer *layer, const uint8_t *weight,
                  const uint8_t *const *inputs, int32_t *sums) {
-    ints sum[8][WIDE];
+    ints sum[8][2 * WIDE];
+    size_t apart = block_bytes(layer);
     for (int p = 0; p < rows; p++)
         for (int v = 0; v < wide; v++) sum[p][v] = (ints){0};
     for (int32_t run = 0; run < layer->runs; run++) {
         ptrdiff_t at = (ptrdiff_t)layer->offsets[run] * element_bytes(kind);
-        for (int32_t step = 0; step < layer->steps; step++, at += 4) {
-            ints w[WIDE];
-            for (int v = 0; v < wide; v++) w[v] = load_ints(weight + 4 * LANES * v);
-            weight += 4 * LANES * wide;
+        _Pragma("GCC unroll 4") for (int32_t step = 0; step < layer->steps; step++, at += 4) {
+            ints w[2 * WIDE];
+            for (int v = 0; v < wide; v++) w[v] = load_ints(weight + (size_t)(v / WIDE) * apart + 4 * LANES * (v % WIDE));
+            weight += 4 * LANES * (wide < WIDE ? wide : WIDE);
             for (int p = 0; p < rows; p++) {
                 ints x = broadcast(inputs[p] + at);
                 for (int v = 0; v < wide; v++) {
@@ -210,7 +245,8 @@ INLINE void tile(Kind kind, int rows, int wide, const Layer *layer, const uint8_
         const Layer *layer, const uint8_t *weight, const uint8_t *const *inputs, int32_t *sums) { \
         tile(kind, rows, wide, layer, weight, inputs, sums);                                     \
     }
-#define TILES(kind) TILE(kind, 1, 1) TILE(kind, 1, 2) TILE(kind, 4, 1) TILE(kind, 4, 2) TILE(kind, 8, 1) TILE(kind, 8, 2)
+#define TILES(kind)                                                                               \
+    TILE(kind, 1, 1) TILE(kind, 1, 2) TILE(kind, 1, 4) TILE(kind, 4, 1) TILE(kind, 4, 2) TILE(kind, 8, 1) TILE(kind, 8, 2)
 #if BYTES
 TILES(BYTE)
 #endif
@@ -219,10 +255,10 @@ TILES(INT)
 
 typedef void (*Tile)(const Layer *, const uint8_t *, const uint8_t *const *, int32_t *);
 
-#define TILES_OF(kind)                                                           \
-    {{tile_##kind##_1_1, tile_##kind##_1_2}, {tile_##kind##_4_1, tile_##kind##_4_2}, \
+#define TILES_OF(kind)                                                                                  \
+    {{tile_##kind##_1_1, tile_##kind##_1_2, tile_##kind##_1_4}, {tile_##kind##_4_1, tile_##kind##_4_2}, \
      {tile_##kind##_8_1, tile_##kind##_8_2}}
-static const Tile TILES_BY_KIND[3][3][2] = {
+static const Tile TILES_BY_KIND[3][3][3] = {
 #if BYTES
     TILES_OF(BYTE),
 #else
@@ -230,11 +266,29 @@ static const Tile TILES_BY_KIND[3][3][2] = {
 #endif
     TILES_OF(SHORT), TILES_OF(INT)};
 
-/* Sums of some rows (1, 4 or 8) for the vectors from `block` on: sums (rows,WIDE,LANES). */
+/* Adds what the weights of `wide` vectors lack. */
+static void add_fixes(const Layer *layer, int rows, int32_t block, int32_t wide, const uint8_t *const *inputs,
+                      int32_t *sums) {
+    for (int32_t b = block / WIDE; b * WIDE < block + wide; b++, sums += WIDE * LANES) {
+        const Fix *fix = layer->fixes + layer->fixes_before[b], *end = layer->fixes + layer->fixes_before[b + 1];
+        for (int p = 0; p < rows; p++)
+            for (const Fix *f = fix; f < end; f++) sums[p * WIDE * LANES + f->lane] += f->weight * inputs[p][f->at];
+    }
+}
+
+/* Sums of some rows (1, 4 or 8) for the vectors from `block` on, at most `most` of them (WIDE, and
+ * for one row twice as many): sums (rows,WIDE,LANES). Gives their number. */
+static int32_t products_of(const Layer *layer, int rows, int32_t block, int32_t most, const uint8_t *const *inputs,
+                           int32_t *sums) {
+    int32_t left = layer->vectors - block, wide = left < WIDE ? 1 : left < most ? WIDE : most;
+    const uint8_t *weight = layer->weight + (size_t)(block / WIDE) * block_bytes(layer);
+    TILES_BY_KIND[layer->kind][rows / 4][wide / 2](layer, weight, inputs, sums);
+    if (PAIR_LIMIT != 0) add_fixes(layer, rows, block, wide, inputs, sums);
+    return wide;
+}
+
 static void products(const Layer *layer, int rows, int32_t block, const uint8_t *const *inputs, int32_t *sums) {
-    int wide = layer->vectors - block < WIDE ? 1 : WIDE;
-    size_t block_bytes = (size_t)layer->runs * (size_t)layer->steps * 4 * LANES;
-    TILES_BY_KIND[layer->kind][rows / 4][wide - 1](layer, layer->weight + (size_t)block * block_bytes, inputs, sums);
+    products_of(layer, rows, block, WIDE, inputs, sums);
 }
 
 /* How many rows to take together of those that are left. */
@@ -248,23 +302,30 @@ static int32_t requantized(int32_t sum, int32_t shift, int32_t leaky, int32_t lo
     return (int32_t)(value < low ? low : value > high ? high : value);
 }
 
-/* clamp(floor(act(sum) * 2^-shift + 1/2), low, high) of a vector of sums. */
+/* clamp(floor(act(sum) * 2^-shift + 1/2), low, high) of a vector of sums. In float32, which gives
+ * what integers give: FORMAT.md, "Exactness". Few CPUs can shift each lane by its own number. */
 INLINE ints requantize(const Layer *layer, int32_t vector, ints sum) {
-    ints shift = load_ints(layer->shift + vector * LANES);
-    if (__builtin_expect(layer->shifts_right, 1)) {
-        if (layer->leaky) shift += (sum < 0) & LEAKY_SHIFT;
-        sum = (sum + (((ints){0} + 1) << (shift - 1))) >> shift;
-        return larger(smaller(sum, (ints){0} + layer->high), (ints){0} + layer->low);
-    }
-    for (int i = 0; i < LANES; i++)
-        sum[i] = requantized(sum[i], shift[i], layer->leaky, layer->low, layer->high);
-    return sum;
+    floats x = __builtin_convertvector(sum, floats) * load_floats(layer->scale + vector * LANES);
+    x = larger_float(x, x * splat(layer->negative)) + 0.5f;
+    return floor_of(larger_float(smaller_float(x, splat(layer->high)), splat(layer->low)));
 }
 
 INLINE void store_kept(Kind kind, void *to, size_t index, ints kept) {
     if (kind == BYTE) store_bytes((uint8_t *)to + index, kept);
     if (kind == SHORT) store_shorts((int16_t *)to + index, kept);
     if (kind == INT) store_ints((int32_t *)to + index, kept);
+}
+
+/* Vectors of sums, from `first` to `last`, through the bias and the activation to where they go. */
+INLINE void store_outputs(Kind kind, const Layer *layer, int32_t first, int32_t last, const int32_t *sums,
+                          const int32_t *bias, int32_t offset, uint8_t *output) {
+    Layer local = *layer; /* no store can change it */
+    for (int32_t v = first; v < last; v++, sums += LANES) {
+        ints kept = requantize(&local, v, load_ints(sums) + load_ints(bias + v * LANES)) - offset;
+        if (local.outputs - v * LANES >= LANES) store_kept(kind, output, (size_t)(v * LANES), kept);
+        else
+            for (int32_t i = v * LANES; i < local.outputs; i++) put(kind, output, (size_t)i, kept[i - v * LANES]);
+    }
 }
 
 /* Rows of inputs through a layer: row i's outputs are written to outputs[i], side by side, as
@@ -274,20 +335,14 @@ static void run_layer(const Layer *layer, const int32_t *bias, size_t rows, cons
     int32_t sums[8 * WIDE * LANES];
     for (size_t row = 0; row < rows;) {
         int together = rows_together(rows - row);
-        for (int32_t block = 0; block < layer->vectors; block += WIDE) {
-            products(layer, together, block, inputs + row, sums);
+        for (int32_t block = 0, next; block < layer->vectors; block = next) {
+            next = block + products_of(layer, together, block, together == 1 ? 2 * WIDE : WIDE, inputs + row, sums);
             for (int p = 0; p < together; p++) {
-                for (int32_t v = block; v < layer->vectors && v < block + WIDE; v++) {
-                    ints sum = load_ints(sums + (p * WIDE + v - block) * LANES) + load_ints(bias + v * LANES);
-                    ints kept = requantize(layer, v, sum) - format.offset;
-                    int32_t left = layer->outputs - v * LANES;
-                    if (left >= LANES) {
-                        store_kept(format.kind, outputs[row + (size_t)p], (size_t)v * LANES, kept);
-                    } else {
-                        for (int32_t i = 0; i < left; i++)
-                            put(format.kind, outputs[row + (size_t)p], (size_t)(v * LANES + i), kept[i]);
-                    }
-                }
+                const int32_t *from = sums + p * WIDE * LANES;
+                uint8_t *output = outputs[row + (size_t)p];
+                if (format.kind == BYTE) store_outputs(BYTE, layer, block, next, from, bias, format.offset, output);
+                if (format.kind == SHORT) store_outputs(SHORT, layer, block, next, from, bias, format.offset, output);
+                if (format.kind == INT) store_outputs(INT, layer, block, next, from, bias, format.offset, output);
             }
         }
         row += (size_t)together;

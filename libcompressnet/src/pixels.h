@@ -30,7 +30,8 @@
 #define IMAGE_SIDE_LIMIT 4096
 #define VALUES_LIMIT (1 << 16)          /* of an image */
 #define BLOCK (LANES > 8 ? 4 : 8)       /* vectors of the first layer that are summed together */
-#define STEP_BYTES (BLOCK * LANES * 4)  /* weights of a block for a step */
+#define TOGETHER 4                      /* steps that are listed together */
+#define STEP_BYTES (BLOCK * LANES * 2)  /* weights of a block for a step */
 
 typedef struct Dense {
     Layer layer;
@@ -42,19 +43,20 @@ typedef struct Range {
     int32_t plane;           /* whose pixels they are */
     int32_t dy, first, count;
     int32_t step, steps;     /* of the first layer: the first neighbour's first, and how many each has */
-    const int16_t *table;    /* (257,2*steps): what is added to the background's row */
+    const int32_t *table;    /* (257,steps): how far two columns are from the background's */
 } Range;
 
 typedef struct Plane {
-    int32_t background, units, blocks; /* of the first layer */
+    int32_t background;
+    int32_t lanes;           /* of the first layer: its units, up to whole blocks */
     int32_t ranges, near;    /* those of near come first */
     const Range *range;
     int32_t above, below, left, right; /* how far they reach */
     Layer first;             /* its shifts; its weights are these: */
-    const uint8_t *weight;   /* (blocks,steps,BLOCK,LANES) pairs of 16 bits */
+    const int8_t *weight;    /* (blocks,steps,BLOCK,LANES) pairs */
     int32_t steps;
-    const int32_t *start;    /* (blocks,BLOCK,LANES): its sums where all is background */
-    const int32_t *row, *column; /* (rows,blocks,BLOCK,LANES), likewise */
+    const int32_t *start;    /* (lanes,): its sums where all is background */
+    const int32_t *row, *column; /* (rows,lanes), (columns,lanes): what is added to them */
     const int32_t *quiet;
     Layer seen;              /* its biases and shifts */
     const int16_t *seen_table; /* (257,vectors,LANES) */
@@ -183,13 +185,15 @@ static const int32_t *copy_blocks(Arena *arena, const int32_t *from, int32_t row
     return copy;
 }
 
-/* The rows of a table less that of the background, columns up to an even number. */
-static const int16_t *copy_differences(Arena *arena, const int8_t *table, int32_t columns, int32_t background) {
-    int32_t padded = (columns + 1) / 2 * 2;
-    int16_t *copy = take(arena, (size_t)(CODES * padded), sizeof *copy);
-    for (int32_t i = 0; copy != NULL && i < CODES * padded; i++) {
-        int32_t column = i % padded;
-        copy[i] = column < columns ? (int16_t)(table[i / padded * columns + column] - table[background * columns + column]) : 0;
+/* The rows of a table less that of the background, two columns of 16 bits in one number. */
+static const int32_t *copy_differences(Arena *arena, const int8_t *table, int32_t columns, int32_t background) {
+    int32_t steps = (columns + 1) / 2;
+    int32_t *copy = take(arena, (size_t)(CODES * steps + TOGETHER), sizeof *copy);
+    for (int32_t i = 0; copy != NULL && i < CODES * steps; i++) {
+        int16_t pair[2] = {0, 0};
+        for (int32_t column = i % steps * 2, k = 0; k < 2 && column + k < columns; k++)
+            pair[k] = (int16_t)(table[i / steps * columns + column + k] - table[background * columns + column + k]);
+        memcpy(copy + i, pair, sizeof pair);
     }
     return copy;
 }
@@ -197,7 +201,7 @@ static const int16_t *copy_differences(Arena *arena, const int8_t *table, int32_
 /* The first layer while it is made: inputs come group by group, each of `columns` from one table. */
 typedef struct FirstLayer {
     const cn_dense *dense;
-    uint8_t *weight;
+    int8_t *weight;
     int32_t *start;
     int32_t blocks, steps, input, step;
 } FirstLayer;
@@ -208,10 +212,9 @@ static void pack_input(FirstLayer *first, int32_t columns, const int8_t *always)
     for (int32_t column = 0; column < columns; column++, first->input++) {
         int32_t step = first->step + column / 2;
         for (int32_t unit = 0; first->weight != NULL && first->start != NULL && unit < dense->outputs; unit++) {
-            int16_t weight = dense->weight[(size_t)unit * (size_t)dense->inputs + (size_t)first->input];
+            int8_t weight = dense->weight[(size_t)unit * (size_t)dense->inputs + (size_t)first->input];
             int32_t block = unit / (BLOCK * LANES), lane = unit % (BLOCK * LANES);
-            size_t at = (size_t)(block * first->steps + step) * STEP_BYTES + (size_t)(4 * lane + 2 * (column % 2));
-            memcpy(first->weight + at, &weight, sizeof weight);
+            first->weight[(size_t)(block * first->steps + step) * STEP_BYTES + (size_t)(2 * lane + column % 2)] = weight;
             if (always != NULL) first->start[unit] += weight * always[column];
         }
     }
@@ -220,7 +223,7 @@ static void pack_input(FirstLayer *first, int32_t columns, const int8_t *always)
 
 static void make_ranges(Arena *arena, FirstLayer *first, const int8_t *rows, int32_t count, int32_t of,
                         const int8_t *table, int32_t columns, int32_t background, Plane *plane, Range *ranges) {
-    const int16_t *differences = copy_differences(arena, table, columns, background);
+    const int32_t *differences = copy_differences(arena, table, columns, background);
     for (int32_t i = 0; i < count; i++) {
         Range range = {of, rows[3 * i], rows[3 * i + 1], rows[3 * i + 2] - rows[3 * i + 1] + 1, first->step,
                        (columns + 1) / 2, differences};
@@ -245,7 +248,7 @@ static void make_first(Arena *arena, const cn_pixel_model *model, int32_t number
     int32_t steps = neighbours[0] * ((p->near_columns + 1) / 2) + neighbours[1] * ((p->far_columns + 1) / 2) +
                     neighbours[2] * ((p->across_columns + 1) / 2) + (p->seen_columns + 1) / 2;
     size_t weight_bytes = (size_t)(steps * blocks) * STEP_BYTES;
-    uint8_t *weight = take(arena, weight_bytes, 1);
+    int8_t *weight = take(arena, weight_bytes, 1);
     int32_t *start = take(arena, (size_t)padded, sizeof *start);
     Range *ranges = take(arena, (size_t)(p->near_rows + p->far_rows + number * p->across_rows), sizeof *ranges);
     make_shifts(arena, units, dense->bias, dense->shift, plane == NULL ? NULL : &plane->first);
@@ -267,8 +270,7 @@ static void make_first(Arena *arena, const cn_pixel_model *model, int32_t number
     const int32_t *row = copy_blocks(arena, p->row, model->height == 0 ? 1 : model->height, units, padded);
     const int32_t *column = copy_blocks(arena, p->column, model->width == 0 ? 1 : model->width, units, padded);
     if (plane == NULL) return;
-    plane->units = units;
-    plane->blocks = blocks;
+    plane->lanes = padded;
     plane->steps = steps;
     plane->weight = weight;
     plane->start = start;
