@@ -16,6 +16,7 @@
 typedef enum Kind { BYTE = 0, SHORT = 1, INT = 2 } Kind;
 
 #define WIDE 2            /* vectors of outputs that are computed together */
+#define UNROLL _Pragma("GCC unroll 4")
 #define ROWS (LANES > 8 ? 8 : 4) /* rows of inputs that are */
 #define SHIFT_LIMIT 20
 #define LEAKY_SHIFT 3
@@ -31,11 +32,6 @@ typedef struct Format {
     int32_t low, high;
 } Format;
 
-/* What a weight lacks where it was made smaller, so that no sum of two products saturates. */
-typedef struct Fix {
-    int32_t lane, at, weight; /* lane of the block, element of the input */
-} Fix;
-
 typedef struct Layer {
     int32_t outputs, vectors;
     Kind kind;
@@ -45,8 +41,9 @@ typedef struct Layer {
     const int32_t *bias; /* (bias_rows,vectors,LANES) */
     const int32_t *fold; /* (vectors,LANES): what the inputs' offset adds to the sums */
     const float *scale;   /* (vectors,LANES): 2^-shift */
-    const Fix *fixes;
-    const int32_t *fixes_before; /* (blocks + 1,) how many there are in all blocks before */
+    int32_t fixes;          /* of each vector: weights made smaller, so that no sum saturates, */
+    const int32_t *fix_at;  /* (vectors,fixes) their elements of the input, */
+    const int32_t *fix;     /* (vectors,fixes,LANES) and what they lack */
     int32_t bias_rows;
     float negative;       /* what negative sums are multiplied by: 1/8 where it is leaky, else 1 */
     float low, high;
@@ -59,11 +56,12 @@ static int32_t padded_to_step(int32_t elements, Kind kind) {
     return (elements + group - 1) / group * group;
 }
 
-/* 0 is always among what a format can hold: borders and unknown symbols are 0. */
-static Format format_of(int32_t low, int32_t high) {
+/* 0 is always among what a format can hold: borders and unknown symbols are 0. `rows`: whether
+ * layers see several rows together, or one. */
+static Format format_for(int32_t low, int32_t high, int is_alone) {
     Format format = {INT, 0, low, high};
     int32_t least = low < 0 ? low : 0, most = high > 0 ? high : 0;
-    if (BYTES && most - least <= 255) {
+    if (BYTES && (PAIR_LIMIT == 0 || is_alone) && most - least <= 255) {
         format.kind = BYTE;
         format.offset = least + BYTE_ZERO;
     } else if (least >= INT16_MIN && most <= INT16_MAX) {
@@ -71,6 +69,8 @@ static Format format_of(int32_t low, int32_t high) {
     }
     return format;
 }
+
+static Format format_of(int32_t low, int32_t high) { return format_for(low, high, 0); }
 
 static void put(Kind kind, void *to, size_t index, int32_t kept) {
     if (kind == BYTE) ((uint8_t *)to)[index] = (uint8_t)kept;
@@ -118,36 +118,48 @@ static int32_t beyond_limit(Format input, int32_t weight, int32_t other) {
     return both > limit ? both - limit : both < -limit ? both + limit : 0;
 }
 
-/* Gives the number of fixes; only counts them where `weight` is NULL. */
-static int32_t pack_weights(const LayerPlan *plan, uint8_t *weight, int32_t *fold, Fix *fixes, int32_t *fixes_before) {
-    int32_t group = elements_of_step(plan->input.kind), vectors = (plan->outputs + LANES - 1) / LANES, count = 0;
+static int32_t weight_of(const LayerPlan *plan, int32_t lane, int32_t run, int32_t element) {
+    return lane < plan->outputs ? plan->weight_at(plan->context, output_at(plan, lane), run, element) : 0;
+}
+
+/* Gives how many weights of a vector are made smaller, and what they lack, where `fix` is given.
+ * Only for layers without an order. */
+static int32_t find_fixes(const LayerPlan *plan, int32_t vector, int32_t *fix_at, int32_t *fix) {
+    int32_t count = 0;
+    if (PAIR_LIMIT == 0 || plan->input.kind != BYTE) return 0;
+    for (int32_t lane = 0; lane < LANES; lane++) {
+        for (int32_t i = 1; i < plan->runs * plan->elements; i += 2) {
+            int32_t run = i / plan->elements, element = i % plan->elements, row = vector * LANES + lane;
+            int32_t beyond = beyond_limit(plan->input, weight_of(plan, row, run, element - 1),
+                                          weight_of(plan, row, run, element));
+            if (beyond != 0 && fix != NULL) {
+                fix_at[count] = plan->offsets[run] + element;
+                fix[count * LANES + lane] = beyond;
+            }
+            count += beyond != 0;
+        }
+    }
+    return count;
+}
+
+static void pack_weights(const LayerPlan *plan, uint8_t *weight, int32_t *fold) {
+    int32_t group = elements_of_step(plan->input.kind), vectors = (plan->outputs + LANES - 1) / LANES;
     for (int32_t block = 0; block < vectors; block += WIDE) {
         int32_t wide = vectors - block < WIDE ? vectors - block : WIDE;
-        if (fixes_before != NULL) fixes_before[block / WIDE] = count;
         for (int32_t run = 0; run < plan->runs; run++) {
             for (int32_t step = 0; step < plan->elements / group; step++) {
-                for (int32_t lane = block * LANES; lane < (block + wide) * LANES; lane++) {
-                    int32_t before = 0;
+                for (int32_t lane = block * LANES; lane < (block + wide) * LANES; lane++, weight += 4) {
                     for (int32_t i = 0; i < group; i++) {
-                        int32_t element = step * group + i, value = 0;
-                        if (lane < plan->outputs)
-                            value = plan->weight_at(plan->context, output_at(plan, lane), run, element);
-                        int32_t beyond = i % 2 == 1 ? beyond_limit(plan->input, before, value) : 0;
-                        if (beyond != 0 && fixes != NULL)
-                            fixes[count] = (Fix){lane - block * LANES, plan->offsets[run] + element, beyond};
-                        count += beyond != 0;
-                        before = value;
-                        if (weight == NULL) continue;
-                        put(plan->input.kind, weight, (size_t)i, value - beyond);
+                        int32_t value = weight_of(plan, lane, run, step * group + i);
                         fold[lane] += value * plan->input.offset;
+                        if (i % 2 == 1)
+                            value -= beyond_limit(plan->input, weight_of(plan, lane, run, step * group + i - 1), value);
+                        put(plan->input.kind, weight, (size_t)i, value);
                     }
-                    if (weight != NULL) weight += 4;
                 }
             }
         }
     }
-    if (fixes_before != NULL) fixes_before[(vectors + WIDE - 1) / WIDE] = count;
-    return count;
 }
 
 static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
@@ -158,14 +170,21 @@ static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
     int32_t *bias = take(arena, (size_t)plan->bias_rows * (size_t)lanes, sizeof *bias);
     int32_t *fold = take(arena, (size_t)lanes, sizeof *fold);
     float *scale = take(arena, (size_t)lanes, sizeof *scale);
-    int32_t count = PAIR_LIMIT == 0 ? 0 : pack_weights(plan, NULL, NULL, NULL, NULL);
-    int32_t *fixes_before = take(arena, (size_t)(vectors / WIDE + 2), sizeof *fixes_before);
-    Fix *fixes = take(arena, (size_t)count, sizeof *fixes);
-    if (layer == NULL || fixes == NULL || arena->failed) return;
+    int32_t fixes = 0;
+    for (int32_t v = 0; v < vectors; v++) {
+        int32_t count = find_fixes(plan, v, NULL, NULL);
+        fixes = count > fixes ? count : fixes;
+    }
+    int32_t *fix_at = take(arena, (size_t)vectors * (size_t)fixes, sizeof *fix_at);
+    int32_t *fix = take(arena, (size_t)vectors * (size_t)fixes, sizeof(ints));
+    if (layer == NULL || fix == NULL || arena->failed) return;
+    memset(fix_at, 0, (size_t)vectors * (size_t)fixes * sizeof *fix_at);
+    memset(fix, 0, (size_t)vectors * (size_t)fixes * sizeof(ints));
+    for (int32_t v = 0; v < vectors; v++) find_fixes(plan, v, fix_at + v * fixes, fix + v * fixes * LANES);
     *layer = (Layer){.outputs = plan->outputs, .vectors = vectors, .kind = plan->input.kind,
                      .runs = plan->runs, .steps = (int32_t)steps, .offsets = offsets,
                      .weight = weight, .bias = bias, .fold = fold, .scale = scale,
-                     .fixes = fixes, .fixes_before = fixes_before,
+                     .fixes = fixes, .fix_at = fix_at, .fix = fix,
                      .bias_rows = plan->bias_rows, .negative = plan->leaky ? 1.0f / (1 << LEAKY_SHIFT) : 1,
                      .low = (float)plan->low, .high = (float)plan->high};
     memcpy(offsets, plan->offsets, (size_t)plan->runs * sizeof *offsets);
@@ -182,7 +201,7 @@ static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
         for (int32_t row = 0; row < plan->bias_rows; row++)
             bias[row * lanes + lane] = plan->bias[(size_t)row * (size_t)plan->all_outputs + (size_t)output];
     }
-    pack_weights(plan, weight, fold, fixes, fixes_before);
+    pack_weights(plan, weight, fold);
 }
 
 /* What is added to a layer's sums at a quality, (vectors,LANES); a bias of 12 rows is linear
@@ -205,23 +224,21 @@ static void bias_at(const Layer *layer, int32_t quality, int32_t *sums) {
 
 /* RUNNING ONE */
 
-static size_t block_bytes(const Layer *layer) {
-    return (size_t)layer->runs * (size_t)layer->steps * 4 * LANES * WIDE;
-}
-
-/* Products of `rows` rows of inputs with `wide` vectors of outputs, added to nothing; more than
- * WIDE vectors are two blocks. */
-INLINE void tile(Kind kind, int rows, int wide, const Layer *layer, const uint8_t *weight,
-                 const uint8_t *const *inputs, int32_t *sums) {
+/* Products of `rows` rows of inputs with `wide` vectors of outputs, from `block` on, added to
+ * nothing; more than WIDE vectors are two blocks. */
+INLINE void tile(Kind kind, int rows, int wide, const Layer *layer, int32_t block, const uint8_t *const *inputs,
+                 int32_t *sums) {
     ints sum[8][2 * WIDE];
-    size_t apart = block_bytes(layer);
+    size_t block_bytes = (size_t)layer->runs * (size_t)layer->steps * 4 * LANES * WIDE;
+    const uint8_t *weight = layer->weight + (size_t)(block / WIDE) * block_bytes;
     for (int p = 0; p < rows; p++)
         for (int v = 0; v < wide; v++) sum[p][v] = (ints){0};
     for (int32_t run = 0; run < layer->runs; run++) {
         ptrdiff_t at = (ptrdiff_t)layer->offsets[run] * element_bytes(kind);
-        _Pragma("GCC unroll 4") for (int32_t step = 0; step < layer->steps; step++, at += 4) {
+        UNROLL for (int32_t step = 0; step < layer->steps; step++, at += 4) {
             ints w[2 * WIDE];
-            for (int v = 0; v < wide; v++) w[v] = load_ints(weight + (size_t)(v / WIDE) * apart + 4 * LANES * (v % WIDE));
+            for (int v = 0; v < wide; v++)
+                w[v] = load_ints(weight + (size_t)(v / WIDE) * block_bytes + 4 * LANES * (v % WIDE));
             weight += 4 * LANES * (wide < WIDE ? wide : WIDE);
             for (int p = 0; p < rows; p++) {
                 ints x = broadcast(inputs[p] + at);
@@ -235,15 +252,22 @@ INLINE void tile(Kind kind, int rows, int wide, const Layer *layer, const uint8_
             }
         }
     }
+    for (int32_t f = 0; PAIR_LIMIT != 0 && kind == BYTE && f < layer->fixes; f++)
+        for (int v = 0; v < wide; v++)
+            for (int p = 0; p < rows; p++) {
+                int32_t number = (block + v) * layer->fixes + f;
+                ints x = (ints){0} + inputs[p][layer->fix_at[number]];
+                sum[p][v] = dot_shorts(sum[p][v], x, load_ints(layer->fix + number * LANES));
+            }
     for (int p = 0; p < rows; p++)
         for (int v = 0; v < wide; v++) store_ints(sums + (p * WIDE + v) * LANES, sum[p][v]);
 }
 
 /* One function for each tile, each apart from the rest, so that sums stay in registers. */
-#define TILE(kind, rows, wide)                                                                   \
-    static __attribute__((noinline)) void tile_##kind##_##rows##_##wide(                         \
-        const Layer *layer, const uint8_t *weight, const uint8_t *const *inputs, int32_t *sums) { \
-        tile(kind, rows, wide, layer, weight, inputs, sums);                                     \
+#define TILE(kind, rows, wide)                                                                               \
+    static __attribute__((noinline)) void tile_##kind##_##rows##_##wide(                                     \
+        const Layer *layer, int32_t block, const uint8_t *const *inputs, int32_t *sums) {                    \
+        tile(kind, rows, wide, layer, block, inputs, sums);                                                  \
     }
 #define TILES(kind)                                                                               \
     TILE(kind, 1, 1) TILE(kind, 1, 2) TILE(kind, 1, 4) TILE(kind, 4, 1) TILE(kind, 4, 2) TILE(kind, 8, 1) TILE(kind, 8, 2)
@@ -253,7 +277,7 @@ TILES(BYTE)
 TILES(SHORT)
 TILES(INT)
 
-typedef void (*Tile)(const Layer *, const uint8_t *, const uint8_t *const *, int32_t *);
+typedef void (*Tile)(const Layer *, int32_t, const uint8_t *const *, int32_t *);
 
 #define TILES_OF(kind)                                                                                  \
     {{tile_##kind##_1_1, tile_##kind##_1_2, tile_##kind##_1_4}, {tile_##kind##_4_1, tile_##kind##_4_2}, \
@@ -266,24 +290,12 @@ static const Tile TILES_BY_KIND[3][3][3] = {
 #endif
     TILES_OF(SHORT), TILES_OF(INT)};
 
-/* Adds what the weights of `wide` vectors lack. */
-static void add_fixes(const Layer *layer, int rows, int32_t block, int32_t wide, const uint8_t *const *inputs,
-                      int32_t *sums) {
-    for (int32_t b = block / WIDE; b * WIDE < block + wide; b++, sums += WIDE * LANES) {
-        const Fix *fix = layer->fixes + layer->fixes_before[b], *end = layer->fixes + layer->fixes_before[b + 1];
-        for (int p = 0; p < rows; p++)
-            for (const Fix *f = fix; f < end; f++) sums[p * WIDE * LANES + f->lane] += f->weight * inputs[p][f->at];
-    }
-}
-
 /* Sums of some rows (1, 4 or 8) for the vectors from `block` on, at most `most` of them (WIDE, and
  * for one row twice as many): sums (rows,WIDE,LANES). Gives their number. */
 static int32_t products_of(const Layer *layer, int rows, int32_t block, int32_t most, const uint8_t *const *inputs,
                            int32_t *sums) {
     int32_t left = layer->vectors - block, wide = left < WIDE ? 1 : left < most ? WIDE : most;
-    const uint8_t *weight = layer->weight + (size_t)(block / WIDE) * block_bytes(layer);
-    TILES_BY_KIND[layer->kind][rows / 4][wide / 2](layer, weight, inputs, sums);
-    if (PAIR_LIMIT != 0) add_fixes(layer, rows, block, wide, inputs, sums);
+    TILES_BY_KIND[layer->kind][rows / 4][wide / 2](layer, block, inputs, sums);
     return wide;
 }
 

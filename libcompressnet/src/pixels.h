@@ -30,6 +30,8 @@
 #define IMAGE_SIDE_LIMIT 4096
 #define VALUES_LIMIT (1 << 16)          /* of an image */
 #define BLOCK (LANES > 8 ? 4 : 8)       /* vectors of the first layer that are summed together */
+#define WORD 64                         /* neighbours in a word of bits */
+#define TEMPLATE_WORDS 6                /* that the largest template takes */
 #define TOGETHER 4                      /* steps that are listed together */
 #define STEP_BYTES (BLOCK * LANES * 2)  /* weights of a block for a step */
 
@@ -38,19 +40,25 @@ typedef struct Dense {
     const int32_t *bias; /* (bias_rows,vectors,LANES), with what the inputs' offset adds */
 } Dense;
 
+/* A neighbour: what its code adds to the first layer. */
+typedef struct Tap {
+    const int32_t *table; /* (257,steps): how far two columns are from the background's */
+    int32_t steps, place; /* of the first layer; where the first one's weights lie in a block */
+    int32_t plane, dy, dx;
+} Tap;
+
 /* A row of a template: neighbours that lie side by side. */
 typedef struct Range {
-    int32_t plane;           /* whose pixels they are */
-    int32_t dy, first, count;
-    int32_t step, steps;     /* of the first layer: the first neighbour's first, and how many each has */
-    const int32_t *table;    /* (257,steps): how far two columns are from the background's */
+    int32_t plane, dy, first, count;
+    int32_t tap; /* the first one's number */
 } Range;
 
 typedef struct Plane {
     int32_t background;
     int32_t lanes;           /* of the first layer: its units, up to whole blocks */
-    int32_t ranges, near;    /* those of near come first */
+    int32_t ranges, words, near_words; /* words: of a bit for each tap; those of near come first */
     const Range *range;
+    const Tap *tap;          /* (64 * words,) */
     int32_t above, below, left, right; /* how far they reach */
     Layer first;             /* its shifts; its weights are these: */
     const int8_t *weight;    /* (blocks,steps,BLOCK,LANES) pairs */
@@ -147,6 +155,8 @@ static int check_pixels(const cn_pixel_model *model) {
 
 /* MAKING ONE */
 
+static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
+
 static int32_t input_weight(const void *context, int32_t output, int32_t run, int32_t element) {
     const cn_dense *dense = context;
     (void)run;
@@ -154,7 +164,7 @@ static int32_t input_weight(const void *context, int32_t output, int32_t run, in
 }
 
 static void make_unit(Arena *arena, const cn_dense *dense, int is_output, Dense *made) {
-    Format input = format_of(HIDDEN_LOW, HIDDEN_HIGH);
+    Format input = format_for(HIDDEN_LOW, HIDDEN_HIGH, 1);
     LayerPlan plan = {.outputs = dense->outputs, .input = input, .runs = 1,
                       .elements = padded_to_step(dense->inputs, input.kind), .offsets = (const int32_t[1]){0},
                       .weight_at = input_weight, .context = dense, .bias_rows = dense->bias_rows,
@@ -198,20 +208,39 @@ static const int32_t *copy_differences(Arena *arena, const int8_t *table, int32_
     return copy;
 }
 
-/* The first layer while it is made: inputs come group by group, each of `columns` from one table. */
+/* What one table is for: a template over a plane. */
+typedef struct Template {
+    const int8_t *rows, *table;
+    int32_t count, plane, columns, background;
+} Template;
+
+/* Those of a plane: near, far, and across in each plane before. */
+static Template template_of(const cn_pixel_model *model, int32_t number, int32_t i) {
+    const cn_plane *p = &model->planes[number];
+    if (i == 0) return (Template){p->near, p->near_table, p->near_rows, number, p->near_columns, p->background};
+    if (i == 1) return (Template){p->far, p->far_table, p->far_rows, number, p->far_columns, p->background};
+    size_t start = (size_t)(i - 2) * CODES * (size_t)p->across_columns;
+    return (Template){p->across, p->across_columns == 0 ? NULL : p->across_table + start, p->across_rows, i - 2,
+                      p->across_columns, model->planes[i - 2].background};
+}
+
+/* The first layer while it is made, input by input. */
 typedef struct FirstLayer {
     const cn_dense *dense;
+    Plane *plane;
     int8_t *weight;
     int32_t *start;
-    int32_t blocks, steps, input, step;
+    Range *range;
+    Tap *tap;
+    int32_t steps, input, step, taps;
 } FirstLayer;
 
-/* The weights of the next input of some columns. `always`: what they are where nothing differs. */
-static void pack_input(FirstLayer *first, int32_t columns, const int8_t *always) {
+/* The weights of the next inputs. `always`: what these are where nothing differs. */
+static void pack_inputs(FirstLayer *first, int32_t columns, const int8_t *always) {
     const cn_dense *dense = first->dense;
     for (int32_t column = 0; column < columns; column++, first->input++) {
         int32_t step = first->step + column / 2;
-        for (int32_t unit = 0; first->weight != NULL && first->start != NULL && unit < dense->outputs; unit++) {
+        for (int32_t unit = 0; unit < dense->outputs; unit++) {
             int8_t weight = dense->weight[(size_t)unit * (size_t)dense->inputs + (size_t)first->input];
             int32_t block = unit / (BLOCK * LANES), lane = unit % (BLOCK * LANES);
             first->weight[(size_t)(block * first->steps + step) * STEP_BYTES + (size_t)(2 * lane + column % 2)] = weight;
@@ -221,64 +250,70 @@ static void pack_input(FirstLayer *first, int32_t columns, const int8_t *always)
     first->step += (columns + 1) / 2;
 }
 
-static void make_ranges(Arena *arena, FirstLayer *first, const int8_t *rows, int32_t count, int32_t of,
-                        const int8_t *table, int32_t columns, int32_t background, Plane *plane, Range *ranges) {
-    const int32_t *differences = copy_differences(arena, table, columns, background);
-    for (int32_t i = 0; i < count; i++) {
-        Range range = {of, rows[3 * i], rows[3 * i + 1], rows[3 * i + 2] - rows[3 * i + 1] + 1, first->step,
-                       (columns + 1) / 2, differences};
-        for (int32_t k = 0; k < range.count; k++)
-            pack_input(first, columns, columns == 0 ? NULL : table + background * columns);
-        if (plane == NULL || ranges == NULL) continue;
-        ranges[plane->ranges++] = range;
-        int32_t last = range.first + range.count - 1;
-        if (plane->above < -range.dy) plane->above = -range.dy;
-        if (plane->below < range.dy) plane->below = range.dy;
-        if (plane->left < -range.first) plane->left = -range.first;
-        if (plane->right < last) plane->right = last;
+/* A template's neighbours, from a new word of taps on. */
+static void pack_template(FirstLayer *first, const Template *t, const int32_t *differences) {
+    Plane *plane = first->plane;
+    first->taps = (first->taps + WORD - 1) / WORD * WORD;
+    for (int32_t i = 0; i < t->count; i++) {
+        const int8_t *row = t->rows + 3 * i;
+        Range range = {t->plane, row[0], row[1], row[2] - row[1] + 1, 0};
+        if (first->taps % WORD + range.count > WORD) first->taps = (first->taps + WORD - 1) / WORD * WORD;
+        range.tap = first->taps;
+        for (int32_t k = 0; k < range.count; k++) {
+            int32_t place = first->step * STEP_BYTES;
+            first->tap[first->taps++] = (Tap){differences, (t->columns + 1) / 2, place, t->plane, row[0], row[1] + k};
+            pack_inputs(first, t->columns, t->columns == 0 ? NULL : t->table + t->background * t->columns);
+        }
+        first->range[plane->ranges++] = range;
+        plane->above = most(plane->above, -row[0]);
+        plane->below = most(plane->below, row[0]);
+        plane->left = most(plane->left, -row[1]);
+        plane->right = most(plane->right, row[2]);
     }
+    plane->words = (first->taps + WORD - 1) / WORD;
 }
 
 static void make_first(Arena *arena, const cn_pixel_model *model, int32_t number, Plane *plane) {
     const cn_plane *p = &model->planes[number];
     const cn_dense *dense = &p->layer[0];
-    int32_t units = dense->outputs, blocks = (units + BLOCK * LANES - 1) / (BLOCK * LANES), padded = blocks * BLOCK * LANES;
-    int32_t neighbours[3] = {check_template(p->near, p->near_rows, 1), check_template(p->far, p->far_rows, 1),
-                             check_template(p->across, p->across_rows, 0) * number};
-    int32_t steps = neighbours[0] * ((p->near_columns + 1) / 2) + neighbours[1] * ((p->far_columns + 1) / 2) +
-                    neighbours[2] * ((p->across_columns + 1) / 2) + (p->seen_columns + 1) / 2;
-    size_t weight_bytes = (size_t)(steps * blocks) * STEP_BYTES;
-    int8_t *weight = take(arena, weight_bytes, 1);
-    int32_t *start = take(arena, (size_t)padded, sizeof *start);
-    Range *ranges = take(arena, (size_t)(p->near_rows + p->far_rows + number * p->across_rows), sizeof *ranges);
-    make_shifts(arena, units, dense->bias, dense->shift, plane == NULL ? NULL : &plane->first);
-    if (weight != NULL && start != NULL) {
-        memset(weight, 0, weight_bytes);
-        memset(start, 0, (size_t)padded * sizeof *start);
-        memcpy(start, dense->bias, (size_t)units * sizeof *start);
+    int32_t units = dense->outputs, padded = (units + BLOCK * LANES - 1) / (BLOCK * LANES) * BLOCK * LANES;
+    int32_t templates = 2 + number, steps = (p->seen_columns + 1) / 2, ranges = 0;
+    const int32_t *differences[2 + PLANES];
+    for (int32_t i = 0; i < templates; i++) {
+        Template t = template_of(model, number, i);
+        differences[i] = copy_differences(arena, t.table, t.columns, t.background);
+        steps += check_template(t.rows, t.count, i < 2) * ((t.columns + 1) / 2);
+        ranges += t.count;
     }
-    FirstLayer first = {dense, weight, start, blocks, steps, 0, 0};
-    make_ranges(arena, &first, p->near, p->near_rows, number, p->near_table, p->near_columns, p->background, plane, ranges);
-    if (plane != NULL) plane->near = p->near_rows;
-    make_ranges(arena, &first, p->far, p->far_rows, number, p->far_table, p->far_columns, p->background, plane, ranges);
-    for (int32_t i = 0; i < number; i++)
-        make_ranges(arena, &first, p->across, p->across_rows, i,
-                    p->across_columns == 0 ? NULL : p->across_table + i * CODES * p->across_columns, p->across_columns,
-                    model->planes[i].background, plane, ranges);
-    int32_t seen_step = first.step;
-    pack_input(&first, p->seen_columns, NULL);
+    size_t weight_bytes = (size_t)(steps * padded * 2);
+    FirstLayer first = {.dense = dense, .plane = plane, .steps = steps};
+    first.weight = take(arena, weight_bytes, sizeof *first.weight);
+    first.start = take(arena, (size_t)padded, sizeof *first.start);
+    first.range = take(arena, (size_t)ranges, sizeof *first.range);
+    first.tap = take(arena, (size_t)(templates * TEMPLATE_WORDS * WORD), sizeof *first.tap);
     const int32_t *row = copy_blocks(arena, p->row, model->height == 0 ? 1 : model->height, units, padded);
     const int32_t *column = copy_blocks(arena, p->column, model->width == 0 ? 1 : model->width, units, padded);
-    if (plane == NULL) return;
+    make_shifts(arena, units, dense->bias, dense->shift, plane == NULL ? NULL : &plane->first);
+    if (plane == NULL || arena->failed) return;
+    memset(first.weight, 0, weight_bytes);
+    memset(first.start, 0, (size_t)padded * sizeof *first.start);
+    memcpy(first.start, dense->bias, (size_t)units * sizeof *first.start);
+    for (int32_t i = 0; i < templates; i++) {
+        Template t = template_of(model, number, i);
+        pack_template(&first, &t, differences[i]);
+        if (i == 0) plane->near_words = plane->words;
+    }
+    plane->seen_step = first.step;
+    plane->seen_steps = (p->seen_columns + 1) / 2;
+    pack_inputs(&first, p->seen_columns, NULL);
     plane->lanes = padded;
     plane->steps = steps;
-    plane->weight = weight;
-    plane->start = start;
-    plane->range = ranges;
+    plane->weight = first.weight;
+    plane->start = first.start;
+    plane->range = first.range;
+    plane->tap = first.tap;
     plane->row = row;
     plane->column = column;
-    plane->seen_step = seen_step;
-    plane->seen_steps = (p->seen_columns + 1) / 2;
 }
 
 static void make_seen(Arena *arena, const cn_plane *p, Plane *plane) {
@@ -318,7 +353,7 @@ static cn_pixels *make_pixels(Arena *arena, const cn_core *core, const cn_pixel_
     if (pixels == NULL || arena->failed) return NULL;
     fill_exp(exp);
     *pixels = (cn_pixels){core, model->channels, model->height, model->width, planes, exp,
-                          format_of(HIDDEN_LOW, HIDDEN_HIGH)};
+                          format_for(HIDDEN_LOW, HIDDEN_HIGH, 1)};
     return pixels;
 }
 

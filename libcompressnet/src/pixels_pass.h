@@ -26,6 +26,7 @@ typedef struct PixelPass {
     int32_t *seen_sums, *first_seen; /* sums over the values, and what they add to the first layer */
     int16_t *seen, *differences; /* these sums as hidden values; what the last value changed */
     uint8_t *hidden[2], *low;  /* hidden layers; the last one is the first part of what low1 sees */
+    uint64_t near[(2 + PLANES) * TEMPLATE_WORDS]; /* a bit for each neighbour that is not background */
     /* steps of the first layer whose inputs are not what they are in a background: */
     int32_t *pairs;            /* how far they are from that, two numbers of 16 bits in one */
     int32_t *places;           /* of their weights, in a block */
@@ -40,8 +41,6 @@ static int32_t border_place(int32_t before, int32_t places, int32_t size, int32_
     int32_t place = at < before ? at : before, from_end = at - (size - places);
     return place > from_end ? place : from_end;
 }
-
-static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
 static void lay_out(Arena *arena, const cn_pixels *pixels, int32_t height, int32_t width, PixelPass *pass) {
     int32_t sums = 0, seen = 0, steps = 0, hidden = 0;
@@ -102,25 +101,50 @@ static void add_listed(const PixelPass *pass, size_t count, int32_t *sums) {
     }
 }
 
-/* Lists the steps of a range's k-th neighbour, which has a code. Some at a time, as most have few:
- * there is room for more behind the table and the lists. */
-INLINE size_t list_neighbour(const PixelPass *pass, const Range *range, int32_t k, int32_t code, size_t count) {
-    const int32_t *pairs = range->table + code * range->steps;
-    int32_t place = (range->step + k * range->steps) * STEP_BYTES;
-    for (int32_t i = 0; i < range->steps; i += TOGETHER) {
+/* Lists the steps of a neighbour that has a code. Four at a time, as most have few: there is room
+ * for more behind the table and the lists. */
+INLINE size_t list_tap(const PixelPass *pass, const Tap *tap, int32_t code, size_t count) {
+    typedef int32_t four __attribute__((vector_size(16)));
+    const int32_t *pairs = tap->table + code * tap->steps;
+    for (int32_t i = 0; i < tap->steps; i += TOGETHER) {
+        four places = (four){0, STEP_BYTES, 2 * STEP_BYTES, 3 * STEP_BYTES} + (tap->place + i * STEP_BYTES);
         memcpy(pass->pairs + count + i, pairs + i, TOGETHER * sizeof *pairs);
-        for (int32_t j = 0; j < TOGETHER; j++) pass->places[count + (size_t)(i + j)] = place + (i + j) * STEP_BYTES;
+        memcpy(pass->places + count + i, &places, sizeof places);
     }
-    return count + (size_t)range->steps;
+    return count + (size_t)tap->steps;
 }
 
-/* The neighbours of a range, from its first one on, that are not background: a bit for each. */
+/* The neighbours of a range that are not background, a bit for each. */
 INLINE uint32_t neighbours_of(const PixelPass *pass, const Range *range) {
     int32_t at = pass->x + range->first + REACH_LIMIT;
     size_t row = (size_t)(pass->y + range->dy + REACH_LIMIT) * pass->bits_pitch;
     const uint8_t *b = pass->occupied[range->plane] + row + at / 8;
     uint32_t bits = b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
     return bits >> at % 8 & ((1u << range->count) - 1);
+}
+
+/* Finds all neighbours that are not background. Gives whether any of them keeps the pixel awake. */
+static int find_neighbours(PixelPass *pass) {
+    const Plane *p = pass->plane;
+    uint64_t awake = 0;
+    for (int32_t i = 0; i < p->words; i++) pass->near[i] = 0;
+    for (int32_t i = 0; i < p->ranges; i++)
+        pass->near[p->range[i].tap / WORD] |= (uint64_t)neighbours_of(pass, &p->range[i]) << p->range[i].tap % WORD;
+    for (int32_t i = p->near_words; i < p->words; i++) awake |= pass->near[i];
+    return awake != 0;
+}
+
+/* Lists their steps. */
+static size_t list_neighbours(PixelPass *pass) {
+    const Plane *p = pass->plane;
+    size_t count = 0;
+    for (int32_t i = 0; i < p->words; i++) {
+        for (uint64_t bits = pass->near[i]; bits != 0; bits &= bits - 1) {
+            const Tap *tap = &p->tap[i * WORD + __builtin_ctzll(bits)];
+            count = list_tap(pass, tap, *value_at(pass, tap->plane, pass->y + tap->dy, pass->x + tap->dx), count);
+        }
+    }
+    return count;
 }
 
 /* The first layer's sums of a pixel whose neighbours are background, or outside of the image. */
@@ -134,12 +158,10 @@ static const int32_t *sums_at_border(PixelPass *pass) {
     pass->is_found[pass->number][place] = 1;
     size_t count = 0;
     for (int32_t i = 0; i < p->ranges; i++) {
-        const Range *range = &p->range[i];
-        int32_t y = pass->y + range->dy;
-        for (int32_t k = 0; k < range->count; k++) {
-            int32_t x = pass->x + range->first + k;
-            if (y < 0 || y >= pass->height || x < 0 || x >= pass->width)
-                count = list_neighbour(pass, range, k, OUTSIDE, count);
+        for (int32_t k = 0; k < p->range[i].count; k++) {
+            const Tap *tap = &p->tap[p->range[i].tap + k];
+            int32_t y = pass->y + tap->dy, x = pass->x + tap->dx;
+            if (y < 0 || y >= pass->height || x < 0 || x >= pass->width) count = list_tap(pass, tap, OUTSIDE, count);
         }
     }
     memcpy(sums, p->start, (size_t)p->lanes * sizeof *sums);
@@ -158,16 +180,7 @@ static void run_first(PixelPass *pass) {
     const int8_t *weight = p->weight;
     Format format = pass->pixels->format;
     uint8_t *hidden = hidden_of(pass, 0);
-    size_t count = 0;
-    for (int32_t i = 0; i < p->ranges; i++) {
-        const Range *range = &p->range[i];
-        uint32_t bits = range->steps == 0 ? 0 : neighbours_of(pass, range);
-        const uint8_t *values = value_at(pass, range->plane, pass->y + range->dy, pass->x + range->first);
-        for (; bits != 0; bits &= bits - 1) {
-            int32_t k = __builtin_ctz(bits);
-            count = list_neighbour(pass, range, k, values[k], count);
-        }
-    }
+    size_t count = list_neighbours(pass);
     for (int32_t at = 0; at < p->lanes; at += BLOCK * LANES, weight += (size_t)p->steps * STEP_BYTES) {
         ints sum[BLOCK];
         for (int v = 0; v < BLOCK; v++) {
@@ -295,10 +308,8 @@ static int32_t code_value(PixelPass *pass) {
 
 static void code_pixel(PixelPass *pass) {
     const Plane *p = pass->plane;
-    uint32_t awake = 0;
     int32_t logit, place = pass->pixels->height == 0 ? 0 : pass->y * pass->width + pass->x;
-    for (int32_t i = p->near; i < p->ranges; i++) awake |= neighbours_of(pass, &p->range[i]);
-    if (awake) {
+    if (find_neighbours(pass)) {
         run_hidden(pass);
         run_logits(&p->flag, pass->low, &logit);
         if (!code_flag(pass, zero_frequency(pass->pixels->exp, logit))) return;
