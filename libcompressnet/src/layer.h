@@ -41,9 +41,9 @@ typedef struct Layer {
     const int32_t *bias; /* (bias_rows,vectors,LANES) */
     const int32_t *fold; /* (vectors,LANES): what the inputs' offset adds to the sums */
     const float *scale;   /* (vectors,LANES): 2^-shift */
-    int32_t fixes;          /* of each vector: weights made smaller, so that no sum saturates, */
-    const int32_t *fix_at;  /* (vectors,fixes) their elements of the input, */
-    const int32_t *fix;     /* (vectors,fixes,LANES) and what they lack */
+    int32_t fixes;          /* steps of each vector more, as weights were made smaller lest sums saturate: */
+    const int32_t *fix_at;  /* (vectors,fixes) where they begin in the input, */
+    const uint8_t *fix;     /* (vectors,fixes,LANES,4) and what the weights lack */
     int32_t bias_rows;
     float negative;       /* what negative sums are multiplied by: 1/8 where it is leaky, else 1 */
     float low, high;
@@ -101,6 +101,7 @@ typedef struct LayerPlan {
     int32_t bias_rows;
     const int32_t *bias; /* (bias_rows,all_outputs) */
     const int8_t *shift; /* (all_outputs,) */
+    int32_t narrow; /* elements from this one on are kept below 64, where it is not 0 */
     int32_t first, all_outputs; /* which of all the outputs of an array are the layer's */
     const int32_t *order; /* (outputs,) the layer's output at each lane, or NULL */
     int32_t leaky, low, high;
@@ -110,10 +111,13 @@ static int32_t output_at(const LayerPlan *plan, int32_t lane) {
     return plan->order == NULL ? lane : plan->order[lane];
 }
 
-/* How far the sum of two weights is beyond what a variant can add up. */
-static int32_t beyond_limit(Format input, int32_t weight, int32_t other) {
-    if (PAIR_LIMIT == 0 || input.kind != BYTE || (weight < 0) != (other < 0)) return 0;
-    int32_t largest = (input.high > 0 ? input.high : 0) - input.offset, both = weight + other;
+/* How far the sum of the weights of an element and of the one before is beyond what a variant can
+ * add up. */
+static int32_t beyond_limit(const LayerPlan *plan, int32_t element, int32_t before, int32_t weight) {
+    Format input = plan->input;
+    if (PAIR_LIMIT == 0 || input.kind != BYTE || (weight < 0) != (before < 0)) return 0;
+    if (plan->narrow != 0 && element > plan->narrow) return 0;
+    int32_t largest = (input.high > 0 ? input.high : 0) - input.offset, both = before + weight;
     int32_t limit = PAIR_LIMIT / (largest > 1 ? largest : 1);
     return both > limit ? both - limit : both < -limit ? both + limit : 0;
 }
@@ -124,17 +128,17 @@ static int32_t weight_of(const LayerPlan *plan, int32_t lane, int32_t run, int32
 
 /* Gives how many weights of a vector are made smaller, and what they lack, where `fix` is given.
  * Only for layers without an order. */
-static int32_t find_fixes(const LayerPlan *plan, int32_t vector, int32_t *fix_at, int32_t *fix) {
+static int32_t find_fixes(const LayerPlan *plan, int32_t vector, int32_t *fix_at, uint8_t *fix) {
     int32_t count = 0;
     if (PAIR_LIMIT == 0 || plan->input.kind != BYTE) return 0;
     for (int32_t lane = 0; lane < LANES; lane++) {
         for (int32_t i = 1; i < plan->runs * plan->elements; i += 2) {
             int32_t run = i / plan->elements, element = i % plan->elements, row = vector * LANES + lane;
-            int32_t beyond = beyond_limit(plan->input, weight_of(plan, row, run, element - 1),
+            int32_t beyond = beyond_limit(plan, element, weight_of(plan, row, run, element - 1),
                                           weight_of(plan, row, run, element));
             if (beyond != 0 && fix != NULL) {
-                fix_at[count] = plan->offsets[run] + element;
-                fix[count * LANES + lane] = beyond;
+                fix_at[count] = plan->offsets[run] + element / 4 * 4;
+                fix[(count * LANES + lane) * 4 + element % 4] = (uint8_t)beyond;
             }
             count += beyond != 0;
         }
@@ -150,10 +154,10 @@ static void pack_weights(const LayerPlan *plan, uint8_t *weight, int32_t *fold) 
             for (int32_t step = 0; step < plan->elements / group; step++) {
                 for (int32_t lane = block * LANES; lane < (block + wide) * LANES; lane++, weight += 4) {
                     for (int32_t i = 0; i < group; i++) {
-                        int32_t value = weight_of(plan, lane, run, step * group + i);
+                        int32_t element = step * group + i, value = weight_of(plan, lane, run, element);
                         fold[lane] += value * plan->input.offset;
                         if (i % 2 == 1)
-                            value -= beyond_limit(plan->input, weight_of(plan, lane, run, step * group + i - 1), value);
+                            value -= beyond_limit(plan, element, weight_of(plan, lane, run, element - 1), value);
                         put(plan->input.kind, weight, (size_t)i, value);
                     }
                 }
@@ -176,11 +180,11 @@ static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
         fixes = count > fixes ? count : fixes;
     }
     int32_t *fix_at = take(arena, (size_t)vectors * (size_t)fixes, sizeof *fix_at);
-    int32_t *fix = take(arena, (size_t)vectors * (size_t)fixes, sizeof(ints));
+    uint8_t *fix = take(arena, (size_t)vectors * (size_t)fixes, sizeof(ints));
     if (layer == NULL || fix == NULL || arena->failed) return;
     memset(fix_at, 0, (size_t)vectors * (size_t)fixes * sizeof *fix_at);
     memset(fix, 0, (size_t)vectors * (size_t)fixes * sizeof(ints));
-    for (int32_t v = 0; v < vectors; v++) find_fixes(plan, v, fix_at + v * fixes, fix + v * fixes * LANES);
+    for (int32_t v = 0; v < vectors; v++) find_fixes(plan, v, fix_at + v * fixes, fix + v * fixes * LANES * 4);
     *layer = (Layer){.outputs = plan->outputs, .vectors = vectors, .kind = plan->input.kind,
                      .runs = plan->runs, .steps = (int32_t)steps, .offsets = offsets,
                      .weight = weight, .bias = bias, .fold = fold, .scale = scale,
@@ -252,13 +256,16 @@ INLINE void tile(Kind kind, int rows, int wide, const Layer *layer, int32_t bloc
             }
         }
     }
-    for (int32_t f = 0; PAIR_LIMIT != 0 && kind == BYTE && f < layer->fixes; f++)
-        for (int v = 0; v < wide; v++)
-            for (int p = 0; p < rows; p++) {
-                int32_t number = (block + v) * layer->fixes + f;
-                ints x = (ints){0} + inputs[p][layer->fix_at[number]];
-                sum[p][v] = dot_shorts(sum[p][v], x, load_ints(layer->fix + number * LANES));
-            }
+#if BYTES
+    for (int32_t f = 0; PAIR_LIMIT != 0 && kind == BYTE && f < layer->fixes; f++) {
+        for (int v = 0; v < wide; v++) {
+            int32_t number = (block + v) * layer->fixes + f;
+            ints w = load_ints(layer->fix + 4 * LANES * number);
+            for (int p = 0; p < rows; p++)
+                sum[p][v] = dot_bytes(sum[p][v], broadcast(inputs[p] + layer->fix_at[number]), w);
+        }
+    }
+#endif
     for (int p = 0; p < rows; p++)
         for (int v = 0; v < wide; v++) store_ints(sums + (p * WIDE + v) * LANES, sum[p][v]);
 }
@@ -328,11 +335,25 @@ INLINE void store_kept(Kind kind, void *to, size_t index, ints kept) {
     if (kind == INT) store_ints((int32_t *)to + index, kept);
 }
 
+INLINE void store_kept_4(Kind kind, void *to, size_t index, const ints *kept) {
+    if (kind == BYTE) store_bytes_4((uint8_t *)to + index, kept);
+    else
+        for (int i = 0; i < 4; i++) store_kept(kind, to, index + (size_t)(i * LANES), kept[i]);
+}
+
 /* Vectors of sums, from `first` to `last`, through the bias and the activation to where they go. */
 INLINE void store_outputs(Kind kind, const Layer *layer, int32_t first, int32_t last, const int32_t *sums,
                           const int32_t *bias, int32_t offset, uint8_t *output) {
-    Layer local = *layer; /* no store can change it */
-    for (int32_t v = first; v < last; v++, sums += LANES) {
+    const Layer local = {.outputs = layer->outputs, .scale = layer->scale, .negative = layer->negative,
+                         .low = layer->low, .high = layer->high}; /* which no store can change */
+    int32_t v = first;
+    if (last - v == 4 && local.outputs >= last * LANES) {
+        ints kept[4];
+        for (int i = 0; i < 4; i++, v++)
+            kept[i] = requantize(&local, v, load_ints(sums + i * LANES) + load_ints(bias + v * LANES)) - offset;
+        store_kept_4(kind, output, (size_t)(first * LANES), kept);
+    }
+    for (; v < last; v++, sums += LANES) {
         ints kept = requantize(&local, v, load_ints(sums) + load_ints(bias + v * LANES)) - offset;
         if (local.outputs - v * LANES >= LANES) store_kept(kind, output, (size_t)(v * LANES), kept);
         else

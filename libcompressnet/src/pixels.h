@@ -163,11 +163,11 @@ static int32_t input_weight(const void *context, int32_t output, int32_t run, in
     return element < dense->inputs ? dense->weight[(size_t)output * (size_t)dense->inputs + (size_t)element] : 0;
 }
 
-static void make_unit(Arena *arena, const cn_dense *dense, int is_output, Dense *made) {
+static void make_unit(Arena *arena, const cn_dense *dense, int32_t narrow, int is_output, Dense *made) {
     Format input = format_for(HIDDEN_LOW, HIDDEN_HIGH, 1);
     LayerPlan plan = {.outputs = dense->outputs, .input = input, .runs = 1,
                       .elements = padded_to_step(dense->inputs, input.kind), .offsets = (const int32_t[1]){0},
-                      .weight_at = input_weight, .context = dense, .bias_rows = dense->bias_rows,
+                      .weight_at = input_weight, .context = dense, .narrow = narrow, .bias_rows = dense->bias_rows,
                       .bias = dense->bias, .shift = dense->shift, .all_outputs = dense->outputs,
                       .leaky = !is_output, .low = is_output ? -LOGIT_LIMIT : HIDDEN_LOW,
                       .high = is_output ? LOGIT_LIMIT : HIDDEN_HIGH};
@@ -338,11 +338,11 @@ static void make_plane(Arena *arena, const cn_pixel_model *model, int32_t number
     }
     make_first(arena, model, number, plane);
     make_seen(arena, p, plane);
-    for (int32_t i = 1; i < p->layers; i++) make_unit(arena, &p->layer[i], 0, layers == NULL ? NULL : &layers[i]);
-    make_unit(arena, &p->flag, 1, plane == NULL ? NULL : &plane->flag);
-    make_unit(arena, &p->high, 1, plane == NULL ? NULL : &plane->high);
-    make_unit(arena, &p->low1, 0, plane == NULL ? NULL : &plane->low1);
-    make_unit(arena, &p->low2, 1, plane == NULL ? NULL : &plane->low2);
+    for (int32_t i = 1; i < p->layers; i++) make_unit(arena, &p->layer[i], 0, 0, layers == NULL ? NULL : &layers[i]);
+    make_unit(arena, &p->flag, 0, 1, plane == NULL ? NULL : &plane->flag);
+    make_unit(arena, &p->high, 0, 1, plane == NULL ? NULL : &plane->high);
+    make_unit(arena, &p->low1, p->flag.inputs, 0, plane == NULL ? NULL : &plane->low1);
+    make_unit(arena, &p->low2, 0, 1, plane == NULL ? NULL : &plane->low2);
 }
 
 static cn_pixels *make_pixels(Arena *arena, const cn_core *core, const cn_pixel_model *model) {

@@ -103,15 +103,16 @@ static void add_listed(const PixelPass *pass, size_t count, int32_t *sums) {
 
 /* Lists the steps of a neighbour that has a code. Four at a time, as most have few: there is room
  * for more behind the table and the lists. */
-INLINE size_t list_tap(const PixelPass *pass, const Tap *tap, int32_t code, size_t count) {
+INLINE size_t list_tap(const Tap *tap, int32_t code, int32_t *pairs, int32_t *places, size_t count) {
     typedef int32_t four __attribute__((vector_size(16)));
-    const int32_t *pairs = tap->table + code * tap->steps;
-    for (int32_t i = 0; i < tap->steps; i += TOGETHER) {
-        four places = (four){0, STEP_BYTES, 2 * STEP_BYTES, 3 * STEP_BYTES} + (tap->place + i * STEP_BYTES);
-        memcpy(pass->pairs + count + i, pairs + i, TOGETHER * sizeof *pairs);
-        memcpy(pass->places + count + i, &places, sizeof places);
+    const int32_t *row = tap->table + code * tap->steps;
+    int32_t steps = tap->steps;
+    four place = (four){0, STEP_BYTES, 2 * STEP_BYTES, 3 * STEP_BYTES} + tap->place;
+    for (int32_t i = 0; i < steps; i += TOGETHER, place += TOGETHER * STEP_BYTES) {
+        memcpy(pairs + count + i, row + i, TOGETHER * sizeof *row);
+        memcpy(places + count + i, &place, sizeof place);
     }
-    return count + (size_t)tap->steps;
+    return count + (size_t)steps;
 }
 
 /* The neighbours of a range that are not background, a bit for each. */
@@ -137,11 +138,14 @@ static int find_neighbours(PixelPass *pass) {
 /* Lists their steps. */
 static size_t list_neighbours(PixelPass *pass) {
     const Plane *p = pass->plane;
+    int32_t *pairs = pass->pairs, *places = pass->places, pitch = (int32_t)pass->pitch;
+    ptrdiff_t here = value_at(pass, 0, pass->y, pass->x) - pass->values[0];
     size_t count = 0;
     for (int32_t i = 0; i < p->words; i++) {
         for (uint64_t bits = pass->near[i]; bits != 0; bits &= bits - 1) {
             const Tap *tap = &p->tap[i * WORD + __builtin_ctzll(bits)];
-            count = list_tap(pass, tap, *value_at(pass, tap->plane, pass->y + tap->dy, pass->x + tap->dx), count);
+            int32_t code = pass->values[tap->plane][here + tap->dy * pitch + tap->dx];
+            count = list_tap(tap, code, pairs, places, count);
         }
     }
     return count;
@@ -161,7 +165,8 @@ static const int32_t *sums_at_border(PixelPass *pass) {
         for (int32_t k = 0; k < p->range[i].count; k++) {
             const Tap *tap = &p->tap[p->range[i].tap + k];
             int32_t y = pass->y + tap->dy, x = pass->x + tap->dx;
-            if (y < 0 || y >= pass->height || x < 0 || x >= pass->width) count = list_tap(pass, tap, OUTSIDE, count);
+            if (y < 0 || y >= pass->height || x < 0 || x >= pass->width) 
+                count = list_tap(tap, OUTSIDE, pass->pairs, pass->places, count);
         }
     }
     memcpy(sums, p->start, (size_t)p->lanes * sizeof *sums);
@@ -188,8 +193,8 @@ static void run_first(PixelPass *pass) {
             sum[v] = load_ints(border + i) + load_ints(row + i) + load_ints(column + i) + load_ints(pass->first_seen + i);
         }
         add_to_block(pass->pairs, pass->places, count, weight, sum);
-        for (int v = 0; v < BLOCK; v++)
-            store_kept(format.kind, hidden, (size_t)(at + v * LANES), requantize(&p->first, at / LANES + v, sum[v]) - format.offset);
+        for (int v = 0; v < BLOCK; v++) sum[v] = requantize(&p->first, at / LANES + v, sum[v]) - format.offset;
+        for (int v = 0; v < BLOCK; v += 4) store_kept_4(format.kind, hidden, (size_t)(at + v * LANES), sum + v);
     }
 }
 

@@ -150,6 +150,18 @@ INLINE void store_bytes(uint8_t *to, ints v) {
     memcpy(to, &narrow, LANES);
 }
 
+/* Four vectors, one after the other. */
+INLINE void store_bytes_4(uint8_t *to, const ints *v) {
+#if defined(X86_256)
+    __m256i low = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]), high = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i narrow = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
+    memcpy(to, &narrow, sizeof narrow);
+#else
+    for (int i = 0; i < 4; i++) store_bytes(to + i * LANES, v[i]);
+#endif
+}
+
 INLINE ints choose(ints mask, ints a, ints b) { return (mask & a) | (~mask & b); }
 INLINE ints smaller(ints a, ints b) { return choose(a < b, a, b); }
 INLINE ints larger(ints a, ints b) { return choose(a > b, a, b); }
