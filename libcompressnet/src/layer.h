@@ -166,6 +166,8 @@ static void pack_weights(const LayerPlan *plan, uint8_t *weight, int32_t *fold) 
     }
 }
 
+static float two_to_minus(int32_t shift) { return shift < 0 ? (float)(1 << -shift) : 1 / (float)(1 << shift); }
+
 static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
     int32_t vectors = (plan->outputs + LANES - 1) / LANES, lanes = vectors * LANES;
     size_t steps = (size_t)(plan->elements / elements_of_step(plan->input.kind));
@@ -199,9 +201,8 @@ static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
     }
     for (int32_t lane = 0; lane < plan->outputs; lane++) {
         int32_t output = plan->first + output_at(plan, lane);
-        int32_t shift = plan->shift[output];
-        if (shift > SHIFT_LIMIT || shift < -SHIFT_LIMIT) arena->failed = 1;
-        else scale[lane] = shift < 0 ? (float)(1 << -shift) : 1 / (float)(1 << shift);
+        if (plan->shift[output] > SHIFT_LIMIT || plan->shift[output] < -SHIFT_LIMIT) arena->failed = 1;
+        else scale[lane] = two_to_minus(plan->shift[output]);
         for (int32_t row = 0; row < plan->bias_rows; row++)
             bias[row * lanes + lane] = plan->bias[(size_t)row * (size_t)plan->all_outputs + (size_t)output];
     }

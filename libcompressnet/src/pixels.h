@@ -60,13 +60,14 @@ typedef struct Plane {
     const Range *range;
     const Tap *tap;          /* (64 * words,) */
     int32_t above, below, left, right; /* how far they reach */
-    Layer first;             /* its shifts; its weights are these: */
+    Layer first;             /* its activation; its weights are these: */
     const int8_t *weight;    /* (blocks,steps,BLOCK,LANES) pairs */
     int32_t steps;
     const int32_t *start;    /* (lanes,): its sums where all is background */
     const int32_t *row, *column; /* (rows,lanes), (columns,lanes): what is added to them */
     const int32_t *quiet;
-    Layer seen;              /* its biases and shifts */
+    Layer seen;              /* the activation of the sums over values; */
+    const int32_t *seen_bias; /* (vectors,LANES) what these begin with */
     const int16_t *seen_table; /* (257,vectors,LANES) */
     int32_t seen_step, seen_steps;
     int32_t layers, hidden, has_counts; /* layers: with the first; hidden: units of the last */
@@ -180,15 +181,17 @@ static void make_unit(Arena *arena, const cn_dense *dense, int32_t narrow, int i
     made->bias = bias;
 }
 
-/* A layer of which only biases and shifts are used. */
-static void make_shifts(Arena *arena, int32_t outputs, const int32_t *bias, const int8_t *shift, Layer *layer) {
-    LayerPlan plan = {.outputs = outputs, .bias_rows = 1, .bias = bias, .shift = shift, .all_outputs = outputs,
-                      .offsets = (const int32_t[1]){0}, .leaky = 1, .low = HIDDEN_LOW, .high = HIDDEN_HIGH};
-    make_layer(arena, &plan, layer);
+/* A layer of hidden units of which only the activation is used. */
+static void make_activation(Arena *arena, int32_t units, int32_t lanes, const int8_t *shift, Layer *layer) {
+    float *scale = take(arena, (size_t)lanes, sizeof *scale);
+    if (layer == NULL || scale == NULL) return;
+    for (int32_t i = 0; i < lanes; i++) scale[i] = i < units ? two_to_minus(shift[i]) : 1;
+    *layer = (Layer){.outputs = units, .vectors = lanes / LANES, .scale = scale, .low = HIDDEN_LOW, .high = HIDDEN_HIGH,
+                     .negative = 1.0f / (1 << LEAKY_SHIFT)};
 }
 
-/* Rows of U numbers, each up to whole blocks. */
-static const int32_t *copy_blocks(Arena *arena, const int32_t *from, int32_t rows, int32_t units, int32_t padded) {
+/* Rows of U numbers, each padded. */
+static const int32_t *copy_padded(Arena *arena, const int32_t *from, int32_t rows, int32_t units, int32_t padded) {
     int32_t *copy = take(arena, (size_t)rows * (size_t)padded, sizeof *copy);
     for (int32_t i = 0; copy != NULL && i < rows * padded; i++)
         copy[i] = i % padded < units ? from[i / padded * units + i % padded] : 0;
@@ -291,9 +294,9 @@ static void make_first(Arena *arena, const cn_pixel_model *model, int32_t number
     first.start = take(arena, (size_t)padded, sizeof *first.start);
     first.range = take(arena, (size_t)ranges, sizeof *first.range);
     first.tap = take(arena, (size_t)(templates * TEMPLATE_WORDS * WORD), sizeof *first.tap);
-    const int32_t *row = copy_blocks(arena, p->row, model->height == 0 ? 1 : model->height, units, padded);
-    const int32_t *column = copy_blocks(arena, p->column, model->width == 0 ? 1 : model->width, units, padded);
-    make_shifts(arena, units, dense->bias, dense->shift, plane == NULL ? NULL : &plane->first);
+    const int32_t *row = copy_padded(arena, p->row, model->height == 0 ? 1 : model->height, units, padded);
+    const int32_t *column = copy_padded(arena, p->column, model->width == 0 ? 1 : model->width, units, padded);
+    make_activation(arena, units, padded, dense->shift, plane == NULL ? NULL : &plane->first);
     if (plane == NULL || arena->failed) return;
     memset(first.weight, 0, weight_bytes);
     memset(first.start, 0, (size_t)padded * sizeof *first.start);
@@ -319,11 +322,13 @@ static void make_first(Arena *arena, const cn_pixel_model *model, int32_t number
 static void make_seen(Arena *arena, const cn_plane *p, Plane *plane) {
     int32_t columns = p->seen_columns, lanes = (columns + LANES - 1) / LANES * LANES;
     int16_t *table = take(arena, (size_t)(CODES * lanes), sizeof *table);
-    make_shifts(arena, columns, p->seen_bias, p->seen_shift, plane == NULL ? NULL : &plane->seen);
+    const int32_t *bias = copy_padded(arena, p->seen_bias, 1, columns, lanes);
+    make_activation(arena, columns, lanes, p->seen_shift, plane == NULL ? NULL : &plane->seen);
     if (plane == NULL || table == NULL) return;
     for (int32_t i = 0; i < CODES * lanes; i++)
         table[i] = i % lanes < columns ? p->seen_table[i / lanes * columns + i % lanes] : 0;
     plane->seen_table = table;
+    plane->seen_bias = bias;
 }
 
 static void make_plane(Arena *arena, const cn_pixel_model *model, int32_t number, Plane *plane) {

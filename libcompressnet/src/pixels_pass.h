@@ -340,7 +340,7 @@ static void start_plane(PixelPass *pass, int32_t number) {
     memset(pass->counts, 0, 256);
     memset(pass->seen, 0, (size_t)(p->seen.vectors * LANES) * sizeof *pass->seen);
     memset(pass->first_seen, 0, (size_t)p->lanes * sizeof *pass->first_seen);
-    memcpy(pass->seen_sums, p->seen.bias, (size_t)(p->seen.vectors * LANES) * sizeof *pass->seen_sums);
+    memcpy(pass->seen_sums, p->seen_bias, (size_t)(p->seen.vectors * LANES) * sizeof *pass->seen_sums);
     see(pass, -1);
 }
 
