@@ -16,8 +16,8 @@
 typedef enum Kind { BYTE = 0, SHORT = 1, INT = 2 } Kind;
 
 #define WIDE 2            /* vectors of outputs that are computed together */
-#define UNROLL _Pragma("GCC unroll 4")
 #define ROWS (LANES > 8 ? 8 : 4) /* rows of inputs that are */
+#define UNROLL _Pragma("GCC unroll 4")
 #define SHIFT_LIMIT 20
 #define LEAKY_SHIFT 3
 #define QUALITIES 100
@@ -40,13 +40,14 @@ typedef struct Layer {
     const uint8_t *weight;
     const int32_t *bias; /* (bias_rows,vectors,LANES) */
     const int32_t *fold; /* (vectors,LANES): what the inputs' offset adds to the sums */
-    const float *scale;   /* (vectors,LANES): 2^-shift */
-    int32_t fixes;          /* steps of each vector more, as weights were made smaller lest sums saturate: */
-    const int32_t *fix_at;  /* (vectors,fixes) where they begin in the input, */
-    const uint8_t *fix;     /* (vectors,fixes,LANES,4) and what the weights lack */
     int32_t bias_rows;
-    float negative;       /* what negative sums are multiplied by: 1/8 where it is leaky, else 1 */
+    const float *scale; /* (vectors,LANES): 2^-shift */
+    float negative;     /* what negative sums are multiplied by: 1/8 where it is leaky, else 1 */
     float low, high;
+    /* weights that were made smaller, lest sums of two products saturate: more steps for each vector */
+    int32_t fixes;
+    const int32_t *fix_at; /* (vectors,fixes) where they begin in the input, */
+    const uint8_t *fix;    /* (vectors,fixes,LANES,4) and what the weights lack */
 } Layer;
 
 static int32_t element_bytes(Kind kind) { return 1 << kind; }
@@ -56,12 +57,12 @@ static int32_t padded_to_step(int32_t elements, Kind kind) {
     return (elements + group - 1) / group * group;
 }
 
-/* 0 is always among what a format can hold: borders and unknown symbols are 0. `rows`: whether
- * layers see several rows together, or one. */
-static Format format_for(int32_t low, int32_t high, int is_alone) {
+/* For inputs of layers that see one row at a time: reading weights takes longest, so bytes are
+ * worth their fixes. 0 is always among what a format can hold: borders and unknown symbols are 0. */
+static Format format_of_row(int32_t low, int32_t high) {
     Format format = {INT, 0, low, high};
     int32_t least = low < 0 ? low : 0, most = high > 0 ? high : 0;
-    if (BYTES && (PAIR_LIMIT == 0 || is_alone) && most - least <= 255) {
+    if (BYTES && most - least <= 255) {
         format.kind = BYTE;
         format.offset = least + BYTE_ZERO;
     } else if (least >= INT16_MIN && most <= INT16_MAX) {
@@ -70,7 +71,10 @@ static Format format_for(int32_t low, int32_t high, int is_alone) {
     return format;
 }
 
-static Format format_of(int32_t low, int32_t high) { return format_for(low, high, 0); }
+static Format format_of(int32_t low, int32_t high) {
+    Format format = format_of_row(low, high);
+    return PAIR_LIMIT != 0 && format.kind == BYTE ? (Format){SHORT, 0, low, high} : format;
+}
 
 static void put(Kind kind, void *to, size_t index, int32_t kept) {
     if (kind == BYTE) ((uint8_t *)to)[index] = (uint8_t)kept;
@@ -111,8 +115,7 @@ static int32_t output_at(const LayerPlan *plan, int32_t lane) {
     return plan->order == NULL ? lane : plan->order[lane];
 }
 
-/* How far the sum of the weights of an element and of the one before is beyond what a variant can
- * add up. */
+/* How far the weights of an element and of the one before are beyond what a variant can add up. */
 static int32_t beyond_limit(const LayerPlan *plan, int32_t element, int32_t before, int32_t weight) {
     Format input = plan->input;
     if (PAIR_LIMIT == 0 || input.kind != BYTE || (weight < 0) != (before < 0)) return 0;
@@ -126,8 +129,8 @@ static int32_t weight_of(const LayerPlan *plan, int32_t lane, int32_t run, int32
     return lane < plan->outputs ? plan->weight_at(plan->context, output_at(plan, lane), run, element) : 0;
 }
 
-/* Gives how many weights of a vector are made smaller, and what they lack, where `fix` is given.
- * Only for layers without an order. */
+/* Gives how many weights of a vector are made smaller; tells what they lack where `fix` is given. A
+ * layer that has an order must not need any: while memory is counted, there is no order. */
 static int32_t find_fixes(const LayerPlan *plan, int32_t vector, int32_t *fix_at, uint8_t *fix) {
     int32_t count = 0;
     if (PAIR_LIMIT == 0 || plan->input.kind != BYTE) return 0;
@@ -278,7 +281,8 @@ INLINE void tile(Kind kind, int rows, int wide, const Layer *layer, int32_t bloc
         tile(kind, rows, wide, layer, block, inputs, sums);                                                  \
     }
 #define TILES(kind)                                                                               \
-    TILE(kind, 1, 1) TILE(kind, 1, 2) TILE(kind, 1, 4) TILE(kind, 4, 1) TILE(kind, 4, 2) TILE(kind, 8, 1) TILE(kind, 8, 2)
+    TILE(kind, 1, 1) TILE(kind, 1, 2) TILE(kind, 1, 4)                                            \
+    TILE(kind, 4, 1) TILE(kind, 4, 2) TILE(kind, 8, 1) TILE(kind, 8, 2)
 #if BYTES
 TILES(BYTE)
 #endif

@@ -31,6 +31,7 @@
 #define VALUES_LIMIT (1 << 16)          /* of an image */
 #define BLOCK (LANES > 8 ? 4 : 8)       /* vectors of the first layer that are summed together */
 #define WORD 64                         /* neighbours in a word of bits */
+#define TEMPLATES (PLANES + 1)          /* of a plane: near, far, and across in each plane before */
 #define TEMPLATE_WORDS 6                /* that the largest template takes */
 #define TOGETHER 4                      /* steps that are listed together */
 #define STEP_BYTES (BLOCK * LANES * 2)  /* weights of a block for a step */
@@ -99,8 +100,8 @@ static int32_t check_template(const int8_t *rows, int32_t count, int causal) {
     if (count < 0 || count > TEMPLATE_LIMIT || (count > 0 && rows == NULL)) return -1;
     for (int32_t i = 0; i < count; i++) {
         int32_t dy = rows[3 * i], first = rows[3 * i + 1], last = rows[3 * i + 2];
-        if (dy < -REACH_LIMIT || dy > (causal ? 0 : REACH_LIMIT) || first < -REACH_LIMIT || last > REACH_LIMIT) return -1;
-        if (first > last || (causal && dy == 0 && last >= 0)) return -1;
+        if (dy < -REACH_LIMIT || dy > (causal ? 0 : REACH_LIMIT)) return -1;
+        if (first < -REACH_LIMIT || first > last || last > REACH_LIMIT || (causal && dy == 0 && last >= 0)) return -1;
         neighbours += last - first + 1;
     }
     return neighbours;
@@ -165,7 +166,7 @@ static int32_t input_weight(const void *context, int32_t output, int32_t run, in
 }
 
 static void make_unit(Arena *arena, const cn_dense *dense, int32_t narrow, int is_output, Dense *made) {
-    Format input = format_for(HIDDEN_LOW, HIDDEN_HIGH, 1);
+    Format input = format_of_row(HIDDEN_LOW, HIDDEN_HIGH);
     LayerPlan plan = {.outputs = dense->outputs, .input = input, .runs = 1,
                       .elements = padded_to_step(dense->inputs, input.kind), .offsets = (const int32_t[1]){0},
                       .weight_at = input_weight, .context = dense, .narrow = narrow, .bias_rows = dense->bias_rows,
@@ -246,7 +247,8 @@ static void pack_inputs(FirstLayer *first, int32_t columns, const int8_t *always
         for (int32_t unit = 0; unit < dense->outputs; unit++) {
             int8_t weight = dense->weight[(size_t)unit * (size_t)dense->inputs + (size_t)first->input];
             int32_t block = unit / (BLOCK * LANES), lane = unit % (BLOCK * LANES);
-            first->weight[(size_t)(block * first->steps + step) * STEP_BYTES + (size_t)(2 * lane + column % 2)] = weight;
+            size_t place = (size_t)(block * first->steps + step) * STEP_BYTES;
+            first->weight[place + (size_t)(2 * lane + column % 2)] = weight;
             if (always != NULL) first->start[unit] += weight * always[column];
         }
     }
@@ -281,7 +283,7 @@ static void make_first(Arena *arena, const cn_pixel_model *model, int32_t number
     const cn_dense *dense = &p->layer[0];
     int32_t units = dense->outputs, padded = (units + BLOCK * LANES - 1) / (BLOCK * LANES) * BLOCK * LANES;
     int32_t templates = 2 + number, steps = (p->seen_columns + 1) / 2, ranges = 0;
-    const int32_t *differences[2 + PLANES];
+    const int32_t *differences[TEMPLATES];
     for (int32_t i = 0; i < templates; i++) {
         Template t = template_of(model, number, i);
         differences[i] = copy_differences(arena, t.table, t.columns, t.background);
@@ -358,7 +360,7 @@ static cn_pixels *make_pixels(Arena *arena, const cn_core *core, const cn_pixel_
     if (pixels == NULL || arena->failed) return NULL;
     fill_exp(exp);
     *pixels = (cn_pixels){core, model->channels, model->height, model->width, planes, exp,
-                          format_for(HIDDEN_LOW, HIDDEN_HIGH, 1)};
+                          format_of_row(HIDDEN_LOW, HIDDEN_HIGH)};
     return pixels;
 }
 

@@ -26,7 +26,7 @@ typedef struct PixelPass {
     int32_t *seen_sums, *first_seen; /* sums over the values, and what they add to the first layer */
     int16_t *seen, *differences; /* these sums as hidden values; what the last value changed */
     uint8_t *hidden[2], *low;  /* hidden layers; the last one is the first part of what low1 sees */
-    uint64_t near[(2 + PLANES) * TEMPLATE_WORDS]; /* a bit for each neighbour that is not background */
+    uint64_t near[TEMPLATES * TEMPLATE_WORDS]; /* a bit for each neighbour that is not background */
     /* steps of the first layer whose inputs are not what they are in a background: */
     int32_t *pairs;            /* how far they are from that, two numbers of 16 bits in one */
     int32_t *places;           /* of their weights, in a block */
@@ -85,7 +85,8 @@ static uint8_t *value_at(const PixelPass *pass, int32_t plane, int32_t y, int32_
 INLINE void add_to_block(const int32_t *pairs, const int32_t *places, size_t count, const int8_t *weight, ints *sum) {
     for (size_t i = 0; i < count; i++) {
         ints pair = broadcast(pairs + i);
-        for (int v = 0; v < BLOCK; v++) sum[v] = dot_shorts(sum[v], pair, load_pairs(weight + places[i] + v * LANES * 2));
+        const int8_t *step = weight + places[i];
+        for (int v = 0; v < BLOCK; v++) sum[v] = dot_shorts(sum[v], pair, load_pairs(step + v * LANES * 2));
     }
 }
 
@@ -154,7 +155,8 @@ static size_t list_neighbours(PixelPass *pass) {
 /* The first layer's sums of a pixel whose neighbours are background, or outside of the image. */
 static const int32_t *sums_at_border(PixelPass *pass) {
     const Plane *p = pass->plane;
-    int32_t rows = border_places(p->above, p->below, pass->height), columns = border_places(p->left, p->right, pass->width);
+    int32_t rows = border_places(p->above, p->below, pass->height);
+    int32_t columns = border_places(p->left, p->right, pass->width);
     int32_t place = border_place(p->above, rows, pass->height, pass->y) * columns +
                     border_place(p->left, columns, pass->width, pass->x);
     int32_t *sums = pass->outside[pass->number] + place * p->lanes;
@@ -165,7 +167,7 @@ static const int32_t *sums_at_border(PixelPass *pass) {
         for (int32_t k = 0; k < p->range[i].count; k++) {
             const Tap *tap = &p->tap[p->range[i].tap + k];
             int32_t y = pass->y + tap->dy, x = pass->x + tap->dx;
-            if (y < 0 || y >= pass->height || x < 0 || x >= pass->width) 
+            if (y < 0 || y >= pass->height || x < 0 || x >= pass->width)
                 count = list_tap(tap, OUTSIDE, pass->pairs, pass->places, count);
         }
     }
@@ -178,10 +180,11 @@ static uint8_t *hidden_of(const PixelPass *pass, int32_t layer) {
     return layer == pass->plane->layers - 1 ? pass->low : pass->hidden[layer % 2];
 }
 
-static void run_first(PixelPass *pass) {
+static void run_first_layer(PixelPass *pass) {
     const Plane *p = pass->plane;
-    const int32_t *border = sums_at_border(pass), is_sized = pass->pixels->height != 0;
-    const int32_t *row = p->row + (is_sized ? pass->y * p->lanes : 0), *column = p->column + (is_sized ? pass->x * p->lanes : 0);
+    const int32_t is_sized = pass->pixels->height != 0, *border = sums_at_border(pass);
+    const int32_t *row = p->row + (is_sized ? pass->y * p->lanes : 0);
+    const int32_t *column = p->column + (is_sized ? pass->x * p->lanes : 0);
     const int8_t *weight = p->weight;
     Format format = pass->pixels->format;
     uint8_t *hidden = hidden_of(pass, 0);
@@ -190,7 +193,8 @@ static void run_first(PixelPass *pass) {
         ints sum[BLOCK];
         for (int v = 0; v < BLOCK; v++) {
             int32_t i = at + v * LANES;
-            sum[v] = load_ints(border + i) + load_ints(row + i) + load_ints(column + i) + load_ints(pass->first_seen + i);
+            sum[v] = load_ints(border + i) + load_ints(row + i);
+            sum[v] += load_ints(column + i) + load_ints(pass->first_seen + i);
         }
         add_to_block(pass->pairs, pass->places, count, weight, sum);
         for (int v = 0; v < BLOCK; v++) sum[v] = requantize(&p->first, at / LANES + v, sum[v]) - format.offset;
@@ -232,7 +236,7 @@ static void run_logits(const Dense *dense, const uint8_t *hidden, int32_t *logit
 
 /* All hidden layers: the last one's values are in `low` afterwards. */
 static void run_hidden(PixelPass *pass) {
-    run_first(pass);
+    run_first_layer(pass);
     for (int32_t i = 1; i < pass->plane->layers; i++)
         run_unit(&pass->plane->layer[i], 0, hidden_of(pass, i - 1), pass->pixels->format, hidden_of(pass, i));
 }
@@ -289,7 +293,8 @@ static int32_t code_half(PixelPass *pass, const int32_t *logits, int32_t known) 
     softmax(pass->pixels->exp, logits, frequencies);
     if (pass->known == NULL) {
         uint64_t scale = scale_of(&pass->decoder);
-        while (half < ALPHABET - 1 && pass->decoder.off >= scale * (left + frequencies[half])) left += frequencies[half++];
+        while (half < ALPHABET - 1 && pass->decoder.off >= scale * (left + frequencies[half]))
+            left += frequencies[half++];
         decode(&pass->decoder, scale, left, frequencies[half]);
     } else {
         while (half < known) left += frequencies[half++];
@@ -323,9 +328,10 @@ static void code_pixel(PixelPass *pass) {
         run_hidden(pass);
     }
     int32_t value = code_value(pass), at = pass->x + REACH_LIMIT;
+    uint8_t *bits = pass->occupied[pass->number] + (size_t)(pass->y + REACH_LIMIT) * pass->bits_pitch;
     if (value == p->background) pass->decoder.wrong = 1; /* its flag said that it is not */
     *value_at(pass, pass->number, pass->y, pass->x) = (uint8_t)value;
-    pass->occupied[pass->number][(size_t)(pass->y + REACH_LIMIT) * pass->bits_pitch + (size_t)(at / 8)] |= (uint8_t)(1 << at % 8);
+    bits[at / 8] |= (uint8_t)(1 << at % 8);
     if (pass->counts[value] < COUNT_LIMIT) pass->counts[value]++;
     see(pass, value);
 }

@@ -60,6 +60,8 @@
 #define X86_256 1
 #elif defined(CN_VARIANT_SSE2)
 #define X86_128 1
+#elif defined(CN_VARIANT_NEON) || defined(CN_VARIANT_NEONDOT)
+#define ARM_128 1
 #endif
 #if defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>
@@ -153,7 +155,8 @@ INLINE void store_bytes(uint8_t *to, ints v) {
 /* Four vectors, one after the other. */
 INLINE void store_bytes_4(uint8_t *to, const ints *v) {
 #if defined(X86_256)
-    __m256i low = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]), high = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);
+    __m256i low = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]);
+    __m256i high = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     __m256i narrow = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
     memcpy(to, &narrow, sizeof narrow);
@@ -180,7 +183,7 @@ INLINE floats load_floats(const float *from) {
 #define FLOAT_OP(op, a, b) (floats)_mm256_##op##_ps((__m256)(a), (__m256)(b))
 #elif defined(X86_128)
 #define FLOAT_OP(op, a, b) (floats)_mm_##op##_ps((__m128)(a), (__m128)(b))
-#elif !defined(CN_EMULATE) && defined(__ARM_NEON)
+#elif defined(ARM_128)
 #define FLOAT_OP(op, a, b) (floats)v##op##q_f32((float32x4_t)(a), (float32x4_t)(b))
 #endif
 
@@ -205,7 +208,7 @@ INLINE ints floor_of(floats v) {
     return (ints)_mm512_cvt_roundps_epi32((__m512)v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 #elif defined(X86_256)
     return (ints)_mm256_cvttps_epi32(_mm256_floor_ps((__m256)v));
-#elif !defined(CN_EMULATE) && defined(__ARM_NEON)
+#elif defined(ARM_128)
     return (ints)vcvtmq_s32_f32((float32x4_t)v);
 #else
     ints toward_zero = __builtin_convertvector(v, ints);
