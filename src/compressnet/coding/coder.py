@@ -44,7 +44,7 @@ class Coder(ABC):
     """Pixels times channels of images that are read together; a block that has more is refused."""
     codes_alone: ClassVar[bool] = False
     """Whether each image of a block is coded alone, so that `read_some` reads no others."""
-    ahead_images: ClassVar[int] = 1
+    ahead_images: int = 1
     """How many images are read at a time where a block is asked for bit by bit, if its images are
     coded alone: so many that those share the steps of a model."""
     kind: Kind

@@ -23,6 +23,8 @@ CPU_VARIABLE = "COMPRESSNET_CPU"
 """The environment variable that asks for a variant."""
 OK, ARGUMENT, PAYLOAD = 0, 1, 3
 """What a cn_status may be."""
+BIT = 1 << 32
+"""The core counts bits in parts of this many."""
 
 _FILES = [Path(__file__).with_name(f"_compressnet{suffix}") for suffix in (".so", ".dylib", ".dll")]
 _SIZE, _MAKE = (c_size_t, c_void_p, c_void_p), (c_int32, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p)

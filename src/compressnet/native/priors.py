@@ -18,12 +18,10 @@ from compressnet.lossy.context import ContextPrior, ContextSlice
 from compressnet.lossy.entropy import AnySymbols, EntropyCoder
 from compressnet.lossy.masked import MaskedPrior
 from compressnet.lossy.prior import Prior
-from compressnet.native.library import ARGUMENT, Core, check_status
+from compressnet.native.library import ARGUMENT, BIT, Core, check_status
 from compressnet.native.models import Memory, Model, make_model
 from compressnet.native.structures import Arrays, CnDense, CnPriorModel, CnSlice
 
-BIT = 1 << 32
-"""The core counts bits in parts of this many."""
 _TOGETHER_IMAGES = 1024
 """Images whose bits are counted in one call, as each needs some memory."""
 
