@@ -318,7 +318,7 @@ static int32_t code_value(PixelPass *pass) {
 
 static void code_pixel(PixelPass *pass) {
     const Plane *p = pass->plane;
-    int32_t logit, place = pass->pixels->height == 0 ? 0 : pass->y * pass->width + pass->x;
+    int32_t logit, place = pass->pixels->height == 0 ? 0 : pass->y * pass->pixels->width + pass->x;
     if (find_neighbours(pass)) {
         run_hidden(pass);
         run_logits(&p->flag, pass->low, &logit);
@@ -373,7 +373,7 @@ static void give_image(const PixelPass *pass, uint8_t *image) {
 }
 
 static int has_size(const cn_pixels *pixels, int32_t height, int32_t width) {
-    if (pixels->height != 0 && (height != pixels->height || width != pixels->width)) return 0;
+    if (pixels->height != 0 && (height > pixels->height || width > pixels->width)) return 0;
     return check_size(height, width) && height * width * pixels->channels <= VALUES_LIMIT;
 }
 
