@@ -130,7 +130,7 @@ class LosslessCoder(Coder):
     has_symbols = False
     written_values = read_values = LOSSLESS_VALUES_LIMIT
     codes_alone = True
-    ahead_images = 256
+    ahead_images = 256  # together they take five times as long as one of them
     quality = LOSSLESS_QUALITY
 
     def __init__(self, network: LosslessNetwork, kind: Kind) -> None:
