@@ -19,6 +19,7 @@ from compressnet.commands.exporting import export
 from compressnet.commands.figures import bench, demo, evaluate
 from compressnet.commands.maintenance import append, concat, subset
 from compressnet.commands.packing import advise, pack
+from compressnet.native.library import core_name
 
 app = typer.Typer(
     help="A neural codec for collections of small images.",
@@ -49,14 +50,16 @@ for command in (
 
 def _print_version(value: bool) -> None:
     if value:
-        console.print(f"compressnet {compressnet.__version__}")
+        name = core_name()
+        core = f"native, {name}" if name else "none (no compiled core in this install; NumPy runs everything)"
+        console.print(f"compressnet {compressnet.__version__}\ncore: {core}")
         raise typer.Exit
 
 
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and the core.")
     ] = False,
 ) -> None:
     """A neural codec for collections of small images."""
