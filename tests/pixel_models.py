@@ -12,6 +12,7 @@ from compressnet.lossless.model import CODES, HALF, RELATIVE, PixelModel, PlaneM
 from compressnet.lossless.planes import from_planes
 from compressnet.lossless.proof import prove_pixels
 from compressnet.networks.dense import DenseLayer
+from compressnet.networks.numpy import NumpyBackend
 
 NEAR = np.array([(-1, -1, 1), (0, -2, -1)], np.int8)
 FAR = np.array([(-2, -3, 3), (-1, -3, 3), (0, -3, -1)], np.int8)
@@ -27,7 +28,7 @@ def make_pixel_model(
     planes = tuple(_plane(rng, number, size or (1, 1), counts=counts) for number in range(channels))
     model = PixelModel(channels=channels, size=size, planes=planes, probe=np.zeros(32, np.uint8))
     prove_pixels(model)
-    digest = LosslessNetwork(model).probe_sha256()
+    digest = LosslessNetwork(model, NumpyBackend()).probe_sha256()
     return dataclasses.replace(model, probe=np.frombuffer(digest, np.uint8))
 
 

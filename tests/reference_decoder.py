@@ -714,7 +714,7 @@ def read_block(payload: bytes, count: int, codecs: list[Codec], kinds: list[Imag
         from reference_lossless import decode_lossless
 
         model = next(model for model in codecs[codec].pixels if model.fits(kind))
-        pixels = decode_lossless(model, payload, count, height, width)
+        pixels = decode_lossless(model, Reader(payload), count, height, width)
     else:
         pixels = decode_payload(codecs[codec].network(kind, quality), payload, count, quality)
     return list(kinds[which].shown(pixels))

@@ -1,4 +1,5 @@
-"""The range encoder of docs/FORMAT.md, from that page alone, in integers of any length."""
+"""The range encoder and lossless payloads of docs/FORMAT.md, from that page alone, in integers of
+any length."""
 
 from __future__ import annotations
 
@@ -28,3 +29,14 @@ class RangeEncoder:
             if number * unit < self.lower + self.range:
                 return number.to_bytes(length, "big")
         raise AssertionError("lower itself is such a number")
+
+
+def varint(number: int) -> bytes:
+    """In its shortest form."""
+    groups = [number >> shift & 127 for shift in range(0, max(1, number.bit_length()), 7)]
+    return bytes([*(group + 128 for group in groups[:-1]), groups[-1]])
+
+
+def lossless_payload(images: list[bytes]) -> bytes:
+    """The payload of a lossless block of the payloads of its images."""
+    return b"".join([*(varint(len(image)) for image in images[:-1]), *images])

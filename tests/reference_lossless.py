@@ -146,35 +146,24 @@ def frequencies(logits: list[int]) -> np.ndarray:
     return np.array(f, np.int64)
 
 
-def code_pixels(model: PixelModel, images: int, height: int, width: int, pick: Pick) -> np.ndarray:
-    """All pixels of a block in their order, (n,H,W,C); `pick` gives the index of each symbol."""
-    done: list[list[Plane]] = [[] for _ in range(images)]
+def code_image(model: PixelModel, height: int, width: int, pick: Pick) -> np.ndarray:
+    """All pixels of an image in their order, (H,W,C); `pick` gives the index of each symbol."""
+    planes: list[Plane] = []
     for p, about in enumerate(model.entry["planes"]):
         network, background = PlaneNetwork(model, p), about["background"]
-        planes = [Plane(np.full((height, width), -1), background, list(before)) for before in done]
-        for y in range(height):
-            for x in range(width):
-                quiet = [network.is_quiet(plane, y, x) for plane in planes]
-                hidden = [network.hidden(plane, y, x) for plane in planes]
-                flags = [
-                    pick(network.quiet(y, x) if silent else network.flag(h))
-                    for silent, h in zip(quiet, hidden, strict=True)
-                ]
-                chosen = [i for i, flag in enumerate(flags) if flag]
-                highs = [pick(network.high(hidden[i])) for i in chosen]
-                lows = [
-                    pick(network.low(hidden[i], planes[i], y, x, high)) for i, high in zip(chosen, highs, strict=True)
-                ]
-                values = [background] * images
-                for i, high, low in zip(chosen, highs, lows, strict=True):
-                    values[i] = 16 * high + low
-                    must(values[i] != background, "what is not background has another value")
-                    planes[i].counts[values[i]] += 1
-                for plane, value in zip(planes, values, strict=True):
-                    plane.values[y, x] = value
-        for before, plane in zip(done, planes, strict=True):
-            before.append(plane)
-    return np.stack([from_planes([plane.values for plane in planes]) for planes in done])
+        plane = Plane(np.full((height, width), -1), background, list(planes))
+        for y, x in np.ndindex(height, width):
+            quiet = network.is_quiet(plane, y, x)
+            h = network.hidden(plane, y, x)
+            value = background
+            if pick(network.quiet(y, x) if quiet else network.flag(h)):
+                high = pick(network.high(h))
+                value = 16 * high + pick(network.low(h, plane, y, x, high))
+                must(value != background, "what is not background has another value")
+                plane.counts[value] += 1
+            plane.values[y, x] = value
+        planes.append(plane)
+    return from_planes([plane.values for plane in planes])
 
 
 def from_planes(planes: list[np.ndarray]) -> np.ndarray:
@@ -196,24 +185,30 @@ def to_planes(image: np.ndarray) -> list[np.ndarray]:
     return [*alpha, *colours]
 
 
-def symbols_of(model: PixelModel, images: np.ndarray) -> Iterator[int]:
-    """The indices of all symbols of images (n,H,W,C), in their order."""
-    planes = [to_planes(image) for image in images]
-    for p, about in enumerate(model.entry["planes"]):
-        for y, x in np.ndindex(*images.shape[1:3]):
-            values = [int(of_image[p][y, x]) for of_image in planes]
-            others = [value for value in values if value != about["background"]]
-            yield from (int(value != about["background"]) for value in values)
-            yield from (value // 16 for value in others)
-            yield from (value % 16 for value in others)
+def symbols_of(model: PixelModel, image: np.ndarray) -> Iterator[int]:
+    """The indices of all symbols of an image (H,W,C), in their order."""
+    for values, about in zip(to_planes(image), model.entry["planes"], strict=True):
+        for value in values.ravel().tolist():
+            yield int(value != about["background"])
+            if value != about["background"]:
+                yield value // 16
+                yield value % 16
 
 
-def decode_lossless(model: PixelModel, payload: bytes, images: int, height: int, width: int) -> np.ndarray:
-    """The pixels of a block, uint8 (n,H,W,C)."""
+def payloads_of(read: Any, images: int) -> list[bytes]:
+    """The payload of each image of a block. read: a Reader of the block's."""
+    lengths = [read.varint() for _ in range(images - 1)]
+    return [*(read.take(length) for length in lengths), read.rest()]
+
+
+def decode_lossless(model: PixelModel, read: Any, images: int, height: int, width: int) -> np.ndarray:
+    """The pixels of a block, uint8 (n,H,W,C). read: a Reader of its payload."""
     values = height * width * model.entry["channels"]
     must(0 < values <= 1 << 16 and images * values <= 1 << 22, "a lossless block within its limits")
     must(model.fits((height, width, model.entry["channels"])), "a model for the block's kind")
-    return code_pixels(model, images, height, width, RangeDecoder(payload).next).astype(np.uint8)
+    payloads = payloads_of(read, images)
+    decoded = [code_image(model, height, width, RangeDecoder(payload).next) for payload in payloads]
+    return np.stack(decoded).astype(np.uint8)
 
 
 def probe_images(model: PixelModel) -> np.ndarray:
@@ -237,5 +232,5 @@ def decode_single_lossless(data: bytes, models: list[PixelModel], read: Any) -> 
     must(crc16(lossless_identity(models) + head + data[read.at :]) == int.from_bytes(checksum, "big"), "the checksum")
     model = models[kind_axis >> 1]
     height, width = model.entry["size"] or (read.varint(), read.varint())
-    pixels = decode_lossless(model, read.rest(), images, height, width)
+    pixels = decode_lossless(model, read, images, height, width)
     return pixels if kind_axis & 1 else pixels[..., 0]

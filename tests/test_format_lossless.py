@@ -22,8 +22,8 @@ from compressnet.networks.numpy import NumpyBackend
 from conftest import CONFORMANCE
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 from reference_decoder import decode_archive, decode_single, read_codec, read_packed
-from reference_encoder import RangeEncoder
-from reference_lossless import code_pixels, probe_images, symbols_of
+from reference_encoder import RangeEncoder, lossless_payload
+from reference_lossless import code_image, probe_images, symbols_of
 
 HEIGHT, WIDTH = 5, 4
 
@@ -85,6 +85,19 @@ def test_identities(shipped: Codec) -> None:
     assert (packed.networks, packed.lossless_identity) == ([], both.lossless_identity)
 
 
+def payload_of(model: reference_lossless.PixelModel, image: np.ndarray) -> bytes:
+    """The payload of an image (H,W,C), as the page's encoder writes it."""
+    encoder, symbols = RangeEncoder(), symbols_of(model, image)
+
+    def pick(frequencies_A: np.ndarray) -> int:
+        symbol = next(symbols)
+        encoder.append(symbol, frequencies_A)
+        return symbol
+
+    assert np.array_equal(code_image(model, *image.shape[:2], pick), image)
+    return encoder.finish()
+
+
 @pytest.mark.parametrize(("channels", "size"), [(1, None), (3, (3, 14)), (4, (2, 3))])
 def test_probe(channels: int, size: tuple[int, int] | None) -> None:
     """The payload of the probe, as the page's encoder writes it, has the hash that the model
@@ -92,18 +105,12 @@ def test_probe(channels: int, size: tuple[int, int] | None) -> None:
     model = make_pixel_model(channels, size, seed=3)
     (read,) = read_codec(to_bytes(make_lossless_bundle(model))).pixels
     images = probe_images(read)
-    encoder, symbols = RangeEncoder(), symbols_of(read, images)
-
-    def pick(frequencies_A: np.ndarray) -> int:
-        symbol = next(symbols)
-        encoder.append(symbol, frequencies_A)
-        return symbol
-
-    assert np.array_equal(code_pixels(read, *images.shape[:3], pick), images)
-    payload = encoder.finish()
+    alone = [payload_of(read, image) for image in images]
+    payload = lossless_payload(alone)
     assert hashlib.sha256(payload).digest() == model.probe.tobytes()
-    (written,), _ = LosslessNetwork(model).write_blocks(images, [3])
+    (written, *others), _ = LosslessNetwork(model, NumpyBackend()).write_blocks(images[[0, 1, 2, 1]], [3, 1])
     assert written == payload
+    assert others == [alone[1]]
 
 
 def test_frequencies() -> None:

@@ -236,6 +236,7 @@ typedef struct cn_pixels cn_pixels;
 CN_API size_t cn_pixels_size(const cn_core *core, const cn_pixel_model *model);
 CN_API cn_status cn_pixels_make(const cn_core *core, const cn_pixel_model *model, void *memory,
                                 size_t size, cn_pixels **pixels);
+/* 0: the model is not for images of this size, or they have more than 2^16 values. */
 CN_API size_t cn_pixels_scratch(const cn_pixels *pixels, int32_t height, int32_t width);
 
 /* Writes images, one payload after the other; `lengths` gets the bytes of each. A `capacity` of

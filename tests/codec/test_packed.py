@@ -121,7 +121,7 @@ def with_own_probe(network: Network) -> Network:
     symbols = derived_symbols(network.prior, network.qualities)
     runner = CodecNetwork(network, NumpyBackend())
     pairs = [(k.astype(np.int32), quality) for k, quality in zip(symbols, network.qualities, strict=True)]
-    frequencies = b"".join(runner.frequencies_sha256(*pair) for pair in pairs)
+    frequencies = b"".join(runner.entropy.frequencies_sha256(*pair) for pair in pairs)
     pixels = b"".join(hashlib.sha256(runner.decode(*pair).tobytes()).digest() for pair in pairs)
     hashes = {
         name: np.frombuffer(digests, np.uint8).reshape(2, 32)

@@ -56,7 +56,7 @@ def test_a_lone_image_costs_little_over_its_ideal_length(shipped: Codec, mnist: 
         network = shipped.coder((28, 28, 1), quality).runner
         for i in range(100):
             image = mnist[i : i + 1]
-            ideal_bytes = network.bits_per_image(shipped.encoder(image, quality), quality).sum() / 8
+            ideal_bytes = network.entropy.bits(shipped.encoder(image, quality), quality).sum() / 8
             assert len(shipped.compress(image, quality)) <= ideal_bytes + 6
 
 

@@ -30,7 +30,7 @@ class TestLossyCoder(CoderTests):
         assert coder.method == LOSSY
         assert not coder.exact
         symbols = coder.values_of(images_NHWC)
-        assert symbols.dtype == np.int32
+        assert symbols.dtype == np.int16
         assert np.array_equal(symbols, tiny.encoder(images_NHWC, coder.quality))
         assert coder.read(coder.write(symbols, [23]), [23]).dtype == np.int16
 

@@ -125,8 +125,8 @@ def test_distributions_depend_on_earlier_groups_alone(tiny: Codec, tiny_arrays: 
 
 def test_images_do_not_influence_each_other(tiny: Codec, tiny_arrays: dict[str, np.ndarray]) -> None:
     network, symbols = tiny.coder(tiny.kinds[0], 60).runner, tiny_arrays["symbols"]
-    together = network.bits_per_image(symbols, 60)
-    alone = np.concatenate([network.bits_per_image(symbols[i : i + 1], 60) for i in range(len(symbols))])
+    together = network.entropy.bits(symbols, 60)
+    alone = np.concatenate([network.entropy.bits(symbols[i : i + 1], 60) for i in range(len(symbols))])
     assert together == pytest.approx(alone)
 
 

@@ -68,6 +68,6 @@ def test_sides_are_cropped_and_extended_alike(sides: tuple[int, int], data: st.D
     crop = Node(op="crop", inputs=("a",), output="y", attributes={"height": shape[1], "width": shape[2]})
     program = Program(nodes=(extend, crop), input_range=(-128, 127), input_shape=(2, height, width))
     assert prove(program, shape) == (-128, 127)
-    x = np.random.default_rng(0).integers(-128, 128, (3, 2, height, width))
-    found = [backend.compile(program, shape)(x, 0) for backend in (NumpyBackend(), OnnxBackend(1))]
+    x = np.random.default_rng(0).integers(-128, 128, (3, height, width, 2))
+    found = [backend.compile(program, shape)(x, 0, np.int8) for backend in (NumpyBackend(), OnnxBackend(1))]
     assert np.array_equal(*found)

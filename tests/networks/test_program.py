@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compressnet.errors import CorruptError
-from compressnet.networks.numpy import NumpyBackend, bias_at, requantize, run_node
+from compressnet.networks.numpy import NumpyBackend, bias_at, planes_of, requantize, run_node
 from compressnet.networks.program import QUALITIES, Node, Op, Program
 from compressnet.networks.proof import EXACT_BELOW, prove
 
@@ -43,7 +43,7 @@ def run(nodes: list[Node], x: np.ndarray, quality: int = 0) -> np.ndarray:
         registers[node.output] = run_node(node, [registers[name] for name in node.inputs], 0)
     shape = registers["y"].shape[1:]
     prove(program, shape)
-    return NumpyBackend().compile(program, shape)(x, quality)
+    return planes_of(NumpyBackend().compile(program, shape)(np.moveaxis(x, 1, -1), quality, np.int32))
 
 
 @settings(max_examples=300, deadline=None)

@@ -17,8 +17,10 @@ from compressnet.codec.bundle import Bundle
 from compressnet.errors import DefectError, FormatError, InputError
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import HALF, HALF_BITS, PixelModel, taps
+from compressnet.lossless.pixels import NumpyPixelCoder
 from compressnet.lossless.plane_pass import Code, Indices
 from compressnet.lossless.planes import to_planes
+from compressnet.networks.numpy import NumpyBackend
 from compressnet.training.common.gather import Gathered, gather
 from compressnet.training.common.options import Options, Progress, TrainingInterrupted, log_path
 from compressnet.training.freeze.lossless import check_pixels, freeze_pixels
@@ -89,7 +91,7 @@ def frozen(trainer: PixelTrainer) -> list[PixelModel]:
 
 
 def comes_back(model: PixelModel, images: np.ndarray) -> bool:
-    network = LosslessNetwork(model)
+    network = LosslessNetwork(model, NumpyBackend())
     (payload,), _ = network.write_blocks(images, [len(images)])
     return np.array_equal(network.read_payloads([payload], [len(images)], images.shape[1:3]), images)
 
@@ -127,7 +129,7 @@ def test_images_smaller_than_the_templates(tmp_path: Path, kinds: list[tuple[int
 def test_images_that_are_all_blank(tmp_path: Path, channels: int) -> None:
     blank = np.full((30, 6, 7, channels), 9, np.uint8)
     (model,) = frozen(trained(tmp_path, [blank]))
-    assert LosslessNetwork(model).bits_per_image(blank).max() < 0.1 * 6 * 7 * channels
+    assert NumpyPixelCoder(model).bits(blank).max() < 0.1 * 6 * 7 * channels
     assert comes_back(model, blank[:2])
     assert comes_back(model, sprites(2, side_px=7, channels=channels)[:, :6])
 
@@ -142,7 +144,7 @@ def test_what_is_learned_shows_on_images_that_were_held_out(tmp_path: Path) -> N
     images = strokes(2200)
     trainer = trained(tmp_path, [images[:2000]], epochs=14, holdout=200)
     (model,) = frozen(trainer)
-    coded = LosslessNetwork(model).bits_per_image(images[2000:]).sum() / 8
+    coded = NumpyPixelCoder(model).bits(images[2000:]).sum() / 8
     packed = sum(len(zlib.compress(image.tobytes(), 9)) for image in images[2000:])
     assert coded < 0.5 * packed < 0.25 * images[2000:].size
 
@@ -195,7 +197,7 @@ def quiet_by_the_integers(model: PixelModel, images: np.ndarray) -> np.ndarray:
         return symbols
 
     recorded: Code = code
-    LosslessNetwork(replace(model, planes=planes))._code_planes(to_planes(images), recorded, is_known=True)
+    NumpyPixelCoder(replace(model, planes=planes)).code_planes(to_planes(images), recorded, is_known=True)
     height, width = images.shape[1:3]
     return np.array(found).reshape(len(planes), height, width, len(images)).transpose(3, 0, 1, 2)
 

@@ -1,9 +1,10 @@
 """Archives: images by index out of a file, and files out of images or of other archives.
 
 A container and codecs come in and images go out. To be read in this order: `embedding` (which
-codec an archive names and carries), `blocks` (decoded together, kept for a while), `indexing`
-(what an index means), `archive` (images by index), `opening` (an archive from a path or bytes),
-`writing` (images into blocks), `checked` (nothing is lost, or nothing is written), `selection`
-(some images as blocks of another archive), `joining` (labels and codecs of several archives),
-`maintain` (concat, subset, append), and `describe` (what `info` tells).
+codec an archive names and carries), `codings` (which coder reads a block), `cache` (what was
+read, kept for a while), `blocks` (decoded together), `indexing` (what an index means), `archive`
+(images by index), `opening` (an archive from a path or bytes), `writing` (images into blocks),
+`checked` (nothing is lost, or nothing is written), `selection` (some images as blocks of another
+archive), `joining` (labels and codecs of several archives), `maintain` (concat, subset, append),
+and `describe` (what `info` tells).
 """

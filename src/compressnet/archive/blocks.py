@@ -7,19 +7,17 @@ blocks (`Container.places_of`). This module knows places alone.
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.archive.cache import BlockCache, Kept
+from compressnet.archive.codings import Coding, Codings
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY, METHODS, WITHOUT_CODEC, Coder, Values
+from compressnet.coding.coder import WITHOUT_CODEC, Coder, Values
 from compressnet.coding.lockstep import LockstepPart, lockstep_parts
-from compressnet.coding.stored import StoredCoder
-from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Images
@@ -27,20 +25,12 @@ from compressnet.threads import spread
 
 CACHE_BYTES = 64 << 20
 """Values that an open archive keeps."""
-CODERS = {StoredCoder.method: StoredCoder}
-"""What makes a coder for a kind, for each method of WITHOUT_CODEC."""
-
 
 _FIRST = np.zeros(1, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """How a block was coded: by which coder, and what the archive calls its kind and codec."""
-
-    coder: Coder
-    kind: int
-    codec: int
+def _none() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,40 +48,62 @@ class Piece:
         return self.coding.coder.images_of(self.values)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """Images of a block that are asked for, and what has to be read for them."""
+
+    number: int
+    rows: NDArray[np.int64]
+    """Which of the places asked for they are."""
+    images: NDArray[np.int64]
+    """Which of the block's images they are."""
+    known: Kept
+    """What was read of the block before."""
+    payload: bytes = b""
+    """The block's, if something has to be read."""
+    missing: NDArray[np.int64] = field(default_factory=_none)
+    """Which of the block's images have to be read."""
+    ahead: NDArray[np.int64] = field(default_factory=_none)
+    """Which others are read along with them."""
+
+    @property
+    def to_read(self) -> NDArray[np.int64]:
+        """All of the block's images that are read."""
+        return np.concatenate([self.missing, self.ahead])
+
+
 class BlockReader:
-    """Reads the blocks of a container; may be used by several threads."""
+    """Reads the blocks of a container; may be used by several threads.
+
+    Of a block whose images are coded alone, it reads those that are asked for, and more of them
+    only where a block is asked for bit by bit (`_reading_ahead`).
+    """
 
     def __init__(self, container: Container, codecs: Sequence[Codec]) -> None:
         self._container, self._codecs = container, codecs
-        self._codings: dict[tuple[int, int, int, int], Coding] = {}
-        self._cache: OrderedDict[int, tuple[Coding, Values]] = OrderedDict()
-        self._cache_bytes = 0
-        self._lock = threading.Lock()
+        self._codings = Codings(container, codecs)
+        self._cache = BlockCache(CACHE_BYTES)
 
     def for_each(self, places: NDArray[np.int64], take: Callable[[Piece], object]) -> None:
         """Call `take` with all images at some places, on all threads.
 
         Raises CorruptError.
         """
-        blocks_of = self._container.blocks_of(places)
-        order = np.argsort(blocks_of, kind="stable")
-        numbers, starts = np.unique(blocks_of[order], return_index=True)
-        counts = self._container.blocks.counts[numbers].tolist()
-        rows_of_block = np.split(order, starts[1:])
+        tasks = self._reading_ahead(self._tasks(places))
         threads = max((codec.threads for codec in self._codecs), default=1)
 
         def read(part: LockstepPart) -> None:
-            chosen = slice(part.first, part.first + len(part.counts))
-            for piece in self._pieces(places, rows_of_block[chosen], numbers[chosen].tolist()):
+            for piece in self._pieces(tasks[part.first : part.first + len(part.counts)]):
                 take(piece)
 
+        counts = [len(task.to_read) or len(task.rows) for task in tasks]
         spread(read, lockstep_parts(counts, threads), threads)
 
     def piece(self, place: int) -> Piece:
         """The image at one place, which takes no more than its block. Raises CorruptError."""
         places = np.array([place])
         number = int(self._container.blocks_of(places)[0])
-        return next(self._pieces(places, [_FIRST], [number]))
+        return next(self._pieces(self._reading_ahead([self._task(number, places, _FIRST)])))
 
     def pieces(self, places: NDArray[np.int64]) -> list[Piece]:
         """The images at some places, one piece for each way in which they were coded.
@@ -102,119 +114,99 @@ class BlockReader:
         self.for_each(places, pieces.append)
         return pieces
 
-    def _pieces(
-        self, places: NDArray[np.int64], rows_of_block: list[NDArray[np.int64]], numbers: list[int]
-    ) -> Iterator[Piece]:
-        """Of the images at some places, those that lie in some blocks."""
-        blocks_alike: dict[Coding, list[int]] = {}
-        read = self._values(numbers)
-        for i, number in enumerate(numbers):
-            blocks_alike.setdefault(read[number][0], []).append(i)
-        firsts = self._container.blocks.firsts
-        for coding, chosen in blocks_alike.items():
-            rows = [rows_of_block[i] for i in chosen]
-            values = [read[numbers[i]][1][places[rows_of_block[i]] - firsts[numbers[i]]] for i in chosen]
-            yield Piece(coding=coding, rows=np.concatenate(rows), values=np.concatenate(values))
-
     def coding(self, number: int) -> Coding:
         """How a block was coded. Raises CorruptError."""
-        return self._coding(number, self._container.read_block(number))
+        return self._codings.of(number, self._container.read_block(number))
 
     def ideal_bits(self, number: int) -> float:
         """The ideal code length of a block's values; 0 where no codec coded them."""
-        coding, values = self._values([number])[number]
-        if coding.coder.method in WITHOUT_CODEC:
+        coder, blocks = self.coding(number).coder, self._container.blocks
+        if coder.method in WITHOUT_CODEC:
             return 0.0
-        return float(coding.coder.bits(values).sum())
+        (piece,) = self.pieces(blocks.firsts[number] + np.arange(blocks.counts[number]))
+        return float(coder.bits(piece.values).sum())
 
-    def _values(self, numbers: list[int]) -> dict[int, tuple[Coding, Values]]:
-        """What some blocks hold, from the cache or decoded together."""
-        found: dict[int, tuple[Coding, Values]] = {}
-        missing: dict[Coding, dict[int, Block]] = {}
-        for number in numbers:
-            with self._lock:
-                cached = self._cache.get(number)
-                if cached is not None:
-                    self._cache.move_to_end(number)
-            if cached is not None:
-                found[number] = cached
-            else:
-                block = self._container.read_block(number)
-                missing.setdefault(self._coding(number, block), {})[number] = block
-        for coding, blocks in missing.items():
-            for number, values in self._read(coding.coder, blocks).items():
-                found[number] = (coding, values)
-                self._keep(number, found[number])
-        return found
+    def _tasks(self, places: NDArray[np.int64]) -> list[_Task]:
+        """One for each block that has images at some places."""
+        blocks_of = self._container.blocks_of(places)
+        order = np.argsort(blocks_of, kind="stable")
+        numbers, starts = np.unique(blocks_of[order], return_index=True)
+        rows_of_block = np.split(order, starts[1:])[: len(numbers)]
+        return [self._task(number, places, rows) for number, rows in zip(numbers.tolist(), rows_of_block, strict=True)]
 
-    def _coding(self, number: int, block: Block) -> Coding:
-        """How a block was coded, the same object for blocks that were coded alike.
+    def _task(self, number: int, places: NDArray[np.int64], rows: NDArray[np.int64]) -> _Task:
+        """For the places of these rows, which are in a block. Raises CorruptError."""
+        images = places[rows] - self._container.blocks.firsts[number]
+        known = self._cache.get(number)
+        if known is not None and known.has(images).all():
+            return _Task(number=number, rows=rows, images=images, known=known)
+        block = self._container.read_block(number)
+        known = known or Kept.nothing(self._codings.of(number, block), block.images)
+        coder = known.coding.coder
+        if (values := block.images * math.prod(coder.kind)) > coder.read_values:
+            what = f"{self._container.name}: block {number}"
+            raise CorruptError(f"{what} holds {values} values, beyond the limit of {coder.read_values}")
+        wanted = np.unique(images) if coder.codes_alone else np.arange(block.images)
+        missing = wanted[~known.has(wanted)]
+        return _Task(number=number, rows=rows, images=images, known=known, payload=block.payload, missing=missing)
 
-        Raises CorruptError.
+    def _reading_ahead(self, tasks: list[_Task]) -> list[_Task]:
+        """The tasks, with images to read ahead of blocks that are asked for bit by bit.
+
+        These are blocks of which something was read before, and those that go on where such a
+        block ends. Images that are read together share most of the work. So whoever asks for one
+        after the other waits hardly longer than for whole blocks.
         """
-        key = (block.method, block.quality, block.kind, block.codec)
-        with self._lock:
-            known = self._codings.get(key)
-        if known is None:
-            coder = self._coder(f"{self._container.name}: block {number}", block)
-            with self._lock:
-                known = self._codings.setdefault(key, Coding(coder, block.kind, block.codec))
-        return known
+        together = sum(len(task.missing) for task in tasks)
+        for i, task in enumerate(tasks):
+            room = task.known.coding.coder.ahead_images - together
+            if room > 0 and len(task.missing) and (len(task.known.values) or self._goes_on(task)):
+                others = np.setdiff1d(np.flatnonzero(task.known.rows < 0), task.missing)
+                later = others > task.missing[0]
+                ahead = np.concatenate([others[later], others[~later]])[:room]
+                tasks[i] = replace(task, ahead=ahead)
+                together += len(ahead)
+        return tasks
 
-    def _coder(self, what: str, block: Block) -> Coder:
-        """The coder that a block needs.
+    def _goes_on(self, task: _Task) -> bool:
+        """Whether a task begins where a block ends that was read."""
+        before = self._cache.get(task.number - 1) if task.missing[0] == 0 else None
+        return before is not None and bool(before.rows[-1] >= 0)
 
-        `what` names it. Raises CorruptError, CodecRefusedError.
-        """
-        form = self._container.kinds[block.kind]
-        kind = form.kind
-        if block.method in WITHOUT_CODEC:
-            if block.quality != LOSSLESS_QUALITY:
-                raise CorruptError(f"{what} is {block.method_name} and has the quality {block.quality}")
-            return CODERS[block.method](kind)
-        if form.deep:
-            raise CorruptError(f"{what} holds images of 16 bits that are not stored, which this version does not read")
-        codec = self._codecs[block.codec]
-        coders = codec.coders(block.method)
-        if coders is None and block.method in METHODS:
-            raise CorruptError(
-                f"{what} is {block.method_name}, but the codec {codec.name} has no {block.method_name} part"
-            )
-        if coders is None:
-            raise CorruptError(
-                f"{what} was coded by the method {block.method_name!r}, which this version does not read"
-            )
-        reason = coders.why_not(kind, block.quality)
-        if reason is not None:
-            raise CorruptError(f"{what}: {reason}")
-        return codec.coder(kind, block.quality)
+    def _pieces(self, tasks: list[_Task]) -> Iterator[Piece]:
+        """The images of some tasks, read together where they were coded alike."""
+        alike: dict[Coding, list[_Task]] = {}
+        for task in tasks:
+            alike.setdefault(task.known.coding, []).append(task)
+        for coding, some in alike.items():
+            read = self._read(coding.coder, [task for task in some if len(task.missing)])
+            values = [read.get(task.number, task.known).of(task.images) for task in some]
+            rows = [task.rows for task in some]
+            yield Piece(coding=coding, rows=np.concatenate(rows), values=np.concatenate(values))
 
-    def _read(self, coder: Coder, blocks: dict[int, Block]) -> dict[int, Values]:
-        """The values of blocks that were coded alike.
+    def _read(self, coder: Coder, tasks: list[_Task]) -> dict[int, Kept]:
+        """What is known of blocks that were coded alike once their images were read.
 
         Raises CorruptError naming the first bad one.
         """
-        first = f"{self._container.name}: block {next(iter(blocks))}"
-        counts = [block.images for block in blocks.values()]
-        count = sum(counts) * math.prod(coder.kind)
-        if count > coder.read_values and len(blocks) == 1:
-            raise CorruptError(f"{first} holds {count} values, beyond the limit of {coder.read_values}")
-        if count <= coder.read_values:
+        chosen = [task.to_read for task in tasks]
+        counts = [len(images) for images in chosen]
+        if tasks and sum(counts) * math.prod(coder.kind) <= coder.read_values:
             try:
-                values = coder.read([block.payload for block in blocks.values()], counts)
+                values = self._values(coder, tasks, chosen)
             except CorruptError as error:
-                if len(blocks) == 1:
-                    raise CorruptError(f"{first}: {error}") from error
+                if len(tasks) == 1 and not len(tasks[0].ahead):
+                    raise CorruptError(f"{self._container.name}: block {tasks[0].number}: {error}") from error
             else:
-                return dict(zip(blocks, np.split(values, np.cumsum(counts)[:-1]), strict=True))
-        return {n: v for one, block in blocks.items() for n, v in self._read(coder, {one: block}).items()}
+                parts = zip(tasks, chosen, np.split(values, np.cumsum(counts)[:-1]), strict=True)
+                read = {task.number: task.known.with_more(images, part) for task, images, part in parts}
+                for number, kept in read.items():
+                    self._cache.put(number, kept)
+                return read
+        return {n: kept for task in tasks for n, kept in self._read(coder, [replace(task, ahead=_none())]).items()}
 
-    def _keep(self, number: int, values: tuple[Coding, Values]) -> None:
-        with self._lock:
-            if number in self._cache or values[1].nbytes > CACHE_BYTES:
-                return
-            self._cache[number] = values
-            self._cache_bytes += values[1].nbytes
-            while self._cache_bytes > CACHE_BYTES:
-                _, (_, old) = self._cache.popitem(last=False)
-                self._cache_bytes -= old.nbytes
+    @staticmethod
+    def _values(coder: Coder, tasks: list[_Task], chosen: list[NDArray[np.int64]]) -> Values:
+        """The values of these images of the tasks' blocks, one after the other."""
+        payloads, counts = [task.payload for task in tasks], [len(task.known.rows) for task in tasks]
+        return coder.read_some(payloads, counts, chosen) if coder.codes_alone else coder.read(payloads, counts)

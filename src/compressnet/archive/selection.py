@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.archive import Archive
-from compressnet.archive.blocks import Coding, Values
-from compressnet.coding.coder import WITHOUT_CODEC
+from compressnet.archive.codings import Coding
+from compressnet.coding.coder import WITHOUT_CODEC, Values
 from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
+
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.single import read_single, write_single
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY, Coder
@@ -110,7 +112,7 @@ class Codec:
         """Images uint8 (N,H,W) or (N,H,W,C) to symbols int32 (N,D). Raises InputError."""
         kind = kind_of(images)
         coder = self.coder(kind, self._quality_with_symbols(quality))
-        return coder.values_of(images.reshape(len(images), *kind))
+        return coder.values_of(images.reshape(len(images), *kind)).astype(np.int32)
 
     def decoder(self, symbols: Symbols, quality: int | None = None, kind: Kind | None = None) -> Images:
         """Symbols (N,D) to images uint8: (N,H,W) where they have one channel, else (N,H,W,C).

@@ -1,7 +1,8 @@
 """What every method of coding shares: the interface, the range coder, frequencies, blocks.
 
 Values with their frequencies come in and payloads go out. To be read in this order: `coder` (the
-interface `Coder`, one for every method), `part` (a method's part of a codec), `range_coder`,
-`mixture` and `softmax` (integers to frequencies), `lockstep` (many blocks at once, on threads),
-and `stored` (the method that needs no codec).
+interface `Coder`, one for every method), `part` (a method's part of a codec), `range_coder` (one
+payload) and `range_lanes` (many payloads in lockstep), `mixture` and `softmax` (integers to
+frequencies), `lockstep` (many blocks at once, on threads), and `stored` (the method that needs no
+codec).
 """

@@ -41,7 +41,12 @@ class Coder(ABC):
     written_values: ClassVar[int]
     """Pixels times channels of a block that is written, at most."""
     read_values: ClassVar[int] = BLOCK_VALUES_LIMIT
-    """Pixels times channels of blocks that are read together; a block that has more is refused."""
+    """Pixels times channels of images that are read together; a block that has more is refused."""
+    codes_alone: ClassVar[bool] = False
+    """Whether each image of a block is coded alone, so that `read_some` reads no others."""
+    ahead_images: int = 1
+    """How many images are read at a time where a block is asked for bit by bit, if its images are
+    coded alone: so many that those share the steps of a model."""
     kind: Kind
     quality: int
 
@@ -72,6 +77,16 @@ class Coder(ABC):
     @abstractmethod
     def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> Values:
         """The values of all blocks, one after the other. Raises CorruptError."""
+
+    def read_some(
+        self, payloads: Sequence[bytes], counts: Sequence[int], chosen: Sequence[NDArray[np.int64]]
+    ) -> Values:
+        """The values of the images chosen[i] of block i, one block after the other.
+
+        Raises CorruptError.
+        """
+        blocks = np.split(self.read(payloads, counts), np.cumsum(counts)[:-1])
+        return np.concatenate([values[images] for values, images in zip(blocks, chosen, strict=True)])
 
     @abstractmethod
     def images_of(self, values: Values) -> Images:

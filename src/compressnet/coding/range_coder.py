@@ -56,15 +56,20 @@ class PayloadEncoder:
         window = int.from_bytes(sealed[4 * position : 4 * position + 8], "big")
         if not lower <= window < lower + interval:
             prefix -= 1  # the sealed point carried into the prefix
-        for length in range(_WINDOW_BITS // 8 + 1):
-            unit = 1 << (_WINDOW_BITS - 8 * length)
-            point = -(-lower // unit) * unit
-            if point < lower + interval:
-                break
-        else:
-            raise AssertionError("every interval holds a multiple of 1")
-        value = (prefix << _WINDOW_BITS) + point
-        return value.to_bytes(4 * position + 8, "big").rstrip(b"\0")
+        return shortest_payload((prefix << _WINDOW_BITS) + lower, interval, 4 * position + _WINDOW_BITS // 8)
+
+
+def shortest_payload(lower: int, interval: int, length_bytes: int) -> bytes:
+    """The shortest bytes that, continued by zeros to a length, are at least `lower`.
+
+    They are below lower + interval, where `interval` is 2^64 at most; of several such byte strings
+    they are the smallest.
+    """
+    for free_bits in range(_WINDOW_BITS, -1, -8):
+        point = -(-lower >> free_bits) << free_bits
+        if point < lower + interval:
+            return point.to_bytes(length_bytes, "big").rstrip(b"\0")
+    raise AssertionError("every interval holds a multiple of 1")
 
 
 class PayloadDecoder:

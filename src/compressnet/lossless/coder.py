@@ -1,34 +1,25 @@
 """The lossless coder: images <-> payloads by a pixel model, every value as it was.
 
-The k-th pixel of all images of some blocks is coded at once, so that the work is in matrix
-products; each block has a range coder of its own. Writing and reading are one pass, which differs
-in where values come from: `code` either appends the symbols that are known, or gives those that it
-reads.
-
-Axes: N images (of one or several blocks), n some of them, H rows, W columns, C planes, A alphabet,
-I inputs, E columns.
+Axes: N images (of one or several blocks), n some of them, H rows, W columns, C channels.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, Coder, Values
-from compressnet.coding.range_coder import PayloadDecoder, PayloadEncoder
-from compressnet.coding.softmax import TOTAL_BITS
 from compressnet.errors import CodecRefusedError
 from compressnet.images.kinds import Images, Kind
 from compressnet.limits import LOSSLESS_VALUES_LIMIT
-from compressnet.lossless.model import (
-    PixelModel,
-)
-from compressnet.lossless.plane_pass import Code, Frequencies, Indices, Plane, PlanePass
-from compressnet.lossless.planes import from_planes, to_planes
-from compressnet.threads import one_blas_thread
+from compressnet.lossless.model import PixelModel
+from compressnet.lossless.payload import pack_payload, unpack_payload
+from compressnet.lossless.pixels import PixelCoder, pixel_coder
+from compressnet.networks.program import Backend
 
 PROBE_SIDE_PX = 12
 """The sides of the probe's images, at most: each pixel is a step, and it is run before a codec is
@@ -42,9 +33,9 @@ class LosslessNetwork:
     May be used by several threads at once.
     """
 
-    def __init__(self, model: PixelModel) -> None:
+    def __init__(self, model: PixelModel, backend: Backend) -> None:
         self.model = model
-        self._planes = [Plane(plane) for plane in model.planes]
+        self.pixels: PixelCoder = pixel_coder(model, backend)
         self._is_checked = False
 
     def write_blocks(self, images_NHWC: Images, counts: Sequence[int]) -> tuple[list[bytes], NDArray[np.float64]]:
@@ -53,46 +44,25 @@ class LosslessNetwork:
         images_NHWC: those of all blocks, one after the other. counts: how many images each block
         holds.
         """
-        encoders = [PayloadEncoder() for _ in counts]
-        bounds = np.cumsum([0, *counts])
-        bits_N = np.zeros(len(images_NHWC))
+        payloads, bits_N = self.pixels.write(images_NHWC)
+        bounds = np.cumsum([0, *counts]).tolist()
+        return [pack_payload(payloads[start:stop]) for start, stop in pairwise(bounds)], bits_N
 
-        def code(chosen_n: Indices, frequencies_An: Frequencies, symbols_n: Indices | None) -> Indices:
-            assert symbols_n is not None
-            bits_N[chosen_n] += TOTAL_BITS - np.log2(frequencies_An[symbols_n, np.arange(len(symbols_n))])
-            weights = np.ascontiguousarray(frequencies_An.T) - 1
-            indices = symbols_n.astype(np.int32)
-            ends = np.searchsorted(chosen_n, bounds)
-            for encoder, start, end in zip(encoders, ends, ends[1:], strict=False):
-                if end > start:
-                    encoder.encode(indices[start:end], weights[start:end])
-            return symbols_n
+    def read_payloads(
+        self,
+        payloads: Sequence[bytes],
+        counts: Sequence[int],
+        size: tuple[int, int],
+        chosen: Sequence[NDArray[np.int64]] | None = None,
+    ) -> Images:
+        """Images (N,H,W,C) of blocks of `counts` images of a size, one block after the other.
 
-        self._code_planes(to_planes(images_NHWC), code, is_known=True)
-        return [encoder.finish() for encoder in encoders], bits_N
-
-    def read_payloads(self, payloads: Sequence[bytes], counts: Sequence[int], size: tuple[int, int]) -> Images:
-        """Images (N,H,W,C) of blocks of `counts` images of a size. Raises CorruptError."""
-        decoders = [PayloadDecoder(payload) for payload in payloads]
-        bounds = np.cumsum([0, *counts])
-
-        def code(chosen_n: Indices, frequencies_An: Frequencies, _: Indices | None) -> Indices:
-            weights = np.ascontiguousarray(frequencies_An.T) - 1
-            ends = np.searchsorted(chosen_n, bounds)
-            parts = [
-                decoder.decode(weights[start:end])
-                for decoder, start, end in zip(decoders, ends, ends[1:], strict=False)
-                if end > start
-            ]
-            return np.concatenate(parts).astype(np.int64)
-
-        planes_NCHW = np.zeros((int(bounds[-1]), self.model.channels, *size), np.uint8)
-        self._code_planes(planes_NCHW, code, is_known=False)
-        return from_planes(planes_NCHW)
-
-    def bits_per_image(self, images_NHWC: Images) -> NDArray[np.float64]:
-        """The ideal code length of images (N,H,W,C), in bits: (N,)."""
-        return self.write_blocks(images_NHWC, [len(images_NHWC)])[1]
+        chosen: which images of each block, all by default. Raises CorruptError.
+        """
+        alone: list[bytes] = []
+        for i, (payload, count) in enumerate(zip(payloads, counts, strict=True)):
+            alone += unpack_payload(payload, count, range(count) if chosen is None else chosen[i].tolist())
+        return self.pixels.read(alone, size)
 
     def check_probe(self) -> None:
         """Raises CodecRefusedError where this machine does not reproduce the model; looks once."""
@@ -108,27 +78,19 @@ class LosslessNetwork:
         (payload,), _ = self.write_blocks(images, [len(images)])
         return hashlib.sha256(payload).digest()
 
-    @one_blas_thread()
-    def _code_planes(self, planes_NCHW: Images, code: Code, *, is_known: bool) -> None:
-        """Code all planes, into `planes_NCHW` where they are not known."""
-        planes_CHWN = np.ascontiguousarray(planes_NCHW.transpose(1, 2, 3, 0))
-        for number, plane in enumerate(self._planes):
-            PlanePass(plane, planes_CHWN[: number + 1], self._planes[:number], code, is_known=is_known).run()
-        if not is_known:
-            planes_NCHW[...] = planes_CHWN.transpose(3, 0, 1, 2)
-
 
 class LosslessCoder(Coder):
     """A pixel model for images of one size: values are pixels uint8 (N,H,W,C)."""
 
     method = LOSSLESS
     has_symbols = False
-    written_values = 1 << 20  # reading one image decodes the whole block
-    read_values = LOSSLESS_VALUES_LIMIT
+    written_values = read_values = LOSSLESS_VALUES_LIMIT
+    codes_alone = True
     quality = LOSSLESS_QUALITY
 
     def __init__(self, network: LosslessNetwork, kind: Kind) -> None:
         self.runner, self.kind = network, kind
+        self.ahead_images = network.pixels.ahead_images
 
     @property
     def exact(self) -> bool:
@@ -151,13 +113,19 @@ class LosslessCoder(Coder):
         """Images (N,H,W,C). Raises CorruptError."""
         return self.runner.read_payloads(payloads, counts, self.kind[:2])
 
+    def read_some(
+        self, payloads: Sequence[bytes], counts: Sequence[int], chosen: Sequence[NDArray[np.int64]]
+    ) -> Images:
+        """Images (n,H,W,C); no others are decoded. Raises CorruptError."""
+        return self.runner.read_payloads(payloads, counts, self.kind[:2], chosen)
+
     def images_of(self, values: Values) -> Images:
         """The values, which are the images."""
         return values
 
     def bits(self, values: Values) -> NDArray[np.float64]:
         """-log2 of the frequencies of each image's pixels; takes as long as writing."""
-        return self.runner.bits_per_image(values)
+        return self.runner.pixels.bits(values)
 
     def check_probe(self) -> None:
         """Codes the model's probe; looks once."""

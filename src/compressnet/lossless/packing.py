@@ -16,6 +16,7 @@ from compressnet.errors import CodecRefusedError, CorruptError
 from compressnet.lossless.arrays import PIXELS, PROBE, arrays_of, dtype_of, entry_of
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import PixelModel
+from compressnet.networks.numpy import NumpyBackend
 
 PROBE_BYTES = 32
 
@@ -65,7 +66,7 @@ class ModelsPlan(PackedPlan):
 def _checked_probe(model: PixelModel, codec_name: str) -> bytes:
     """A pixel model's probe, which this machine reproduces. Raises CodecRefusedError."""
     try:
-        LosslessNetwork(model).check_probe()
+        LosslessNetwork(model, NumpyBackend()).check_probe()
     except CodecRefusedError as error:
         raise CodecRefusedError(
             f"the codec {codec_name} cannot be embedded: this machine does not reproduce it ({error})"

@@ -74,9 +74,8 @@ class LosslessPart(Part):
         return ModelsPlan(entries, what)
 
     def coders(self, codec_name: str, backend: Backend) -> LosslessCoders:
-        """All models ready to run; they run in NumPy whatever the backend is."""
-        del backend
-        return LosslessCoders(self, codec_name)
+        """All models ready to run."""
+        return LosslessCoders(self, codec_name, backend)
 
 
 class LosslessCoders(Coders):
@@ -84,10 +83,10 @@ class LosslessCoders(Coders):
 
     method = LOSSLESS
 
-    def __init__(self, part: LosslessPart, codec_name: str) -> None:
+    def __init__(self, part: LosslessPart, codec_name: str, backend: Backend) -> None:
         """codec_name: for errors."""
         self._name = codec_name
-        self._networks = [LosslessNetwork(model) for model in part.models]
+        self._networks = [LosslessNetwork(model, backend) for model in part.models]
         self._coders: dict[Kind, LosslessCoder] = {}
 
     @property

@@ -3,33 +3,27 @@
     images -> encoder -> symbols -> entropy model and range coder -> payloads
     images <- decoder <- symbols <- entropy model and range coder <- payloads
 
-Payloads of several blocks are coded in lockstep: the entropy model runs over all their images at
-once, and each block keeps a range coder of its own.
-
-Axes: N images, H rows, W columns, C channels, D symbols of an image, g symbols of a group,
-A values of an alphabet.
+Axes: N images, H rows, W columns, C channels, D symbols of an image.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.coder import LOSSY, Coder, Values
-from compressnet.coding.mixture import Mixture, frequencies_of, frequency_weights
-from compressnet.coding.range_coder import PRECISION_BITS, PayloadDecoder, PayloadEncoder
 from compressnet.errors import CodecError, CodecRefusedError, InputError
 from compressnet.images.alpha import fill_hidden, with_hidden_of
 from compressnet.images.kinds import Images, Symbols
 from compressnet.limits import BLOCK_VALUES_LIMIT
+from compressnet.lossy.entropy import EntropyCoder, entropy_coder
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
-from compressnet.threads import one_blas_thread
 
 
 class CodecNetwork:
@@ -45,36 +39,35 @@ class CodecNetwork:
         if network.encoder is not None:
             self._encoder = backend.compile(network.encoder, (self.symbols,))
         self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
-        self._evaluator = network.prior.evaluator()
+        self.entropy: EntropyCoder = entropy_coder(network.prior, backend)
 
     @property
     def has_encoder(self) -> bool:
         """False for the decoding part that archives embed."""
         return self._encoder is not None
 
-    def encode(self, images_NHWC: Images, quality: int) -> Symbols:
+    def encode(self, images_NHWC: Images, quality: int) -> NDArray[np.int16]:
         """Images (N,H,W,C) to symbols (N,D).
 
         Hidden colour is not coded: the encoder sees it filled in.
         """
         return self._encode_as_is(fill_hidden(images_NHWC), quality)
 
-    def _encode_as_is(self, images_NHWC: Images, quality: int) -> Symbols:
+    def _encode_as_is(self, images_NHWC: Images, quality: int) -> NDArray[np.int16]:
         if self._encoder is None:
             raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
-        return self._encoder(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)), quality)
+        return self._encoder(images_NHWC, quality, np.int16)
 
-    def decode(self, symbols_ND: Symbols, quality: int) -> Images:
+    def decode(self, symbols_ND: NDArray[np.integer], quality: int) -> Images:
         """Symbols (N,D) to images (N,H,W,C)."""
-        pixels_NCHW = self._decoder(symbols_ND, quality)
-        return np.ascontiguousarray(pixels_NCHW.transpose(0, 2, 3, 1).astype(np.uint8))
+        return self._decoder(symbols_ND, quality, np.uint8)
 
     def search(self, images_NHWC: Images, quality: int, effort: int) -> Symbols:
         """Images (N,H,W,C) to symbols (N,D) that are at least as good as those of `encode`.
 
         Good means a low rate + lambda * distortion.
         """
-        symbols = self.encode(images_NHWC, quality)
+        symbols = self.encode(images_NHWC, quality).astype(np.int32)
         lambdas = self.network.lambdas
         if lambdas is None:
             raise CodecError("this codec cannot search: it lacks the lambda of each quality")
@@ -100,7 +93,7 @@ class CodecNetwork:
         """
         errors = with_hidden_of(self.decode(symbols_ND, quality), images_NHWC).astype(np.int64) - images_NHWC
         squared_N = np.square(errors).reshape(len(errors), -1).sum(axis=1) / 255**2
-        return self.bits_per_image(symbols_ND, quality) + weight * squared_N
+        return self.entropy.bits(symbols_ND, quality) + weight * squared_N
 
     def check_symbols(self, symbols_ND: Symbols, quality: int) -> None:
         """Raises InputError for symbols outside of their alphabets."""
@@ -110,114 +103,22 @@ class CodecNetwork:
         if np.any(np.abs(symbols_ND.astype(np.int64)) > bound_D):
             raise InputError(f"symbols lie outside of their alphabets at quality {quality}")
 
-    def mixtures(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, Mixture, int]]:
-        """For each group that is coded: its symbols' indices, their distributions, and its bound.
-
-        Indices are (N,g), and there are N*g distributions.
-        """
-        state = self._evaluator.start(len(symbols_ND), quality)
-        for group in range(self._evaluator.active_groups(quality)):
-            bound, columns = state.bound(group), self._evaluator.groups[group]
-            if bound:
-                chosen = symbols_ND[:, columns]
-                yield chosen + bound, state.mixture(group), bound
-                state.reveal(group, chosen)
-            else:
-                state.skip(group)
-
-    def groups(self, symbols_ND: Symbols, quality: int) -> Iterator[tuple[Symbols, NDArray[np.float64], int]]:
-        """For each group that is coded: indices (N*g,), frequencies minus 1 (N*g,A), and g."""
-        for indices_Ng, mixture, bound in self.mixtures(symbols_ND, quality):
-            weights = frequency_weights(self.network.prior.tables, mixture, bound)
-            yield indices_Ng.ravel(), weights, indices_Ng.shape[1]
-
-    @one_blas_thread()
-    def write_payloads(
-        self,
-        symbols_ND: Symbols,
-        counts: Sequence[int],
-        quality: int,
-        bits_N: NDArray[np.float64] | None = None,
-    ) -> list[bytes]:
-        """Symbols of several blocks, `counts` images each, to one payload per block.
-
-        bits_N: is filled with what `bits_per_image` gives.
-        """
-        encoders = [PayloadEncoder() for _ in counts]
-        if bits_N is not None:
-            bits_N[:] = 0
-        for indices, weights, size in self.groups(symbols_ND, quality):
-            if bits_N is not None:
-                chosen = weights[np.arange(len(indices)), indices] + 1
-                bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(-1, size).sum(axis=1)
-            start = 0
-            for encoder, count in zip(encoders, counts, strict=True):
-                rows = slice(start, start + count * size)
-                encoder.encode(indices[rows], weights[rows])
-                start = rows.stop
-        return [encoder.finish() for encoder in encoders]
-
-    @one_blas_thread()
-    def read_payloads(self, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> Symbols:
-        """Payloads of several blocks to the symbols of all their images (N,D).
-
-        Raises CorruptError.
-        """
-        decoders = [PayloadDecoder(payload) for payload in payloads]
-        total = sum(counts)
-        symbols_ND = np.zeros((total, self.symbols), np.int32)
-        state = self._evaluator.start(total, quality)
-        for group in range(self._evaluator.active_groups(quality)):
-            bound, columns = state.bound(group), self._evaluator.groups[group]
-            if not bound:
-                state.skip(group)
-                continue
-            weights = frequency_weights(self.network.prior.tables, state.mixture(group), bound)
-            chosen = np.zeros((total, len(columns)), np.int32)
-            start = 0
-            for decoder, count in zip(decoders, counts, strict=True):
-                rows = weights[start * len(columns) : (start + count) * len(columns)]
-                chosen[start : start + count] = decoder.decode(rows).reshape(count, -1) - bound
-                start += count
-            symbols_ND[:, columns] = chosen
-            state.reveal(group, chosen)
-        return symbols_ND
-
-    @one_blas_thread()
-    def bits_per_image(self, symbols_ND: Symbols, quality: int) -> NDArray[np.float64]:
-        """-log2 of the frequencies of each image's symbols, (N,)."""
-        bits_N = np.zeros(len(symbols_ND))
-        if not len(symbols_ND):
-            return bits_N
-        for indices_Ng, mixture, bound in self.mixtures(symbols_ND, quality):
-            chosen = frequencies_of(self.network.prior.tables, mixture, bound, indices_Ng.ravel())
-            bits_N += (PRECISION_BITS - np.log2(chosen)).reshape(indices_Ng.shape).sum(axis=1)
-        return bits_N
-
-    @one_blas_thread()
-    def frequencies_sha256(self, symbols_ND: Symbols, quality: int) -> bytes:
-        """SHA-256 of the frequencies of these symbols, int32 little-endian, group by group."""
-        digest = hashlib.sha256()
-        for _, weights, _ in self.groups(symbols_ND, quality):
-            digest.update((weights + 1).astype("<i4").tobytes())
-        return digest.digest()
-
     def check_probe(self) -> None:
         """Raises CodecRefusedError where this machine does not reproduce the codec's probe."""
         probe = self.network.probe
         for i, quality in enumerate(self.network.qualities):
-            symbols = probe.symbols[i].astype(np.int32)
+            symbols = probe.symbols[i]
             images = probe.images if self.has_encoder else None
             if images is not None and not np.array_equal(self._encode_as_is(images, quality), symbols):
                 raise CodecRefusedError(f"symbols of the probe differ at quality {quality}")
-            if self.frequencies_sha256(symbols, quality) != probe.frequencies[i].tobytes():
+            if self.entropy.frequencies_sha256(symbols, quality) != probe.frequencies[i].tobytes():
                 raise CodecRefusedError(f"frequencies of the probe differ at quality {quality}")
             if hashlib.sha256(self.decode(symbols, quality).tobytes()).digest() != probe.pixels[i].tobytes():
                 raise CodecRefusedError(f"pixels of the probe differ at quality {quality}")
 
 
 class LossyCoder(Coder):
-    """One network at one quality: values are symbols int32 (N,D)."""
+    """One network at one quality: values are symbols (N,D)."""
 
     method = LOSSY
     has_symbols = True
@@ -232,35 +133,31 @@ class LossyCoder(Coder):
         """Never, though an image may come back as it was."""
         return False
 
-    def values_of(self, images_NHWC: Images, effort: int = 1) -> Symbols:
-        """Symbols int32 (N,D): the encoder's at effort 1, above it the best that a search finds.
+    def values_of(self, images_NHWC: Images, effort: int = 1) -> NDArray[np.int16]:
+        """Symbols int16 (N,D): the encoder's at effort 1, above it the best that a search finds.
 
         A search goes by floats, so its symbols may differ from machine to machine; they decode
         exactly everywhere.
         """
         if effort == 1:
             return self.runner.encode(images_NHWC, self.quality)
-        return self.runner.search(images_NHWC, self.quality, effort)
+        return self.runner.search(images_NHWC, self.quality, effort).astype(np.int16)
 
     def write(self, values: Values, counts: Sequence[int], bits_N: NDArray[np.float64] | None = None) -> list[bytes]:
         """The payload of each block."""
-        symbols_ND = values.astype(np.int32, copy=False)
-        return self.runner.write_payloads(symbols_ND, counts, self.quality, bits_N)
+        return self.runner.entropy.write(values, counts, self.quality, bits_N)
 
     def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> NDArray[np.int16]:
-        """Symbols int16 (N,D), which take half the memory where they are kept.
-
-        Raises CorruptError.
-        """
-        return self.runner.read_payloads(payloads, counts, self.quality).astype(np.int16)
+        """Symbols int16 (N,D). Raises CorruptError."""
+        return self.runner.entropy.read(payloads, counts, self.quality)
 
     def images_of(self, values: Values) -> Images:
         """Decoded images (N,H,W,C)."""
-        return self.runner.decode(values.astype(np.int32, copy=False), self.quality)
+        return self.runner.decode(values, self.quality)
 
     def bits(self, values: Values) -> NDArray[np.float64]:
         """-log2 of the frequencies of each image's symbols."""
-        return self.runner.bits_per_image(values.astype(np.int32, copy=False), self.quality)
+        return self.runner.entropy.bits(values, self.quality)
 
     def check_probe(self) -> None:
         """Runs the network's probe, at its lowest and highest quality."""

@@ -97,8 +97,8 @@ def _with_derived_probe(network: Network, codec_name: str) -> Network:
             f"the codec {codec_name} cannot be embedded: this machine does not reproduce it ({error})"
         ) from error
     symbols = derived_symbols(network.prior, network.qualities)
-    pairs = [(k.astype(np.int32), quality) for k, quality in zip(symbols, network.qualities, strict=True)]
-    frequencies = [runner.frequencies_sha256(k, quality) for k, quality in pairs]
+    pairs = list(zip(symbols, network.qualities, strict=True))
+    frequencies = [runner.entropy.frequencies_sha256(k, quality) for k, quality in pairs]
     pixels = [hashlib.sha256(runner.decode(k, quality).tobytes()).digest() for k, quality in pairs]
     hashes = {
         name: np.frombuffer(b"".join(digests), np.uint8).reshape(HASHES_SHAPE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.networks.program import ANCHOR_STEP, LEAKY_SHIFT, Activation, Float32, Node, Program, Runner
+from compressnet.networks.program import ANCHOR_STEP, LEAKY_SHIFT, Activation, Float32, Integer, Node, Program, Runner
 from compressnet.threads import one_blas_thread
 
 
@@ -125,6 +127,27 @@ def run_node(node: Node, inputs: list[Float32], quality: int) -> Float32:
             return _extend(x, node.attributes["rows"], node.attributes["columns"])
 
 
+def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape (C,H,W) of a register as (H,W,C); (D,) as it is."""
+    return (*shape[1:], shape[0])
+
+
+def planes_of(batch: NDArray[Any]) -> NDArray[Any]:
+    """A view of images (N,H,W,C) as (N,C,H,W); of vectors (N,D) as they are."""
+    return batch.transpose(0, 3, 1, 2) if batch.ndim == 4 else batch
+
+
+def floats_of(batch: NDArray[np.integer]) -> Float32:
+    """A batch (N,H,W,C) or (N,D) as a program's register `x`."""
+    return np.ascontiguousarray(planes_of(batch), np.float32)
+
+
+def set_floats(out: NDArray[np.integer], y: Float32) -> None:
+    """Fill a batch (N,H,W,C) or (N,D) from a program's register `y`."""
+    limits = np.iinfo(out.dtype)
+    np.copyto(planes_of(out), np.clip(y, limits.min, limits.max), casting="unsafe")
+
+
 class NumpyBackend:
     """The definition, in NumPy. Registers are freed after their last use."""
 
@@ -132,10 +155,10 @@ class NumpyBackend:
     batch_images = 64
 
     def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
-        """Make a proved program ready to run; output_shape is without N."""
+        """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
         last_use = {name: i for i, node in enumerate(program.nodes) for name in node.inputs}
 
-        def run_batch(batch: Float32, quality: int) -> NDArray[np.int32]:
+        def run_batch(batch: Float32, quality: int) -> Float32:
             registers: dict[str, Float32] = {"x": batch}
             for i, node in enumerate(program.nodes):
                 inputs = [registers[name] for name in node.inputs]
@@ -143,15 +166,14 @@ class NumpyBackend:
                 for name in set(node.inputs):
                     if last_use[name] == i:
                         del registers[name]
-            return registers["y"].astype(np.int32)
+            return registers["y"]
 
         @one_blas_thread()
-        def run(batch: NDArray[np.integer], quality: int) -> NDArray[np.int32]:
-            values = batch.astype(np.float32)
-            out = np.empty((len(values), *output_shape), np.int32)
-            for start in range(0, len(values), self.batch_images):
-                stop = start + self.batch_images
-                out[start:stop] = run_batch(values[start:stop], quality)
+        def run(batch: NDArray[np.integer], quality: int, dtype: type[Integer]) -> NDArray[Integer]:
+            out = np.empty((len(batch), *channels_last(output_shape)), dtype)
+            for start in range(0, len(batch), self.batch_images):
+                rows = slice(start, start + self.batch_images)
+                set_floats(out[rows], run_batch(floats_of(batch[rows]), quality))
             return out
 
         return run

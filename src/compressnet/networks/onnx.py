@@ -16,7 +16,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from compressnet.networks.graphs import program_model
-from compressnet.networks.program import Program, Runner
+from compressnet.networks.numpy import channels_last, floats_of, set_floats
+from compressnet.networks.program import Integer, Program, Runner
 from compressnet.threads import spread
 
 BATCH_IMAGES = 64
@@ -55,7 +56,7 @@ class OnnxBackend:
         self.threads = threads
 
     def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
-        """Make a proved program ready to run."""
+        """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
         sessions: OrderedDict[int, onnxruntime.InferenceSession] = OrderedDict()
         lock = threading.Lock()
 
@@ -68,13 +69,14 @@ class OnnxBackend:
                     sessions.popitem(last=False)
                 return sessions[quality]
 
-        def run(batch: NDArray[np.integer], quality: int) -> NDArray[np.int32]:
+        def run(batch: NDArray[np.integer], quality: int, dtype: type[Integer]) -> NDArray[Integer]:
             session = session_for(quality)
-            values = np.empty((len(batch), *output_shape), np.int32)
+            values = np.empty((len(batch), *channels_last(output_shape)), dtype)
 
             def run_part(start: int) -> None:
-                part = batch[start : start + BATCH_IMAGES].astype(np.float32)
-                values[start : start + BATCH_IMAGES] = cast("NDArray[np.float32]", session.run(["y"], {"x": part})[0])
+                rows = slice(start, start + BATCH_IMAGES)
+                y = cast("NDArray[np.float32]", session.run(["y"], {"x": floats_of(batch[rows])})[0])
+                set_floats(values[rows], y)
 
             spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
             return values

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ Op = Literal["conv", "dense", "add", "gain", "concat", "slice", "reshape", "shuf
 Activation = Literal["linear", "leaky"]
 Range = tuple[int, int]
 Float32 = NDArray[np.float32]
+Integer = TypeVar("Integer", bound=np.integer)
 
 MOVING_OPS: tuple[Op, ...] = ("concat", "slice", "reshape", "shuffle", "unshuffle", "crop", "extend")
 """Ops that move values and compute none."""
@@ -84,8 +85,12 @@ class Program:
 class Runner(Protocol):
     """A program made ready to run, by some backend."""
 
-    def __call__(self, batch: NDArray[np.integer], quality: int) -> NDArray[np.int32]:
-        """Run a batch (N, ...) of integers at a quality of 0 to 99; returns (N, ...), int32."""
+    def __call__(self, batch: NDArray[np.integer], quality: int, dtype: type[Integer]) -> NDArray[Integer]:
+        """Run a batch of integers, (N,H,W,C) or (N,D), at a quality of 0 to 99.
+
+        Returns (N,H,W,C) or (N,D). Unlike registers, images are channels last on both sides.
+        dtype: of the result, int32 or smaller; values beyond its range are clamped.
+        """
         ...
 
 
@@ -95,5 +100,5 @@ class Backend(Protocol):
     name: str
 
     def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
-        """Make a proved program ready to run; output_shape is without N."""
+        """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
         ...

@@ -25,8 +25,8 @@ def test_moved_qualities_give_what_the_old_ones_did(name: str) -> None:
     for old_quality, new_quality in ((65, 30), (99, 99)):  # those that are old qualities
         symbols = old.encode(images, old_quality)
         assert (new.encode(images, new_quality) == symbols).mean() > 0.98
-        ideal = old.bits_per_image(symbols, old_quality).sum()
-        assert new.bits_per_image(symbols, new_quality).sum() == pytest.approx(ideal, rel=0.01)
+        ideal = old.entropy.bits(symbols, old_quality).sum()
+        assert new.entropy.bits(symbols, new_quality).sum() == pytest.approx(ideal, rel=0.01)
         error = np.abs(old.decode(symbols, old_quality).astype(int) - new.decode(symbols, new_quality)).mean()
         assert error < 1
         assert again.lambdas[new_quality] == pytest.approx(network.lambdas[old_quality], rel=1e-4)

@@ -12,9 +12,11 @@ from compressnet.coding.softmax import LOGIT_STEPS, TOTAL_BITS, frequencies
 from compressnet.errors import DefectError
 from compressnet.lossless.coder import LosslessNetwork
 from compressnet.lossless.model import HALF, HALF_BITS, TABLE_LIMIT, PixelModel, PlaneModel
+from compressnet.lossless.pixels import NumpyPixelCoder
 from compressnet.lossless.planes import from_planes
 from compressnet.lossless.proof import prove_pixels
 from compressnet.networks.dense import DenseLayer
+from compressnet.networks.numpy import NumpyBackend
 from compressnet.training.common.quantize import WEIGHT_LIMIT, integers, integers_scale
 from compressnet.training.lossless.layers import Layer, Table
 from compressnet.training.lossless.loop import PixelFamily
@@ -29,7 +31,7 @@ def freeze_pixels(family: PixelFamily, channels: int) -> PixelModel:
     planes = tuple(_freeze_plane(net, odds) for net, odds in zip(family.planes(), family.quiet_odds, strict=True))
     model = PixelModel(channels=channels, size=family.size, planes=planes, probe=np.zeros(32, np.uint8))
     prove_pixels(model)
-    digest = LosslessNetwork(model).probe_sha256()
+    digest = LosslessNetwork(model, NumpyBackend()).probe_sha256()
     return dataclasses.replace(model, probe=np.frombuffer(digest, np.uint8))
 
 
@@ -121,7 +123,7 @@ def check_pixels(family: PixelFamily, model: PixelModel, held: PlaneSet) -> None
         np.add.at(expected_N, image, _bits(high.numpy().T * LOGIT_STEPS, chosen_values >> HALF_BITS))
         np.add.at(expected_N, image, _bits(low.numpy().T * LOGIT_STEPS, chosen_values & (HALF - 1)))
     family.train()
-    bits_N = LosslessNetwork(model).bits_per_image(from_planes(planes_NCHW))
+    bits_N = NumpyPixelCoder(model).bits(from_planes(planes_NCHW))
     if not np.allclose(bits_N, expected_N, rtol=1e-9, atol=1e-6):
         worst = int(np.abs(bits_N - expected_N).argmax())
         raise DefectError(f"image {worst} takes {bits_N[worst]} bits frozen, {expected_N[worst]} before")

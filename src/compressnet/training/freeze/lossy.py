@@ -291,7 +291,7 @@ def with_probe(network: Network, images_NHWC: Images) -> Network:
     probe = Probe(
         images=images,
         symbols=np.stack(symbols).astype(np.int16),
-        frequencies=np.stack([np.frombuffer(runner.frequencies_sha256(k, q), np.uint8) for k, q in pairs]),
+        frequencies=np.stack([np.frombuffer(runner.entropy.frequencies_sha256(k, q), np.uint8) for k, q in pairs]),
         pixels=np.stack(
             [np.frombuffer(hashlib.sha256(runner.decode(k, q).tobytes()).digest(), np.uint8) for k, q in pairs]
         ),

@@ -1,0 +1,121 @@
+"""Pixel models run by the compiled core, with its range coder.
+
+Axes: N images, H rows, W columns, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.images.kinds import Images
+from compressnet.lossless.model import PixelModel, PlaneModel
+from compressnet.lossless.pixels import PixelCoder
+from compressnet.native.library import BIT, Core, check_status
+from compressnet.native.models import Memory, Model, make_model
+from compressnet.native.structures import Arrays, CnDense, CnPixelModel, CnPlane
+
+_PAYLOADS_BYTES = 1 << 24
+"""Room for payloads that are written in one call, where one image does not need more."""
+
+
+def pixel_structure(model: PixelModel, arrays: Arrays) -> CnPixelModel:
+    """A proved pixel model."""
+    height, width = model.size or (0, 0)
+    planes = [_plane(plane, arrays) for plane in model.planes]
+    return CnPixelModel(channels=model.channels, height=height, width=width, planes=arrays.structures(CnPlane, planes))
+
+
+def _plane(plane: PlaneModel, arrays: Arrays) -> CnPlane:
+    return CnPlane(
+        background=plane.background,
+        near_rows=len(plane.near),
+        far_rows=len(plane.far),
+        across_rows=len(plane.across),
+        near=arrays.pointer(plane.near, np.int8),
+        far=arrays.pointer(plane.far, np.int8),
+        across=arrays.pointer(plane.across, np.int8),
+        near_columns=plane.near_table.shape[1],
+        far_columns=plane.far_table.shape[1],
+        across_columns=plane.across_table.shape[2],
+        seen_columns=plane.seen_table.shape[1],
+        near_table=arrays.pointer(plane.near_table, np.int8),
+        far_table=arrays.pointer(plane.far_table, np.int8),
+        across_table=arrays.pointer(plane.across_table, np.int8),
+        seen_table=arrays.pointer(plane.seen_table, np.int8),
+        seen_bias=arrays.pointer(plane.seen_bias, np.int32),
+        seen_shift=arrays.pointer(plane.seen_shift, np.int8),
+        row=arrays.pointer(plane.row, np.int32),
+        column=arrays.pointer(plane.column, np.int32),
+        quiet=arrays.pointer(plane.quiet, np.int32),
+        layers=len(plane.layers),
+        layer=arrays.structures(CnDense, [arrays.dense(layer) for layer in plane.layers]),
+        flag=arrays.dense(plane.flag),
+        high=arrays.dense(plane.high),
+        low1=arrays.dense(plane.low1),
+        low2=arrays.dense(plane.low2),
+    )
+
+
+class NativePixelCoder(PixelCoder):
+    """A pixel model made ready to run, for images with up to 2^16 values."""
+
+    ahead_images = 1
+
+    def __init__(self, model: Model, channels: int) -> None:
+        self._model, self._functions, self._channels = model, model.functions, channels
+
+    def write(self, images_NHWC: Images) -> tuple[list[bytes], NDArray[np.float64]]:
+        """The payload of each image, and what `bits` gives."""
+        images_NHWC = np.ascontiguousarray(images_NHWC)
+        height, width, channels = images_NHWC.shape[1:]
+        scratch = self._scratch(height, width)
+        room_bytes = 8 * height * width * channels + 16
+        step = min(len(images_NHWC), max(1, _PAYLOADS_BYTES // room_bytes))
+        buffer, lengths_N = np.empty(step * room_bytes, np.uint8), np.empty(len(images_NHWC), np.uintp)
+        counted_N = np.empty(len(images_NHWC), np.uint64)
+        payloads: list[bytes] = []
+        for start in range(0, len(images_NHWC), step or 1):
+            part = images_NHWC[start : start + step]
+            status = self._functions.cn_pixels_write(
+                *(self._model.address, height, width, part.ctypes.data, len(part)),
+                *(buffer.ctypes.data, len(buffer), lengths_N[start:].ctypes.data),
+                *(counted_N[start:].ctypes.data, scratch.address),
+            )
+            check_status(status, "wrote pixels")
+            payloads += _cut(buffer.data, lengths_N[start : start + step])
+        return payloads, counted_N / BIT
+
+    def read(self, payloads: Sequence[bytes], size: tuple[int, int]) -> Images:
+        """The image (H,W,C) of each payload, (N,H,W,C). Raises CorruptError."""
+        images_NHWC = np.empty((len(payloads), *size, self._channels), np.uint8)
+        lengths_N = np.array([len(payload) for payload in payloads], np.uintp)
+        scratch = self._scratch(*size)
+        status = self._functions.cn_pixels_read(
+            *(self._model.address, *size, b"".join(payloads), lengths_N.ctypes.data),
+            *(images_NHWC.ctypes.data, len(payloads), scratch.address),
+        )
+        check_status(status, "read pixels")
+        return images_NHWC
+
+    def bits(self, images_NHWC: Images) -> NDArray[np.float64]:
+        """The ideal code length of images in bits, (N,)."""
+        return self.write(images_NHWC)[1]
+
+    def _scratch(self, height: int, width: int) -> Memory:
+        return Memory.of(self._functions.cn_pixels_scratch(self._model.address, height, width))
+
+
+def _cut(buffer: memoryview, lengths_N: NDArray[np.unsignedinteger]) -> list[bytes]:
+    """Payloads that lie one after the other."""
+    ends = np.cumsum(lengths_N).tolist()
+    return [bytes(buffer[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def make_pixel_coder(core: Core, model: PixelModel) -> NativePixelCoder | None:
+    """A proved pixel model made ready to run; None where the core cannot run it."""
+    arrays = Arrays()
+    made = make_model(core, "pixels", pixel_structure(model, arrays))
+    return None if made is None else NativePixelCoder(made, model.channels)

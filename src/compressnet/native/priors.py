@@ -1,0 +1,179 @@
+"""Entropy models run by the compiled core, with its range coder.
+
+Axes: N images, D symbols of an image.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Sequence
+from ctypes import c_int32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.errors import InputError
+from compressnet.lossy.context import ContextPrior, ContextSlice
+from compressnet.lossy.entropy import AnySymbols, EntropyCoder
+from compressnet.lossy.masked import MaskedPrior
+from compressnet.lossy.prior import Prior
+from compressnet.native.library import ARGUMENT, BIT, Core, check_status
+from compressnet.native.models import Memory, Model, make_model
+from compressnet.native.structures import Arrays, CnDense, CnPriorModel, CnSlice
+
+_TOGETHER_IMAGES = 1024
+"""Images whose bits are counted in one call, as each needs some memory."""
+
+
+def prior_structure(prior: Prior, arrays: Arrays) -> CnPriorModel:
+    """A proved entropy model."""
+    first, tables = prior.dequantize, prior.tables
+    structure = CnPriorModel(
+        symbols=len(prior.order),
+        groups=len(prior.group_symbols),
+        segments=len(first.arrays["repeats"]),
+        order=arrays.pointer(prior.order, np.int32),
+        group_symbols=arrays.pointer(prior.group_symbols, np.int32),
+        repeats=arrays.pointer(first.arrays["repeats"], np.int32),
+        table=arrays.pointer(first.arrays["table"], np.int16),
+        shift=int(first.arrays["shift"][0]),
+        low=first.low,
+        high=first.high,
+        inverse_gain=arrays.pointer(prior.inverse_gain, np.int16),
+        scale_offset=arrays.pointer(prior.scale_offset, np.int16),
+        bound=arrays.pointer(prior.bound, np.int16),
+        cdf=arrays.pointer(tables.cdf, np.uint16),
+        reciprocal=arrays.pointer(tables.reciprocal, np.int32),
+        weight=arrays.pointer(tables.weight, np.uint8),
+    )
+    if isinstance(prior, MaskedPrior):
+        structure.group_units = arrays.pointer(prior.group_units, np.int32)
+        layers = (prior.hidden1, prior.hidden2, prior.output)
+        structure.masked = (CnDense * 3)(*[arrays.dense(layer) for layer in layers])
+    elif isinstance(prior, ContextPrior):
+        channels = prior.slice_channels.tolist()
+        slices = [_slice(part, size, arrays) for part, size in zip(prior.slices, channels, strict=True)]
+        structure.grid = (c_int32 * 3)(*prior.grid.tolist())
+        structure.slices = len(slices)
+        structure.slice = arrays.structures(CnSlice, slices)
+    return structure
+
+
+def _slice(part: ContextSlice, channels: int, arrays: Arrays) -> CnSlice:
+    return CnSlice(
+        channels=channels,
+        units=len(part.shift),
+        weight=arrays.pointer(part.weight, np.int8),
+        bias=arrays.pointer(part.bias, np.int32),
+        phase=arrays.pointer(part.phase, np.int32),
+        row=arrays.pointer(part.row, np.int32),
+        column=arrays.pointer(part.column, np.int32),
+        shift=arrays.pointer(part.shift, np.int8),
+        hidden=arrays.dense(part.hidden),
+        output=arrays.dense(part.output),
+    )
+
+
+class NativeEntropyCoder(EntropyCoder):
+    """An entropy model made ready to run."""
+
+    def __init__(self, model: Model, prior: Prior) -> None:
+        self._model, self._functions, self._prior = model, model.functions, prior
+        self._symbols = len(prior.order)
+
+    def write(
+        self, symbols_ND: AnySymbols, counts: Sequence[int], quality: int, bits_N: NDArray[np.float64] | None = None
+    ) -> list[bytes]:
+        """Symbols of several blocks, `counts` images each, to one payload per block.
+
+        bits_N: is filled with what `bits` gives.
+        """
+        symbols_ND = _int16(symbols_ND)
+        counted_N = None if bits_N is None else np.empty(len(symbols_ND), np.uint64)
+        most = max(counts, default=0)
+        scratch, payload = self._scratch(most), np.empty(2 * self._symbols * most + 16, np.uint8)
+        written = ctypes.c_size_t()
+        payloads: list[bytes] = []
+        start = 0
+        for count in counts:
+            rows = slice(start, start + count)
+            status = self._functions.cn_prior_write(
+                *(self._model.address, quality, symbols_ND[rows].ctypes.data, count),
+                *(payload.ctypes.data, len(payload), ctypes.addressof(written)),
+                *(None if counted_N is None else counted_N[rows].ctypes.data, scratch.address),
+            )
+            self._check(status, quality)
+            payloads.append(payload[: written.value].tobytes())
+            start = rows.stop
+        if bits_N is not None and counted_N is not None:
+            np.divide(counted_N, BIT, out=bits_N)
+        return payloads
+
+    def read(self, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> NDArray[np.int16]:
+        """Payloads of several blocks to the symbols of all their images (N,D).
+
+        Raises CorruptError.
+        """
+        symbols_ND = np.empty((sum(counts), self._symbols), np.int16)
+        scratch = self._scratch(max(counts, default=0))
+        start = 0
+        for payload, count in zip(payloads, counts, strict=True):
+            status = self._functions.cn_prior_read(
+                *(self._model.address, quality, payload, len(payload)),
+                *(symbols_ND[start:].ctypes.data, count, scratch.address),
+            )
+            check_status(status, "read symbols")
+            start += count
+        return symbols_ND
+
+    def bits(self, symbols_ND: AnySymbols, quality: int) -> NDArray[np.float64]:
+        """-log2 of the frequencies of each image's symbols, (N,)."""
+        symbols_ND = _int16(symbols_ND)
+        counted_N = np.empty(len(symbols_ND), np.uint64)
+        scratch = self._scratch(min(len(symbols_ND), _TOGETHER_IMAGES))
+        for start in range(0, len(symbols_ND), _TOGETHER_IMAGES):
+            part = symbols_ND[start : start + _TOGETHER_IMAGES]
+            status = self._functions.cn_prior_bits(
+                *(self._model.address, quality, part.ctypes.data, len(part)),
+                *(counted_N[start:].ctypes.data, scratch.address),
+            )
+            self._check(status, quality)
+        return counted_N / BIT
+
+    def frequencies_sha256(self, symbols_ND: AnySymbols, quality: int) -> bytes:
+        """SHA-256 of the frequencies of these symbols, int32 little-endian, group by group."""
+        symbols_ND = _int16(symbols_ND)
+        bound_D = self._prior.symbol_bounds(quality)
+        frequencies = np.empty(len(symbols_ND) * int((2 * bound_D + 1)[bound_D > 0].sum()), np.int32)
+        scratch, listed = self._scratch(len(symbols_ND)), ctypes.c_size_t()
+        status = self._functions.cn_prior_frequencies(
+            *(self._model.address, quality, symbols_ND.ctypes.data, len(symbols_ND)),
+            *(frequencies.ctypes.data, len(frequencies), ctypes.addressof(listed), scratch.address),
+        )
+        self._check(status, quality)
+        return hashlib.sha256(frequencies[: listed.value].astype("<i4", copy=False).data).digest()
+
+    def _scratch(self, images: int) -> Memory:
+        return Memory.of(self._functions.cn_prior_scratch(self._model.address, images))
+
+    @staticmethod
+    def _check(status: int, quality: int) -> None:
+        if status == ARGUMENT:
+            raise InputError(f"symbols lie outside of their alphabets at quality {quality}")
+        check_status(status, "went through symbols")
+
+
+def _int16(symbols_ND: AnySymbols) -> NDArray[np.int16]:
+    """Symbols as the core reads them; what is beyond int16 stays outside of all alphabets."""
+    if symbols_ND.dtype == np.int16:
+        return np.ascontiguousarray(symbols_ND, np.int16)
+    limits = np.iinfo(np.int16)
+    return np.clip(symbols_ND, limits.min, limits.max).astype(np.int16, order="C")
+
+
+def make_entropy_coder(core: Core, prior: Prior) -> NativeEntropyCoder | None:
+    """A proved entropy model made ready to run; None where the core cannot run it."""
+    arrays = Arrays()
+    model = make_model(core, "prior", prior_structure(prior, arrays))
+    return None if model is None else NativeEntropyCoder(model, prior)
