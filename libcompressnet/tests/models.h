@@ -1,7 +1,8 @@
 /* models.h - small pseudo-random networks and models within the bounds of FORMAT.md, "Exactness"
  *
- * The same seed gives the same model everywhere. Who includes this defines `room`, which gives
- * memory for a model's arrays.
+ * The same seed gives the same model everywhere: no expression draws two numbers, as their order
+ * would be the compiler's choice. Who includes this defines `room`, which gives memory for a
+ * model's arrays.
  */
 #ifndef CN_TEST_MODELS_H
 #define CN_TEST_MODELS_H
@@ -212,10 +213,14 @@ static int make_move(Random *r, const RandomProgram *p, cn_node *node, int32_t f
         set_attributes(node, f, 0, 0);
         return in[1] % f == 0 && in[2] % f == 0 && set_shape(node, in[0] * f * f, in[1] / f, in[2] / f);
     case CN_CROP:
-        set_attributes(node, between(r, 1, in[1]), between(r, 1, in[2]), 0);
+        a = between(r, 1, in[1]);
+        b = between(r, 1, in[2]);
+        set_attributes(node, a, b, 0);
         return set_shape(node, in[0], node->attributes[0], node->attributes[1]);
     default: /* CN_EXTEND */
-        set_attributes(node, between(r, 0, in[1]), between(r, 0, in[2]), 0);
+        a = between(r, 0, in[1]);
+        b = between(r, 0, in[2]);
+        set_attributes(node, a, b, 0);
         return set_shape(node, in[0], in[1] + node->attributes[0], in[2] + node->attributes[1]);
     }
 }
@@ -248,8 +253,11 @@ static void random_program(Random *r, RandomProgram *p) {
 /* LAYERS OF MODELS */
 
 static cn_dense random_dense(Random *r, int32_t outputs, int32_t inputs, int32_t rows) {
-    return (cn_dense){outputs, inputs, rows, weights_of(r, outputs * inputs, inputs, 223),
-                      biases_of(r, rows * outputs), shifts_of(r, outputs)};
+    cn_dense dense = {.outputs = outputs, .inputs = inputs, .bias_rows = rows};
+    dense.weight = weights_of(r, outputs * inputs, inputs, 223);
+    dense.bias = biases_of(r, rows * outputs);
+    dense.shift = shifts_of(r, outputs);
+    return dense;
 }
 
 /* ENTROPY MODELS */
@@ -338,7 +346,8 @@ static void random_context(Random *r, cn_prior_model *m, int32_t largest) {
 }
 
 static void random_prior(Random *r, int is_masked, cn_prior_model *m) {
-    *m = (cn_prior_model){.symbols = between(r, 1, 60), .shift = between(r, 0, 12)};
+    *m = (cn_prior_model){.symbols = between(r, 1, 60)};
+    m->shift = between(r, 0, 12);
     range_of(r, &m->low, &m->high);
     if (!is_masked) {
         for (int i = 0; i < 3; i++) m->grid[i] = between(r, i == 0 ? 1 : 2, 6);
@@ -383,7 +392,8 @@ static void random_layers(Random *r, cn_plane *p, int32_t inputs) {
     p->layer = layers;
     p->flag = random_dense(r, 1, inputs, 1);
     p->high = random_dense(r, 16, inputs, 1);
-    p->low1 = random_dense(r, between(r, 1, 20), inputs + (between(r, 0, 1) ? 28 : 12), 16);
+    int32_t outputs = between(r, 1, 20);
+    p->low1 = random_dense(r, outputs, inputs + (between(r, 0, 1) ? 28 : 12), 16);
     p->low2 = random_dense(r, 16, p->low1.outputs, 1);
 }
 
