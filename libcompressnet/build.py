@@ -65,7 +65,7 @@ class Compiler(NamedTuple):
         """What names of shared libraries end with on the target."""
         if "windows" in self.target or "mingw" in self.target:
             return ".dll"
-        return ".dylib" if "apple" in self.target else ".so"
+        return ".dylib" if any(name in self.target for name in ("apple", "darwin", "macos")) else ".so"
 
     def run(self, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
         """Run it; all that it says is in `stdout`."""
@@ -137,7 +137,10 @@ def build(
         objects = [*compiled.values(), Path(folder, "dispatch.o")]
         has = [f"-DCN_HAS_{name.upper()}" for name in compiled]
         _must(found.run([*flags, *has, "-c", HERE / "src/dispatch.c", "-o", objects[-1]]), "dispatch.c")
-        _must(found.run([*shared, "-shared", "-o", library, *objects]), library.name)
+        # Linked here, as linkers for Windows put files of their own beside the library.
+        linked = Path(folder, library.name)
+        _must(found.run([*shared, "-shared", "-o", linked, *objects]), library.name)
+        shutil.copy(linked, library)
     return Built(library, list(compiled), [name for name in names if name not in compiled])
 
 

@@ -236,6 +236,8 @@ typedef struct cn_pixels cn_pixels;
 CN_API size_t cn_pixels_size(const cn_core *core, const cn_pixel_model *model);
 CN_API cn_status cn_pixels_make(const cn_core *core, const cn_pixel_model *model, void *memory,
                                 size_t size, cn_pixels **pixels);
+/* 0: images are larger than those that the model is for, or have more than 2^16 values. A model
+ * for one size codes smaller images too, as its probe wants: they lie in its upper left corner. */
 CN_API size_t cn_pixels_scratch(const cn_pixels *pixels, int32_t height, int32_t width);
 
 /* Writes images, one payload after the other; `lengths` gets the bytes of each. A `capacity` of

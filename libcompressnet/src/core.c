@@ -3,6 +3,7 @@
 
 #include "network.h"
 #include "prior_pass.h"
+#include "pixels_pass.h"
 
 #define JOIN(a, b) a##b
 #define CORE_OF(name) JOIN(cn_core_, name)
@@ -26,6 +27,21 @@ static cn_status network_make(const cn_core *core, const cn_program *program, vo
 
 static size_t network_scratch(const cn_network *network) { return network->scratch; }
 
+static size_t pixels_size(const cn_core *core, const cn_pixel_model *model) {
+    Arena arena = {NULL, 0, 0, 0};
+    if (!check_pixels(model)) return 0;
+    make_pixels(&arena, core, model);
+    return arena.failed ? 0 : arena.used;
+}
+
+static cn_status pixels_make(const cn_core *core, const cn_pixel_model *model, void *memory, size_t size,
+                             cn_pixels **pixels) {
+    Arena arena = {memory, size, 0, 0};
+    if (!check_pixels(model)) return CN_ARGUMENT;
+    *pixels = make_pixels(&arena, core, model);
+    return *pixels == NULL ? CN_MEMORY : CN_OK;
+}
+
 const cn_core CORE_OF(CN_NAME) = {
     .name = TEXT_OF(CN_NAME),
     .network_size = network_size,
@@ -39,4 +55,9 @@ const cn_core CORE_OF(CN_NAME) = {
     .prior_read = prior_read,
     .prior_bits = prior_bits,
     .prior_frequencies = prior_frequencies,
+    .pixels_size = pixels_size,
+    .pixels_make = pixels_make,
+    .pixels_scratch = pixels_scratch_bytes,
+    .pixels_write = write_pixels,
+    .pixels_read = read_pixels,
 };

@@ -19,6 +19,13 @@ struct cn_core {
     cn_status (*prior_bits)(const cn_prior *, int32_t, const int16_t *, size_t, uint64_t *, void *);
     cn_status (*prior_frequencies)(const cn_prior *, int32_t, const int16_t *, size_t, int32_t *, size_t, size_t *,
                                    void *);
+    size_t (*pixels_size)(const cn_core *, const cn_pixel_model *);
+    cn_status (*pixels_make)(const cn_core *, const cn_pixel_model *, void *, size_t, cn_pixels **);
+    size_t (*pixels_scratch)(const cn_pixels *, int32_t, int32_t);
+    cn_status (*pixels_write)(const cn_pixels *, int32_t, int32_t, const uint8_t *, size_t, uint8_t *, size_t, size_t *,
+                              uint64_t *, void *);
+    cn_status (*pixels_read)(const cn_pixels *, int32_t, int32_t, const uint8_t *, const size_t *, uint8_t *, size_t,
+                             void *);
 };
 
 #endif

@@ -204,3 +204,24 @@ cn_status cn_prior_frequencies(const cn_prior *prior, int32_t quality, const int
                                int32_t *frequencies, size_t capacity, size_t *count, void *scratch) {
     return maker(prior)->prior_frequencies(prior, quality, symbols, images, frequencies, capacity, count, scratch);
 }
+
+size_t cn_pixels_size(const cn_core *core, const cn_pixel_model *model) { return core->pixels_size(core, model); }
+
+cn_status cn_pixels_make(const cn_core *core, const cn_pixel_model *model, void *memory, size_t size,
+                         cn_pixels **pixels) {
+    return core->pixels_make(core, model, memory, size, pixels);
+}
+
+size_t cn_pixels_scratch(const cn_pixels *pixels, int32_t height, int32_t width) {
+    return maker(pixels)->pixels_scratch(pixels, height, width);
+}
+
+cn_status cn_pixels_write(const cn_pixels *pixels, int32_t height, int32_t width, const uint8_t *images, size_t count,
+                          uint8_t *payload, size_t capacity, size_t *lengths, uint64_t *bits, void *scratch) {
+    return maker(pixels)->pixels_write(pixels, height, width, images, count, payload, capacity, lengths, bits, scratch);
+}
+
+cn_status cn_pixels_read(const cn_pixels *pixels, int32_t height, int32_t width, const uint8_t *payload,
+                         const size_t *lengths, uint8_t *images, size_t count, void *scratch) {
+    return maker(pixels)->pixels_read(pixels, height, width, payload, lengths, images, count, scratch);
+}

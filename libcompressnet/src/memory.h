@@ -25,7 +25,7 @@ static size_t aligned(size_t bytes) {
 
 /* Room for `count` things of `each` bytes, or NULL. */
 static void *take(Arena *arena, size_t count, size_t each) {
-    if (count > MEMORY_LIMIT || count * each > MEMORY_LIMIT) {
+    if (count > MEMORY_LIMIT / each) {
         arena->failed = 1;
         return NULL;
     }

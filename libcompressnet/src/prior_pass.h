@@ -106,7 +106,8 @@ static cn_status prior_make(const cn_core *core, const cn_prior_model *model, vo
 }
 
 static size_t prior_scratch(const cn_prior *prior, size_t images) {
-    if (images > ((size_t)1 << 40) / (prior->known + sizeof(Bits))) return 0;
+    size_t most = SIZE_MAX >> (sizeof(size_t) > 4 ? 24 : 1); /* far more than any block needs */
+    if (images > most / (prior->known + sizeof(Bits))) return 0;
     return prior->values + images * prior->known + aligned(images * sizeof(Bits));
 }
 

@@ -127,9 +127,13 @@ static cn_status check_program(const cn_program *program) {
             if (node->input[k] < 0 || node->input[k] > i) return CN_ARGUMENT;
         if (!has_range(node->low, node->high) || !fits(program, node)) return CN_ARGUMENT;
     }
-    for (int32_t i = 0; i <= program->count; i++)
-        if (register_of(program, i).elements > ELEMENTS_LIMIT) return CN_ARGUMENT;
-    return CN_OK;
+    uint64_t scratch = 0; /* more than registers and sums take: it must be a size_t of any CPU */
+    for (int32_t i = 0; i <= program->count; i++) {
+        size_t elements = register_of(program, i).elements;
+        if (elements > ELEMENTS_LIMIT) return CN_ARGUMENT;
+        scratch += 8 * (elements + CN_ALIGNMENT);
+    }
+    return scratch > SIZE_MAX / 2 ? CN_ARGUMENT : CN_OK;
 }
 
 /* ORDER OF WRITING */

@@ -15,7 +15,7 @@ LOSSLESS_IMAGE_VALUES_LIMIT = 1 << 16
 """Of an image that is coded without loss: they take a step each, however few images go side by
 side."""
 LOSSLESS_VALUES_LIMIT = 1 << 22
-"""Of a lossless block, which takes a while to decode: about 20 seconds for so many."""
+"""Of a lossless block: whoever decodes all of it waits about 20 seconds for so many."""
 CHUNK_BYTES_LIMIT = 1 << 30
 CODEC_BYTES_LIMIT = 1 << 28
 CODECS_LIMIT = 255

@@ -241,7 +241,9 @@ def test_export(tmp_path: Path) -> None:
 
 
 def test_version() -> None:
-    assert run("--version").stdout.strip() == f"compressnet {compressnet.__version__}"
+    name = core_name()
+    core = f"native, {name}" if name else "none (no compiled core in this install; NumPy runs everything)"
+    assert run("--version").stdout == f"compressnet {compressnet.__version__}\ncore: {core}\n"
 
 
 @pytest.mark.parametrize(

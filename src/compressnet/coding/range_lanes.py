@@ -68,13 +68,12 @@ class LaneEncoder:
 
     def finish(self) -> list[bytes]:
         """The payload of each lane."""
-        lows_LW = np.ascontiguousarray(self._written.astype(np.uint32).T, ">u4")
-        carries_LW = np.ascontiguousarray((self._written >> WORD_BITS).T, ">u4")
         payloads: list[bytes] = []
         states = zip(self._words_L.tolist(), self._lower_L.tolist(), self._range_L.tolist(), strict=True)
-        for lows_W, carries_W, (words, lower, width) in zip(lows_LW, carries_LW, states, strict=True):
-            low, carry = (int.from_bytes(part[:words].tobytes(), "big") for part in (lows_W, carries_W))
-            prefix = low + (carry << 32)
+        for lane, (words, lower, width) in enumerate(states):
+            written = self._written[:words, lane]
+            lows, carries = (part.astype(">u4").tobytes() for part in (written, written >> WORD_BITS))
+            prefix = int.from_bytes(lows, "big") + (int.from_bytes(carries, "big") << 32)
             payloads.append(shortest_payload((prefix << 64) + lower, width, words * WORD_BYTES + 8))
         return payloads
 

@@ -53,7 +53,7 @@ MinPsnrOption = Annotated[
     float | None, typer.Option("--min-psnr", min=0, metavar="DB", help="Every image has this PSNR.")
 ]
 ExactAlphaOption = Annotated[bool, typer.Option("--exact-alpha", help="Keep the colour under alpha 0.")]
-BlockImagesOption = Annotated[int, typer.Option("--block-images", min=1, max=65536, help="Images coded as one unit.")]
+BlockImagesOption = Annotated[int, typer.Option("--block-images", min=1, max=65536, help="Images of a block, at most.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
 ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
