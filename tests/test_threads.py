@@ -11,8 +11,10 @@ from threadpoolctl import threadpool_info
 
 from compressnet.threads import one_blas_thread, spread
 
-LIBRARIES = {pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-"""Those that are loaded later, by other tests, are not NumPy's."""
+LIBRARIES = {
+    pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "blas" and "scipy" not in pool["filepath"]
+}
+"""NumPy's. SciPy, which other tests use, brings its own; others yet may be loaded later."""
 
 
 def blas_threads() -> list[int]:

@@ -20,6 +20,8 @@ typedef enum Kind { BYTE = 0, SHORT = 1, INT = 2 } Kind;
 #define UNROLL _Pragma("GCC unroll 4")
 #define SHIFT_LIMIT 20
 #define LEAKY_SHIFT 3
+#define HIDDEN_LOW (-32) /* of hidden units of entropy models and pixel models */
+#define HIDDEN_HIGH 223
 #define QUALITIES 100
 #define ANCHOR_STEP 9
 #define ANCHORS 12
@@ -110,6 +112,13 @@ typedef struct LayerPlan {
     const int32_t *order; /* (outputs,) the layer's output at each lane, or NULL */
     int32_t leaky, low, high;
 } LayerPlan;
+
+/* Of a dense layer, whose context is its cn_dense. */
+static int32_t dense_weight(const void *context, int32_t output, int32_t run, int32_t element) {
+    const cn_dense *dense = context;
+    (void)run;
+    return element < dense->inputs ? dense->weight[(size_t)output * (size_t)dense->inputs + (size_t)element] : 0;
+}
 
 static int32_t output_at(const LayerPlan *plan, int32_t lane) {
     return plan->order == NULL ? lane : plan->order[lane];

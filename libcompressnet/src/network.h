@@ -205,7 +205,7 @@ static cn_network *make_network(Arena *arena, const cn_core *core, const cn_prog
     size_t *starts = take(arena, (size_t)program->count + 1, sizeof *starts);
     for (int32_t i = 0; i < program->count; i++)
         make_step(arena, program, i, is_done_before(program, i), steps == NULL ? NULL : &steps[i]);
-    if (network == NULL || arena->failed) return NULL;
+    if (network == NULL || steps == NULL || arena->failed) return NULL;
     *network = (cn_network){core, program->count, steps, registers, starts, 0};
     place_registers(program, network, steps, registers, starts);
     return network;

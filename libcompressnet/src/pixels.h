@@ -10,8 +10,6 @@
 #include "layer.h"
 #include "softmax.h"
 
-#define HIDDEN_LOW (-32)
-#define HIDDEN_HIGH 223
 #define PLANES 4
 #define CODES 257
 #define OUTSIDE 256
@@ -159,17 +157,11 @@ static int check_pixels(const cn_pixel_model *model) {
 
 static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
-static int32_t input_weight(const void *context, int32_t output, int32_t run, int32_t element) {
-    const cn_dense *dense = context;
-    (void)run;
-    return element < dense->inputs ? dense->weight[(size_t)output * (size_t)dense->inputs + (size_t)element] : 0;
-}
-
 static void make_unit(Arena *arena, const cn_dense *dense, int32_t narrow, int is_output, Dense *made) {
     Format input = format_of_row(HIDDEN_LOW, HIDDEN_HIGH);
     LayerPlan plan = {.outputs = dense->outputs, .input = input, .runs = 1,
                       .elements = padded_to_step(dense->inputs, input.kind), .offsets = (const int32_t[1]){0},
-                      .weight_at = input_weight, .context = dense, .narrow = narrow, .bias_rows = dense->bias_rows,
+                      .weight_at = dense_weight, .context = dense, .narrow = narrow, .bias_rows = dense->bias_rows,
                       .bias = dense->bias, .shift = dense->shift, .all_outputs = dense->outputs,
                       .leaky = !is_output, .low = is_output ? -LOGIT_LIMIT : HIDDEN_LOW,
                       .high = is_output ? LOGIT_LIMIT : HIDDEN_HIGH};

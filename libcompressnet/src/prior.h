@@ -11,8 +11,6 @@
 
 #define OUTPUTS 5
 #define MEAN_RANGE 2047
-#define HIDDEN_LOW (-32)
-#define HIDDEN_HIGH 223
 #define SYMBOLS_LIMIT (1 << 14)
 #define UNITS_LIMIT (1 << 16)
 #define PHASES 4

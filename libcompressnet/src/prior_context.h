@@ -17,12 +17,6 @@ static int32_t slice_weight(const void *context, int32_t output, int32_t run, in
     return channel < c->channels ? c->slice->weight[((output * c->channels + channel) * 3 + run) * 3 + x] : 0;
 }
 
-static int32_t dense_weight(const void *context, int32_t output, int32_t run, int32_t element) {
-    const cn_dense *dense = context;
-    (void)run;
-    return element < dense->inputs ? dense->weight[(size_t)output * (size_t)dense->inputs + (size_t)element] : 0;
-}
-
 static void make_dense(Arena *arena, const cn_dense *dense, int32_t is_output, Layer *layer) {
     Format input = format_of(HIDDEN_LOW, HIDDEN_HIGH);
     LayerPlan plan = {.outputs = dense->outputs, .input = input, .runs = 1,

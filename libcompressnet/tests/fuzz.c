@@ -64,7 +64,7 @@ static void fuzz(Random *r, const uint8_t *choices, const uint8_t *payload, size
     const cn_core *cores[VARIANTS];
     random_pixels(r, &m);
     int32_t height = m.height ? m.height : choices[1] % 16 + 1, width = m.width ? m.width : choices[2] % 16 + 1;
-    size_t values = (size_t)(height * width * m.channels), lengths[2] = {bytes * choices[3] / 255, 0};
+    size_t values = (size_t)height * (size_t)width * (size_t)m.channels, lengths[2] = {bytes * choices[3] / 255, 0};
     lengths[1] = bytes - lengths[0];
     uint8_t *first = NULL;
     cn_status statuses[VARIANTS];

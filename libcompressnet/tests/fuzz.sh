@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Fuzzes what reads payloads: fuzz.sh [SECONDS for each of three targets]. Needs clang and libFuzzer.
+# Fuzzes what reads payloads: fuzz.sh [SECONDS [OPTION of build.py ...]], for each of three targets,
+# such as fuzz.sh 60 --variants plain. Needs clang and libFuzzer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-600}
+shift || true
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-python3 build.py --output "$work" --compiler clang --sanitize address,undefined,fuzzer-no-link
+python3 build.py --output "$work" --compiler clang --sanitize address,undefined,fuzzer-no-link "$@"
 for target in MASKED CONTEXT PIXELS; do
     clang -std=c11 -O1 -g -Wall -Wextra -Wno-unused-function -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=all \
         -DFUZZ_$target -Iinclude tests/fuzz.c "$work/_compressnet.so" -Wl,-rpath,"$work" -o "$work/$target"

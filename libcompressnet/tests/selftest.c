@@ -113,7 +113,7 @@ static void test_pixels(Random *r, const cn_core *core) {
     if (size == 0) return;
     expect(cn_pixels_make(core, &m, room(size), size, &pixels) == CN_OK);
     int32_t height = m.height ? m.height : between(r, 1, 20), width = m.width ? m.width : between(r, 1, 20);
-    size_t values = (size_t)(height * width * m.channels), capacity = count * (8 * values + 16);
+    size_t values = (size_t)height * (size_t)width * (size_t)m.channels, capacity = count * (8 * values + 16);
     uint8_t *images = room(count * values), *again = room(count * values), *payload = room(capacity);
     uint64_t bits[3];
     void *scratch = room(cn_pixels_scratch(pixels, height, width));

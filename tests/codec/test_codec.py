@@ -149,7 +149,9 @@ def test_a_backend_that_does_not_reproduce_the_probe_is_refused(
         lambda: codec.coder(tiny.kinds[0], 0),
     ]
     for use in uses + uses:
-        with pytest.raises(CodecRefusedError, match=rf"here: the {tiny.backend.name} backend does not reproduce.*{name} of"):
+        with pytest.raises(
+            CodecRefusedError, match=rf"here: the {tiny.backend.name} backend does not reproduce.*{name} of"
+        ):
             use()
 
 

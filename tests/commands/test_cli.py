@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import compressnet
+from compressnet.native.library import core_name
 from conftest import CONFORMANCE
 from run_commands import GREY, IDENTITY, read, refused, run
 

@@ -25,7 +25,9 @@ from compressnet.codec.single import Single, pack_single
 from compressnet.coding.coder import Coder
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, FormatError, InputError
 from compressnet.lossless.coder import LosslessNetwork
+from compressnet.lossless.model import taps
 from compressnet.lossless.payload import pack_payload
+from compressnet.lossless.proof import prove_pixels
 from compressnet.networks.numpy import NumpyBackend
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 
@@ -65,6 +67,18 @@ def test_every_pixel_comes_back(
     alone, _ = network.write_blocks(images, [1] * len(images))
     bounds = np.cumsum([0, *counts])
     assert payloads == [pack_payload(alone[start:stop]) for start, stop in pairwise(bounds)]
+
+
+def test_a_table_may_have_no_columns() -> None:
+    (plane,) = MODELS[1].planes
+    first, near_inputs = plane.layers[0], len(taps(plane.near)) * plane.near_table.shape[1]
+    layers = (replace(first, weight=first.weight[:, near_inputs:]), *plane.layers[1:])
+    model = replace(MODELS[1], planes=(replace(plane, near_table=plane.near_table[:, :0], layers=layers),))
+    prove_pixels(model)
+    images = images_for(model, 3, (5, 6), share=0.3)
+    network = LosslessNetwork(model, NumpyBackend())
+    payloads, _ = network.write_blocks(images, [3])
+    assert np.array_equal(network.read_payloads(payloads, [3], (5, 6)), images)
 
 
 @settings(max_examples=60, deadline=None)

@@ -29,6 +29,11 @@ CACHE_BYTES = 64 << 20
 _FIRST = np.zeros(1, np.int64)
 
 
+def _distinct(images: NDArray[np.int64]) -> NDArray[np.int64]:
+    """In order; a lone image does without np.unique, which imports masked arrays."""
+    return images if len(images) == 1 else np.unique(images)
+
+
 def _none() -> NDArray[np.int64]:
     return np.zeros(0, np.int64)
 
@@ -146,7 +151,7 @@ class BlockReader:
         if (values := block.images * math.prod(coder.kind)) > coder.read_values:
             what = f"{self._container.name}: block {number}"
             raise CorruptError(f"{what} holds {values} values, beyond the limit of {coder.read_values}")
-        wanted = np.unique(images) if coder.codes_alone else np.arange(block.images)
+        wanted = _distinct(images) if coder.codes_alone else np.arange(block.images)
         missing = wanted[~known.has(wanted)]
         return _Task(number=number, rows=rows, images=images, known=known, payload=block.payload, missing=missing)
 

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.coding.lockstep import LOCKSTEP_IMAGES
 from compressnet.coding.range_lanes import LaneDecoder, LaneEncoder
 from compressnet.coding.softmax import TOTAL_BITS
 from compressnet.images.kinds import Images
@@ -61,7 +62,7 @@ def pixel_coder(model: PixelModel, backend: Backend) -> PixelCoder:
 class NumpyPixelCoder(PixelCoder):
     """The definition, in NumPy."""
 
-    ahead_images = 256
+    ahead_images = LOCKSTEP_IMAGES
 
     def __init__(self, model: PixelModel) -> None:
         self._channels = model.channels

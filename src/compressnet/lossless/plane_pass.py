@@ -106,7 +106,7 @@ class _Rows:
         for dy, first, last in self._ranges:
             stop = start + (last - first + 1) * self._columns
             slab = self._rows[dy - 1][x + first + REACH_LIMIT : x + last + 1 + REACH_LIMIT]
-            np.take(slab.reshape(stop - start, -1), chosen_n, axis=1, out=out_In[start:stop], mode="clip")
+            np.take(slab.reshape(stop - start, slab.shape[2]), chosen_n, axis=1, out=out_In[start:stop], mode="clip")
             start = stop
 
 
