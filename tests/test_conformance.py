@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 
 import compressnet
+from backends import BACKENDS
 from compressnet.codec.codec import Codec
 from compressnet.container.container import Container
 from compressnet.container.sources import FileSource
 from compressnet.errors import CodecError, FormatError
 from conftest import CONFORMANCE
 
-BACKENDS = [("onnx", 1), ("onnx", 2), ("numpy", 1), ("numpy", 2)]
+WAYS = [(backend, threads) for backend in BACKENDS for threads in (1, 2)]
 
 
-@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+@pytest.mark.parametrize(("backend", "threads"), WAYS)
 def test_committed_files_decode_to_committed_pixels(
     tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], backend: str, threads: int
 ) -> None:
@@ -37,7 +38,7 @@ def test_committed_files_decode_to_committed_pixels(
     assert np.array_equal(codec.decompress(block).reshape(tiny_arrays["block"].shape), tiny_arrays["block"])
 
 
-@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+@pytest.mark.parametrize(("backend", "threads"), WAYS)
 def test_a_mixed_archive_decodes_to_committed_pixels(backend: str, threads: int) -> None:
     with np.load(CONFORMANCE / "mixed.npz") as arrays:
         expected = list(arrays.values())
@@ -48,7 +49,7 @@ def test_a_mixed_archive_decodes_to_committed_pixels(backend: str, threads: int)
         assert list(archive.names or []) == [f"folder/{i}.png" for i in range(len(expected))]
 
 
-@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+@pytest.mark.parametrize(("backend", "threads"), WAYS)
 @pytest.mark.parametrize("name", ["deep", "tight"])
 def test_archives_of_other_forms_decode_to_committed_pictures(name: str, backend: str, threads: int) -> None:
     with np.load(CONFORMANCE / f"{name}.npz") as arrays:
@@ -73,7 +74,7 @@ def test_pictures_give_the_committed_forms(tmp_path: Path) -> None:
         assert again.images_in_blocks == committed.images_in_blocks
 
 
-@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+@pytest.mark.parametrize(("backend", "threads"), WAYS)
 def test_lossless_files_decode_to_committed_pixels(backend: str, threads: int, tmp_path: Path) -> None:
     with np.load(CONFORMANCE / "lossless.npz") as arrays:
         expected = list(arrays.values())
@@ -97,7 +98,7 @@ def test_lossless_files_decode_to_committed_pixels(backend: str, threads: int, t
         assert codec.compress(np.stack(images), quality=100) == block
 
 
-@pytest.mark.parametrize(("backend", "threads"), BACKENDS)
+@pytest.mark.parametrize(("backend", "threads"), WAYS)
 def test_the_same_images_give_the_committed_bytes(
     tiny_name: str, tiny_path: Path, tiny_arrays: dict[str, np.ndarray], tmp_path: Path, backend: str, threads: int
 ) -> None:

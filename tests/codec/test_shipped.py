@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import compressnet
+from backends import BACKENDS
 from compressnet.bench.evaluate import evaluate
 from compressnet.codec.codec import Codec
 from compressnet.codec.shipped import shipped_codecs
@@ -67,7 +69,7 @@ def test_blocks_backends_and_threads_change_no_pixel(shipped: Codec, mnist: np.n
     for block_images in (1, 7, 256):
         path = tmp_path / f"{block_images}.cnet"
         compressnet.compress(images, path, "mnist", block_images=block_images)
-        for backend, threads in (("onnx", 1), ("onnx", 2), ("numpy", 1), ("numpy", 2)):
+        for backend, threads in itertools.product(BACKENDS, (1, 2)):
             with compressnet.open(path, backend=backend, threads=threads) as archive:
                 assert np.array_equal(archive[:], expected)
             again = tmp_path / "again.cnet"

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 import compressnet
+from backends import BACKENDS
 from compressnet.codec.bundle import make_bundle
 from compressnet.codec.file import to_bytes
 from compressnet.codec.shipped import read_bundle
@@ -87,7 +88,7 @@ def test_every_pixel_comes_back(tmp_path: Path, images: Path, codec: Path) -> No
     assert "worst" not in said
     assert (told_of(path)["methods"], told_of(path)["qualities"]) == ({"lossless": 1}, [100])
     assert "40 images, all well" in run("verify", path).stdout
-    for backend in ("onnx", "numpy"):
+    for backend in BACKENDS:
         run("decompress", path, "-o", tmp_path / "b.npy", "-f", "--backend", backend)
         assert np.array_equal(read(tmp_path / "b.npy"), dots(40))
     run("decompress", path, "-o", tmp_path / "some.npy", "--select", "17:30")

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
+from backends import BACKENDS
 from coder_tests import CoderTests
 from compressnet.archive import maintain
 from compressnet.codec.bundle import Bundle, make_bundle
@@ -112,7 +113,7 @@ def test_archives_of_all_sizes_and_modes(tmp_path: Path) -> None:
     written = {archive_of(images, codec_of(ALL, threads), block_images=4) for threads in (1, 2)}
     assert len(written) == 1
     (data,) = written
-    for backend in ("numpy", "onnx"):
+    for backend in BACKENDS:
         with compressnet.open(data, backend=backend, threads=2) as archive:
             archive.check()
             assert all(np.array_equal(image, known) for image, known in zip(archive, expected, strict=True))

@@ -1,4 +1,4 @@
-"""The lossy coder: the battery of all coders, over the conformance codecs and both backends."""
+"""The lossy coder: the battery of all coders, over the conformance codecs, with NumPy and ONNX."""
 
 from __future__ import annotations
 

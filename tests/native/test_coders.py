@@ -24,7 +24,7 @@ def backend(request: pytest.FixtureRequest) -> NativeBackend:
 
 
 class TestLossyCoder(CoderTests):
-    @pytest.fixture(scope="class", params=[0, 60, 99])
+    @pytest.fixture(params=[0, 60, 99])
     def coder(self, request: pytest.FixtureRequest, tiny_bundle: Bundle, backend: NativeBackend) -> Coder:
         kind = tiny_bundle.networks[0].kind
         return tiny_bundle.parts[0].coders("tiny", backend).coder(kind, request.param)
@@ -35,7 +35,7 @@ class TestLossyCoder(CoderTests):
 
 
 class TestLosslessCoder(CoderTests):
-    @pytest.fixture(scope="class", params=[1, 2, 3, 4], ids=lambda channels: f"{channels} channels")
+    @pytest.fixture(params=[1, 2, 3, 4], ids=lambda channels: f"{channels} channels")
     def coder(self, request: pytest.FixtureRequest, backend: NativeBackend) -> Coder:
         return LosslessPart.of(tuple(MODELS.values())).coders("all", backend).coder((7, 6, request.param), 100)
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends import CORES
+from compressnet.native.backend import NativeBackend
 from compressnet.native.library import find_core
 from compressnet.native.networks import NativeProgram, compile_program
 from compressnet.networks.numpy import NumpyBackend
@@ -66,9 +67,15 @@ def test_inputs_of_any_type_and_order_on_any_threads() -> None:
 
 
 def test_numpy_runs_what_the_core_cannot() -> None:
-    arrays = {"weight": np.ones((1, 1, 1, 1), np.int8), "bias": np.zeros((1, 1), np.int32), "shift": np.zeros(1, np.int8)}
-    attributes = {"stride": 50_000, "padding": 1 << 16}
+    arrays = {
+        "weight": np.ones((1, 1, 1, 1), np.int8),
+        "bias": np.zeros((1, 1), np.int32),
+        "shift": np.zeros(1, np.int8),
+    }
+    attributes = {"stride": 1000, "padding": 1100}
     conv = Node(op="conv", inputs=("x",), output="y", attributes=attributes, arrays=arrays)
     program = Program(nodes=(conv,), input_range=(0, 255), input_shape=(1, 1, 1))
     prove(program, (1, 3, 3))
     assert compile_program(find_core(), program, (1, 3, 3), 1) is None
+    run = NativeBackend(find_core(), 1).compile(program, (1, 3, 3))
+    assert run(np.full((1, 1, 1, 1), 9, np.uint8), 0, np.int16).ravel().tolist() == [0] * 9

@@ -20,22 +20,20 @@ EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[Healt
 QUALITIES = st.integers(0, 99)
 
 
-@pytest.fixture(scope="module")
-def prior(tiny_bundle: Bundle) -> Prior:
-    """Masked and convolutional ones of random weights."""
-    return tiny_bundle.networks[0].prior
+class Both:
+    """An entropy model in NumPy and in a variant of the core."""
 
-
-@pytest.fixture(scope="module")
-def numpy(prior: Prior) -> EntropyCoder:
-    return NumpyEntropyCoder(prior)
+    def __init__(self, prior: Prior, core: str) -> None:
+        native = make_entropy_coder(find_core(core), prior)
+        assert native is not None
+        self.prior, self.native = prior, native
+        self.numpy = NumpyEntropyCoder(prior)
 
 
 @pytest.fixture(scope="module", params=CORES)
-def native(prior: Prior, request: pytest.FixtureRequest) -> EntropyCoder:
-    coder = make_entropy_coder(find_core(request.param), prior)
-    assert coder is not None
-    return coder
+def both(tiny_bundle: Bundle, request: pytest.FixtureRequest) -> Both:
+    """Masked and convolutional ones, of random weights."""
+    return Both(tiny_bundle.networks[0].prior, request.param)
 
 
 def symbols_for(prior: Prior, images: int, quality: int, seed: int) -> np.ndarray:
@@ -46,11 +44,10 @@ def symbols_for(prior: Prior, images: int, quality: int, seed: int) -> np.ndarra
 
 
 @EXAMPLES
-@given(counts=st.lists(st.integers(1, 40), max_size=4), quality=QUALITIES, seed=st.integers(0, 1000))
-def test_any_symbols(
-    prior: Prior, numpy: EntropyCoder, native: EntropyCoder, counts: list[int], quality: int, seed: int
-) -> None:
-    symbols = symbols_for(prior, sum(counts), quality, seed)
+@given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=4), quality=QUALITIES, seed=st.integers(0, 1000))
+def test_any_symbols(both: Both, counts: list[int], quality: int, seed: int) -> None:
+    numpy, native = both.numpy, both.native
+    symbols = symbols_for(both.prior, sum(counts), quality, seed)
     bits, expected_bits = np.full(len(symbols), np.nan), np.zeros(len(symbols))
     payloads = numpy.write(symbols, counts, quality, expected_bits)
     assert native.write(symbols, counts, quality, bits) == payloads
@@ -72,20 +69,20 @@ def outcome(coder: EntropyCoder, payload: bytes, images: int, quality: int) -> l
 
 @settings(EXAMPLES, max_examples=60)
 @given(payload=st.binary(max_size=60), images=st.integers(1, 3), quality=QUALITIES)
-def test_any_bytes(numpy: EntropyCoder, native: EntropyCoder, payload: bytes, images: int, quality: int) -> None:
-    assert outcome(native, payload, images, quality) == outcome(numpy, payload, images, quality)
+def test_any_bytes(both: Both, payload: bytes, images: int, quality: int) -> None:
+    assert outcome(both.native, payload, images, quality) == outcome(both.numpy, payload, images, quality)
 
 
 @pytest.mark.parametrize("far", [128, -128, 40_000, 65_536, -(1 << 16)])
-def test_symbols_outside_of_their_alphabets_are_refused(prior: Prior, native: EntropyCoder, far: int) -> None:
-    symbols = symbols_for(prior, 3, 60, 0).astype(np.int32)
+def test_symbols_outside_of_their_alphabets_are_refused(both: Both, far: int) -> None:
+    symbols = symbols_for(both.prior, 3, 60, 0).astype(np.int32)
     symbols[1, 2] = far
     with pytest.raises(InputError, match="outside of their alphabets at quality 60"):
-        native.write(symbols, [3], 60)
+        both.native.write(symbols, [3], 60)
     with pytest.raises(InputError, match="outside of their alphabets at quality 60"):
-        native.bits(symbols, 60)
+        both.native.bits(symbols, 60)
 
 
-def test_bits_of_many_images(prior: Prior, numpy: EntropyCoder, native: EntropyCoder) -> None:
-    symbols = symbols_for(prior, 2500, 60, 0)
-    assert native.bits(symbols, 60) == pytest.approx(numpy.bits(symbols, 60), abs=1e-6)
+def test_bits_of_many_images(both: Both) -> None:
+    symbols = symbols_for(both.prior, 2500, 60, 0)
+    assert both.native.bits(symbols, 60) == pytest.approx(both.numpy.bits(symbols, 60), abs=1e-6)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 import compressnet
+from backends import CORES
 from compressnet.coding.coder import Coder
 from compressnet.errors import CorruptError, InputError
 from compressnet.images import open_collection
 from compressnet.native.backend import NativeBackend
-from compressnet.native.library import core_names, find_core
+from compressnet.native.library import find_core
 from compressnet.networks.numpy import NumpyBackend
 
+pytestmark = pytest.mark.skipif(not CORES, reason="no compiled core")
 IMAGES = open_collection("mnist").load()[:12, ..., None]
 KIND = (28, 28, 1)
 
@@ -25,7 +27,7 @@ def coders(codec: str, variant: str, quality: int) -> tuple[Coder, Coder]:
     return part.coders(codec, NumpyBackend()).find(KIND, quality), native.find(KIND, quality)
 
 
-@pytest.mark.parametrize("variant", core_names())
+@pytest.mark.parametrize("variant", CORES)
 @pytest.mark.parametrize("quality", [0, 46, 99, 100])
 @pytest.mark.parametrize("codec", ["mnist", "fashion-mnist"])
 def test_values_payloads_and_images(codec: str, quality: int, variant: str) -> None:
@@ -43,7 +45,7 @@ def test_values_payloads_and_images(codec: str, quality: int, variant: str) -> N
 
 @pytest.mark.parametrize("quality", [46, 100])
 def test_damaged_payloads_give_what_numpy_gives(quality: int) -> None:
-    numpy, native = coders("mnist", core_names()[0], quality)
+    numpy, native = coders("mnist", CORES[0], quality)
     (payload,) = numpy.write(numpy.values_of(IMAGES[:2]), [2])
     generator = np.random.default_rng(0)
     for _ in range(30):

@@ -10,49 +10,55 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.codec.codec import Codec
+from backends import BACKENDS
 from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.onnx import OnnxBackend
 from compressnet.networks.program import Node, Program
 from compressnet.networks.proof import prove
 
+OTHERS = [backend for backend in BACKENDS if backend != "numpy"]
+
 
 @pytest.mark.parametrize("quality", [0, 45, 99])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_onnx_gives_what_numpy_gives(
-    tiny_path: Path, tiny_arrays: dict[str, np.ndarray], quality: int, threads: int
+@pytest.mark.parametrize("backend", OTHERS)
+def test_all_give_what_numpy_gives(
+    tiny_path: Path, tiny_arrays: dict[str, np.ndarray], quality: int, threads: int, backend: str
 ) -> None:
     images = tiny_arrays["images"]
     generator = np.random.default_rng(quality)
     hard = np.concatenate([images] * 4 + [generator.integers(0, 256, images.shape, dtype=np.uint8)])
-    onnx = compressnet.load(tiny_path, backend="onnx", threads=threads)
+    other = compressnet.load(tiny_path, backend=backend, threads=threads)
     numpy = compressnet.load(tiny_path, backend="numpy", threads=threads)
     symbols = numpy.encoder(hard, quality)
-    assert np.array_equal(onnx.encoder(hard, quality), symbols)
-    assert np.array_equal(onnx.decoder(symbols, quality), numpy.decoder(symbols, quality))
-    assert onnx.compress(hard, quality) == numpy.compress(hard, quality)
+    assert np.array_equal(other.encoder(hard, quality), symbols)
+    assert np.array_equal(other.decoder(symbols, quality), numpy.decoder(symbols, quality))
+    assert other.compress(hard, quality) == numpy.compress(hard, quality)
 
 
-def test_shipped_codec_is_the_same_in_both(shipped: Codec, mnist: np.ndarray) -> None:
-    numpy = compressnet.load("mnist", backend="numpy", threads=1)
-    for quality in (0, shipped.default_quality, 99):
+@pytest.mark.parametrize("backend", OTHERS)
+def test_shipped_codec_is_the_same_in_all(mnist: np.ndarray, backend: str) -> None:
+    numpy, other = (compressnet.load("mnist", backend=each, threads=1) for each in ("numpy", backend))
+    for quality in (0, numpy.default_quality, 99):
         symbols = numpy.encoder(mnist[:200], quality)
-        assert np.array_equal(shipped.encoder(mnist[:200], quality), symbols)
-        assert np.array_equal(shipped.decoder(symbols, quality), numpy.decoder(symbols, quality))
+        assert np.array_equal(other.encoder(mnist[:200], quality), symbols)
+        assert np.array_equal(other.decoder(symbols, quality), numpy.decoder(symbols, quality))
 
 
-def test_arbitrary_symbols_decode_alike(tiny_path: Path) -> None:
-    onnx = compressnet.load(tiny_path, backend="onnx", threads=1)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_arbitrary_symbols_decode_alike(tiny_path: Path, backend: str) -> None:
+    other = compressnet.load(tiny_path, backend=backend, threads=1)
     numpy = compressnet.load(tiny_path, backend="numpy", threads=1)
-    prior = onnx.bundle.networks[0].prior
+    prior = other.bundle.networks[0].prior
     bound_D = np.zeros(len(prior.order), np.int64)
     bound_D[prior.order] = np.repeat(prior.bound[99], prior.group_symbols)
     symbols = np.random.default_rng(0).integers(-bound_D, bound_D + 1, (300, len(bound_D))).astype(np.int32)
-    assert np.array_equal(onnx.decoder(symbols, 99), numpy.decoder(symbols, 99))
+    assert np.array_equal(other.decoder(symbols, 99), numpy.decoder(symbols, 99))
 
 
-def test_many_qualities_in_turn(tiny: Codec, tiny_images: np.ndarray) -> None:
-    """More qualities than a backend keeps graphs for."""
+def test_many_qualities_in_turn(tiny_path: Path, tiny_images: np.ndarray) -> None:
+    """More qualities than ONNX Runtime keeps graphs for."""
+    tiny = compressnet.load(tiny_path, backend="onnx", threads=1)
     first = [tiny.encoder(tiny_images, quality) for quality in range(0, 100, 9)]
     again = [tiny.encoder(tiny_images, quality) for quality in range(0, 100, 9)]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))

@@ -18,6 +18,8 @@ from compressnet.threads import spread
 
 _TYPES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 0, np.dtype(np.int16): 1, np.dtype(np.int32): 2}
 """The cn_type of what the core reads and writes."""
+SCRATCH_LIMIT = 1 << 30
+"""Of one network, in bytes; NumPy, which frees registers as it goes, runs what takes more."""
 _PART_IMAGES = 64
 """Images that are worth a thread."""
 _ATTRIBUTES = {
@@ -134,4 +136,6 @@ def compile_program(core: Core, program: Program, output_shape: tuple[int, ...],
     """A proved program made ready to run; None where the core cannot run it."""
     arrays = Arrays()
     model = make_model(core, "network", program_structure(program, arrays))
-    return None if model is None else NativeProgram(model, output_shape, threads)
+    if model is None or model.functions.cn_network_scratch(model.address) > SCRATCH_LIMIT:
+        return None
+    return NativeProgram(model, output_shape, threads)
