@@ -80,14 +80,13 @@ def _node(node: Node, inputs: list[int], shape: tuple[int, ...], values: Range, 
         shape=_shape(shape),
         low=values[0],
         high=values[1],
-        leaky=int(node.activation == "leaky"),
+        leaky=int(node.leaky),
     )
     if node.op == "gain":
         structure.segments = len(found["repeats"])
         structure.table = arrays.pointer(found["table"], np.int16)
         structure.bound = arrays.pointer(found["bound"], np.int16) if "bound" in found else None
         structure.repeats = arrays.pointer(found["repeats"], np.int32)
-        structure.leaky = 0
     if node.op in ("conv", "dense"):
         structure.kernel = (c_int32 * 2)(*found["weight"].shape[2:])
         structure.bias_rows = len(found["bias"])

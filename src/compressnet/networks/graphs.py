@@ -69,9 +69,9 @@ class GraphBuilder:
 
     def _requantize(self, values: str, node: Node, *, whole: bool = False) -> str:
         """clamp(floor(act(values) + 1/2), low, high) of sums that 2^-shift has scaled already."""
-        if node.activation == "leaky":
+        if node.leaky:
             values = self.add("LeakyRelu", [values], alpha=2.0**-LEAKY_SHIFT)
-        if node.activation == "leaky" or not whole:
+        if node.leaky or not whole:
             values = self.add("Floor", [self.add("Add", [values, self.floats(0.5)])])
         return self.add("Clip", [values, self.floats(node.low), self.floats(node.high)])
 

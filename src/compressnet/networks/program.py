@@ -71,6 +71,11 @@ class Node:
     high: int = 127
     arrays: Mapping[str, NDArray[np.integer]] = field(default_factory=dict[str, NDArray[np.integer]])
 
+    @property
+    def leaky(self) -> bool:
+        """Whether its activation is leaky; a gain is linear, whatever it says."""
+        return self.activation == "leaky" and self.op != "gain"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:

@@ -61,8 +61,7 @@ class Tape(GraphBuilder):
     def _backward_node(self, node: Node, gradient: str, shapes: dict[str, tuple[int, ...]]) -> list[str]:
         a, shape = node.attributes, shapes[node.inputs[0]]
         if node.op in ("conv", "dense", "add", "gain"):
-            leaky = node.activation == "leaky"
-            gradient = self.masked(gradient, self._sums[node.output], node.low, node.high, leaky=leaky)
+            gradient = self.masked(gradient, self._sums[node.output], node.low, node.high, leaky=node.leaky)
         match node.op:
             case "add":
                 return [gradient, gradient]
