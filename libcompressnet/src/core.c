@@ -10,37 +10,27 @@
 #define TEXT(name) #name
 #define TEXT_OF(name) TEXT(name)
 
-static size_t network_size(const cn_core *core, const cn_program *program) {
-    Arena arena = {NULL, 0, 0, 0};
-    if (check_program(program) != CN_OK) return 0;
-    make_network(&arena, core, program);
-    return arena.failed ? 0 : arena.used;
-}
+/* Both run the same code: over no memory, which counts, and over what the caller gave. */
+#define SIZE_AND_MAKE(what, description)                                                                     \
+    static size_t what##_size(const cn_core *core, const description *model) {                               \
+        Arena arena = {NULL, 0, 0, 0};                                                                       \
+        if (!check_##what(model)) return 0;                                                                  \
+        make_##what(&arena, core, model);                                                                    \
+        return arena.failed ? 0 : arena.used;                                                                \
+    }                                                                                                        \
+    static cn_status what##_make(const cn_core *core, const description *model, void *memory, size_t size,   \
+                                 cn_##what **made) {                                                         \
+        Arena arena = {memory, size, 0, 0};                                                                  \
+        if (!check_##what(model)) return CN_ARGUMENT;                                                        \
+        *made = make_##what(&arena, core, model);                                                            \
+        return *made == NULL ? CN_MEMORY : CN_OK;                                                            \
+    }
 
-static cn_status network_make(const cn_core *core, const cn_program *program, void *memory, size_t size,
-                              cn_network **network) {
-    Arena arena = {memory, size, 0, 0};
-    if (check_program(program) != CN_OK) return CN_ARGUMENT;
-    *network = make_network(&arena, core, program);
-    return *network == NULL ? CN_MEMORY : CN_OK;
-}
+SIZE_AND_MAKE(network, cn_program)
+SIZE_AND_MAKE(prior, cn_prior_model)
+SIZE_AND_MAKE(pixels, cn_pixel_model)
 
 static size_t network_scratch(const cn_network *network) { return network->scratch; }
-
-static size_t pixels_size(const cn_core *core, const cn_pixel_model *model) {
-    Arena arena = {NULL, 0, 0, 0};
-    if (!check_pixels(model)) return 0;
-    make_pixels(&arena, core, model);
-    return arena.failed ? 0 : arena.used;
-}
-
-static cn_status pixels_make(const cn_core *core, const cn_pixel_model *model, void *memory, size_t size,
-                             cn_pixels **pixels) {
-    Arena arena = {memory, size, 0, 0};
-    if (!check_pixels(model)) return CN_ARGUMENT;
-    *pixels = make_pixels(&arena, core, model);
-    return *pixels == NULL ? CN_MEMORY : CN_OK;
-}
 
 const cn_core CORE_OF(CN_NAME) = {
     .name = TEXT_OF(CN_NAME),

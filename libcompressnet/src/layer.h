@@ -22,6 +22,7 @@ typedef enum Kind { BYTE = 0, SHORT = 1, INT = 2 } Kind;
 #define LEAKY_SHIFT 3
 #define HIDDEN_LOW (-32) /* of hidden units of entropy models and pixel models */
 #define HIDDEN_HIGH 223
+#define OUTPUT_LIMIT 2047 /* of their outputs */
 #define QUALITIES 100
 #define ANCHOR_STEP 9
 #define ANCHORS 12
@@ -78,6 +79,8 @@ static Format format_of(int32_t low, int32_t high) {
     return PAIR_LIMIT != 0 && format.kind == BYTE ? (Format){SHORT, 0, low, high} : format;
 }
 
+static int32_t whole_vectors(int32_t lanes) { return (lanes + LANES - 1) / LANES * LANES; }
+
 static void put(Kind kind, void *to, size_t index, int32_t kept) {
     if (kind == BYTE) ((uint8_t *)to)[index] = (uint8_t)kept;
     if (kind == SHORT) ((int16_t *)to)[index] = (int16_t)kept;
@@ -92,7 +95,20 @@ static int32_t get(Kind kind, const void *from, size_t index) {
     return kind == SHORT ? ((const int16_t *)from)[index] : ((const int32_t *)from)[index];
 }
 
+/* Every element of some bytes becomes 0, as the format keeps it. */
+static void fill_zeros(Format format, void *to, size_t count) {
+    memset(to, format.kind == BYTE ? (uint8_t)-format.offset : 0, count);
+}
+
 /* MAKING ONE */
+
+/* Rows of some numbers, each padded by zeros. */
+static const int32_t *copy_padded(Arena *arena, const int32_t *from, int32_t rows, int32_t count, int32_t padded) {
+    int32_t *copy = take(arena, (size_t)rows * (size_t)padded, sizeof *copy);
+    for (int32_t i = 0; copy != NULL && i < rows * padded; i++)
+        copy[i] = i % padded < count ? from[i / padded * count + i % padded] : 0;
+    return copy;
+}
 
 /* Where a weight lies: the weight of an output for an element of a run; 0 where there is none. */
 typedef int32_t (*WeightAt)(const void *context, int32_t output, int32_t run, int32_t element);
@@ -112,6 +128,8 @@ typedef struct LayerPlan {
     const int32_t *order; /* (outputs,) the layer's output at each lane, or NULL */
     int32_t leaky, low, high;
 } LayerPlan;
+
+static const int32_t NO_OFFSET[1] = {0}; /* of a dense layer's only run */
 
 /* Of a dense layer, whose context is its cn_dense. */
 static int32_t dense_weight(const void *context, int32_t output, int32_t run, int32_t element) {
@@ -219,6 +237,21 @@ static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
             bias[row * lanes + lane] = plan->bias[(size_t)row * (size_t)plan->all_outputs + (size_t)output];
     }
     pack_weights(plan, weight, fold);
+}
+
+/* A dense layer of hidden units, or of outputs, over hidden units. */
+static LayerPlan dense_plan(const cn_dense *dense, Format input, int is_output) {
+    return (LayerPlan){.outputs = dense->outputs, .input = input, .runs = 1,
+                       .elements = padded_to_step(dense->inputs, input.kind), .offsets = NO_OFFSET,
+                       .weight_at = dense_weight, .context = dense, .bias_rows = dense->bias_rows,
+                       .bias = dense->bias, .shift = dense->shift, .all_outputs = dense->outputs,
+                       .leaky = !is_output, .low = is_output ? -OUTPUT_LIMIT : HIDDEN_LOW,
+                       .high = is_output ? OUTPUT_LIMIT : HIDDEN_HIGH};
+}
+
+static void make_dense(Arena *arena, const cn_dense *dense, Format input, int is_output, Layer *layer) {
+    LayerPlan plan = dense_plan(dense, input, is_output);
+    make_layer(arena, &plan, layer);
 }
 
 /* What is added to a layer's sums at a quality, (vectors,LANES); a bias of 12 rows is linear

@@ -28,8 +28,6 @@ typedef struct Mixture {
     const uint16_t *cdf;
 } Mixture;
 
-INLINE int32_t clamped(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }
-
 /* From the five outputs of a symbol, `stride` apart. */
 INLINE Mixture mixture_of(const Tables *tables, const int32_t *outputs, ptrdiff_t stride, int32_t gain,
                           int32_t offset, int32_t bound) {

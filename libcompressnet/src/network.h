@@ -313,8 +313,7 @@ static void run_moves(const Step *step, const Register *registers, uint8_t *cons
 }
 
 /* The caller's values into register 0: (H,W,C). */
-static void read_input(const Register *r, cn_type type, const void *in, size_t start, int32_t low, int32_t high,
-                       uint8_t *memory) {
+static void read_input(const Register *r, cn_type type, const void *in, size_t start, uint8_t *memory) {
     for (int32_t y = 0; y < r->height; y++) {
         for (int32_t x = 0; x < r->width; x++) {
             size_t to = pixel_at(r, y, x);
@@ -322,7 +321,7 @@ static void read_input(const Register *r, cn_type type, const void *in, size_t s
                 int32_t value = type == CN_U8    ? ((const uint8_t *)in)[start]
                                 : type == CN_I16 ? ((const int16_t *)in)[start]
                                                  : ((const int32_t *)in)[start];
-                value = value < low ? low : value > high ? high : value;
+                value = clamped(value, r->format.low, r->format.high);
                 put(r->format.kind, memory, to + (size_t)c, value - r->format.offset);
             }
         }
@@ -335,9 +334,8 @@ static void write_output(const Register *r, cn_type type, void *out, size_t star
             size_t from = pixel_at(r, y, x);
             for (int32_t c = 0; c < r->channels; c++, start++) {
                 int32_t v = get(r->format.kind, memory, from + (size_t)c) + r->format.offset;
-                if (type == CN_U8) ((uint8_t *)out)[start] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-                if (type == CN_I16)
-                    ((int16_t *)out)[start] = (int16_t)(v < INT16_MIN ? INT16_MIN : v > INT16_MAX ? INT16_MAX : v);
+                if (type == CN_U8) ((uint8_t *)out)[start] = (uint8_t)clamped(v, 0, UINT8_MAX);
+                if (type == CN_I16) ((int16_t *)out)[start] = (int16_t)clamped(v, INT16_MIN, INT16_MAX);
                 if (type == CN_I32) ((int32_t *)out)[start] = v;
             }
         }
@@ -346,8 +344,7 @@ static void write_output(const Register *r, cn_type type, void *out, size_t star
 
 /* What is kept for 0, in every element, borders and all. */
 static void clear_register(const Register *r, uint8_t *memory) {
-    size_t bytes_in_all = r->elements * (size_t)element_bytes(r->format.kind);
-    memset(memory, r->format.kind == BYTE ? (uint8_t)-r->format.offset : 0, bytes_in_all + 4 * LANES);
+    fill_zeros(r->format, memory, r->elements * (size_t)element_bytes(r->format.kind) + 4 * LANES);
 }
 
 static void run_step(const cn_network *network, const Step *step, int32_t quality, uint8_t *const *memory,
@@ -381,7 +378,7 @@ static cn_status run_network(const cn_network *network, int32_t quality, cn_type
     size_t in_values = (size_t)first->channels * (size_t)(first->height * first->width);
     size_t out_values = (size_t)last->channels * (size_t)(last->height * last->width);
     for (size_t image = 0; image < images; image++) {
-        read_input(first, in_type, in, image * in_values, first->format.low, first->format.high, memory[0]);
+        read_input(first, in_type, in, image * in_values, memory[0]);
         for (int32_t i = 0; i < network->count; i++) run_step(network, &network->steps[i], quality, memory, base);
         write_output(last, out_type, out, image * out_values, memory[network->count]);
     }

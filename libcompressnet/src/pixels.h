@@ -17,7 +17,6 @@
 #define RELATIVE 12
 #define RELATIVE_LIMIT 31
 #define COUNT_LIMIT 3
-#define LOGIT_LIMIT 2047
 #define REACH_LIMIT 8
 #define TEMPLATE_LIMIT (2 * REACH_LIMIT + 1)
 #define COLUMNS_LIMIT 32
@@ -158,15 +157,10 @@ static int check_pixels(const cn_pixel_model *model) {
 static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
 static void make_unit(Arena *arena, const cn_dense *dense, int32_t narrow, int is_output, Dense *made) {
-    Format input = format_of_row(HIDDEN_LOW, HIDDEN_HIGH);
-    LayerPlan plan = {.outputs = dense->outputs, .input = input, .runs = 1,
-                      .elements = padded_to_step(dense->inputs, input.kind), .offsets = (const int32_t[1]){0},
-                      .weight_at = dense_weight, .context = dense, .narrow = narrow, .bias_rows = dense->bias_rows,
-                      .bias = dense->bias, .shift = dense->shift, .all_outputs = dense->outputs,
-                      .leaky = !is_output, .low = is_output ? -LOGIT_LIMIT : HIDDEN_LOW,
-                      .high = is_output ? LOGIT_LIMIT : HIDDEN_HIGH};
+    LayerPlan plan = dense_plan(dense, format_of_row(HIDDEN_LOW, HIDDEN_HIGH), is_output);
+    plan.narrow = narrow;
     make_layer(arena, &plan, made == NULL ? NULL : &made->layer);
-    int32_t lanes = (dense->outputs + LANES - 1) / LANES * LANES;
+    int32_t lanes = whole_vectors(dense->outputs);
     int32_t *bias = take(arena, (size_t)(dense->bias_rows * lanes), sizeof *bias);
     if (made == NULL || bias == NULL) return;
     for (int32_t i = 0; i < dense->bias_rows * lanes; i++)
@@ -181,14 +175,6 @@ static void make_activation(Arena *arena, int32_t units, int32_t lanes, const in
     for (int32_t i = 0; i < lanes; i++) scale[i] = i < units ? two_to_minus(shift[i]) : 1;
     *layer = (Layer){.outputs = units, .vectors = lanes / LANES, .scale = scale, .low = HIDDEN_LOW, .high = HIDDEN_HIGH,
                      .negative = 1.0f / (1 << LEAKY_SHIFT)};
-}
-
-/* Rows of U numbers, each padded. */
-static const int32_t *copy_padded(Arena *arena, const int32_t *from, int32_t rows, int32_t units, int32_t padded) {
-    int32_t *copy = take(arena, (size_t)rows * (size_t)padded, sizeof *copy);
-    for (int32_t i = 0; copy != NULL && i < rows * padded; i++)
-        copy[i] = i % padded < units ? from[i / padded * units + i % padded] : 0;
-    return copy;
 }
 
 /* The rows of a table less that of the background, two columns of 16 bits in one number. */
@@ -314,7 +300,7 @@ static void make_first(Arena *arena, const cn_pixel_model *model, int32_t number
 }
 
 static void make_seen(Arena *arena, const cn_plane *p, Plane *plane) {
-    int32_t columns = p->seen_columns, lanes = (columns + LANES - 1) / LANES * LANES;
+    int32_t columns = p->seen_columns, lanes = whole_vectors(columns);
     int16_t *table = take(arena, (size_t)(CODES * lanes), sizeof *table);
     const int32_t *bias = copy_padded(arena, p->seen_bias, 1, columns, lanes);
     make_activation(arena, columns, lanes, p->seen_shift, plane == NULL ? NULL : &plane->seen);

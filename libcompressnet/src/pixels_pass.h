@@ -231,7 +231,7 @@ static void run_unit(const Dense *dense, int32_t row, const uint8_t *input, Form
 
 /* Logits as they come from `hidden`, an alphabet of them or one. */
 static void run_logits(const Dense *dense, const uint8_t *hidden, int32_t *logits) {
-    run_unit(dense, 0, hidden, (Format){INT, 0, -LOGIT_LIMIT, LOGIT_LIMIT}, (uint8_t *)logits);
+    run_unit(dense, 0, hidden, (Format){INT, 0, -OUTPUT_LIMIT, OUTPUT_LIMIT}, (uint8_t *)logits);
 }
 
 /* All hidden layers: the last one's values are in `low` afterwards. */
@@ -248,8 +248,7 @@ static void put_relative(const PixelPass *pass, int32_t high) {
     for (int32_t i = 0; i < RELATIVE; i++, at++) {
         int32_t value = *value_at(pass, pass->number, pass->y + i / 5 - 2, pass->x + i % 5 - 2);
         value -= (high << HALF_BITS) + ALPHABET / 2;
-        value = value < -RELATIVE_LIMIT ? -RELATIVE_LIMIT : value > RELATIVE_LIMIT ? RELATIVE_LIMIT : value;
-        put(format.kind, pass->low, at, value - format.offset);
+        put(format.kind, pass->low, at, clamped(value, -RELATIVE_LIMIT, RELATIVE_LIMIT) - format.offset);
     }
     for (int32_t k = 0; pass->plane->has_counts && k < ALPHABET; k++, at++)
         put(format.kind, pass->low, at, pass->counts[(high << HALF_BITS) + k] - format.offset);

@@ -10,7 +10,6 @@
 #include "mixture.h"
 
 #define OUTPUTS 5
-#define MEAN_RANGE 2047
 #define SYMBOLS_LIMIT (1 << 14)
 #define UNITS_LIMIT (1 << 16)
 #define PHASES 4

@@ -17,28 +17,6 @@ static int32_t slice_weight(const void *context, int32_t output, int32_t run, in
     return channel < c->channels ? c->slice->weight[((output * c->channels + channel) * 3 + run) * 3 + x] : 0;
 }
 
-static void make_dense(Arena *arena, const cn_dense *dense, int32_t is_output, Layer *layer) {
-    Format input = format_of(HIDDEN_LOW, HIDDEN_HIGH);
-    LayerPlan plan = {.outputs = dense->outputs, .input = input, .runs = 1,
-                      .elements = padded_to_step(dense->inputs, input.kind), .offsets = (const int32_t[1]){0},
-                      .weight_at = dense_weight, .context = dense, .bias_rows = dense->bias_rows,
-                      .bias = dense->bias, .shift = dense->shift, .all_outputs = dense->outputs,
-                      .leaky = !is_output, .low = is_output ? -MEAN_RANGE : HIDDEN_LOW,
-                      .high = is_output ? MEAN_RANGE : HIDDEN_HIGH};
-    make_layer(arena, &plan, layer);
-}
-
-/* A table of `rows` rows of U numbers, each row up to whole vectors. */
-static const int32_t *copy_rows(Arena *arena, const int32_t *table, int32_t rows, int32_t units) {
-    int32_t lanes = (units + LANES - 1) / LANES * LANES;
-    int32_t *copy = take(arena, (size_t)rows * (size_t)lanes, sizeof *copy);
-    if (copy == NULL) return NULL;
-    for (int32_t r = 0; r < rows; r++)
-        for (int32_t i = 0; i < lanes; i++)
-            copy[r * lanes + i] = i < units ? table[(size_t)r * (size_t)units + (size_t)i] : 0;
-    return copy;
-}
-
 static int is_dense(const cn_dense *d, int32_t outputs, int32_t inputs) {
     return d->weight != NULL && d->bias != NULL && d->shift != NULL && d->bias_rows == 1 && d->outputs == outputs &&
            d->inputs == inputs;
@@ -65,7 +43,7 @@ static int check_context(const cn_prior_model *model) {
 }
 
 static void make_context(Arena *arena, const cn_prior_model *model, cn_prior *prior) {
-    Format seen = format_of(model->low, model->high);
+    Format seen = format_of(model->low, model->high), hidden = format_of(HIDDEN_LOW, HIDDEN_HIGH);
     int32_t padded = padded_to_step(model->grid[0], seen.kind), pitch = (model->grid[2] + 2) * padded;
     int32_t offsets[3] = {0, pitch, 2 * pitch}, first = 0, most = 0;
     Slice *slices = take(arena, (size_t)model->slices, sizeof *slices);
@@ -78,11 +56,11 @@ static void make_context(Arena *arena, const cn_prior_model *model, cn_prior *pr
                           .shift = s->shift, .all_outputs = s->units, .leaky = 1, .low = HIDDEN_LOW,
                           .high = HIDDEN_HIGH};
         make_layer(arena, &plan, made == NULL ? NULL : &made->layers[0]);
-        make_dense(arena, &s->hidden, 0, made == NULL ? NULL : &made->layers[1]);
-        make_dense(arena, &s->output, 1, made == NULL ? NULL : &made->layers[2]);
-        const int32_t *phase = copy_rows(arena, s->phase, PHASES, s->units);
-        const int32_t *row = copy_rows(arena, s->row, model->grid[1], s->units);
-        const int32_t *column = copy_rows(arena, s->column, model->grid[2], s->units);
+        make_dense(arena, &s->hidden, hidden, 0, made == NULL ? NULL : &made->layers[1]);
+        make_dense(arena, &s->output, hidden, 1, made == NULL ? NULL : &made->layers[2]);
+        const int32_t *phase = copy_padded(arena, s->phase, PHASES, s->units, whole_vectors(s->units));
+        const int32_t *row = copy_padded(arena, s->row, model->grid[1], s->units, whole_vectors(s->units));
+        const int32_t *column = copy_padded(arena, s->column, model->grid[2], s->units, whole_vectors(s->units));
         if (made != NULL) {
             made->channels = s->channels;
             made->first = first;
@@ -107,8 +85,7 @@ static void make_context(Arena *arena, const cn_prior_model *model, cn_prior *pr
 
 static void start_context(const Pass *pass) {
     const cn_prior *p = pass->prior;
-    int32_t nothing = p->seen.kind == BYTE ? (uint8_t)-p->seen.offset : 0;
-    for (size_t image = 0; image < pass->images; image++) memset(known_of(pass, image), nothing, p->known);
+    for (size_t image = 0; image < pass->images; image++) fill_zeros(p->seen, known_of(pass, image), p->known);
     for (int32_t i = 0; i < p->slices; i++)
         for (int k = 0; k < 3; k++)
             bias_at(&p->slice[i].layers[k], pass->quality, (int32_t *)(void *)(pass->scratch + p->slice[i].bias[k]));
@@ -159,7 +136,7 @@ static void run_context(const Pass *pass, const Slice *slice, int32_t phase, con
         run_layer(&slice->layers[1], (const int32_t *)(const void *)(pass->scratch + slice->bias[1]), (size_t)together,
                   (const uint8_t *const *)first, p->hidden, second);
         run_layer(&slice->layers[2], (const int32_t *)(const void *)(pass->scratch + slice->bias[2]), (size_t)together,
-                  (const uint8_t *const *)second, (Format){INT, 0, -MEAN_RANGE, MEAN_RANGE}, results);
+                  (const uint8_t *const *)second, (Format){INT, 0, -OUTPUT_LIMIT, OUTPUT_LIMIT}, results);
         at += together;
     }
 }

@@ -15,8 +15,6 @@ static int32_t flat_weight(const void *context, int32_t output, int32_t run, int
     return element < flat->seen ? flat->weight[(size_t)output * (size_t)flat->seen + (size_t)element] : 0;
 }
 
-static const int32_t NO_OFFSET[1] = {0};
-
 /* One layer of a group: `rows` outputs from the first `seen` values. Advances `weight`, `first`. */
 static void make_group_layer(Arena *arena, const cn_dense *dense, int32_t rows, int32_t seen, int32_t is_output,
                              Format input, size_t *weight, int32_t *first, int32_t all, Layer *layer) {
@@ -24,8 +22,8 @@ static void make_group_layer(Arena *arena, const cn_dense *dense, int32_t rows, 
     LayerPlan plan = {.outputs = rows, .input = input, .runs = 1, .elements = padded_to_step(seen, input.kind),
                       .offsets = NO_OFFSET, .weight_at = flat_weight, .context = &flat,
                       .bias_rows = dense->bias_rows, .bias = dense->bias, .shift = dense->shift, .first = *first,
-                      .all_outputs = all, .leaky = !is_output, .low = is_output ? -MEAN_RANGE : HIDDEN_LOW,
-                      .high = is_output ? MEAN_RANGE : HIDDEN_HIGH};
+                      .all_outputs = all, .leaky = !is_output, .low = is_output ? -OUTPUT_LIMIT : HIDDEN_LOW,
+                      .high = is_output ? OUTPUT_LIMIT : HIDDEN_HIGH};
     make_layer(arena, &plan, layer);
     *weight += (size_t)rows * (size_t)seen;
     *first += rows;
@@ -92,7 +90,7 @@ static void run_masked(const Pass *pass, const Group *group, size_t image, size_
                                 : known + starts[k + 1] + first_unit;
         }
         const int32_t *bias = (const int32_t *)(const void *)(pass->scratch + group->bias[k]);
-        Format format = k == 2 ? (Format){INT, 0, -MEAN_RANGE, MEAN_RANGE} : p->hidden;
+        Format format = k == 2 ? (Format){INT, 0, -OUTPUT_LIMIT, OUTPUT_LIMIT} : p->hidden;
         run_layer(&group->layers[k], bias, count, inputs, format, results);
     }
 }

@@ -90,21 +90,6 @@ static cn_prior *make_prior(Arena *arena, const cn_core *core, const cn_prior_mo
     return p;
 }
 
-static size_t prior_size(const cn_core *core, const cn_prior_model *model) {
-    Arena arena = {NULL, 0, 0, 0};
-    if (!check_prior(model)) return 0;
-    make_prior(&arena, core, model);
-    return arena.failed ? 0 : arena.used;
-}
-
-static cn_status prior_make(const cn_core *core, const cn_prior_model *model, void *memory, size_t size,
-                            cn_prior **prior) {
-    Arena arena = {memory, size, 0, 0};
-    if (!check_prior(model)) return CN_ARGUMENT;
-    *prior = make_prior(&arena, core, model);
-    return *prior == NULL ? CN_MEMORY : CN_OK;
-}
-
 static size_t prior_scratch(const cn_prior *prior, size_t images) {
     size_t most = SIZE_MAX >> (sizeof(size_t) > 4 ? 24 : 1); /* far more than any block needs */
     if (images > most / (prior->known + sizeof(Bits))) return 0;

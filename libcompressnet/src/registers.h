@@ -117,23 +117,23 @@ static int has_range(int32_t low, int32_t high) {
     return low <= high && low >= -LARGEST_HIGH && high <= LARGEST_HIGH;
 }
 
-static cn_status check_program(const cn_program *program) {
-    if (program->count < 1 || program->count > NODES_LIMIT || !is_shape(program->shape)) return CN_ARGUMENT;
-    if (!has_range(program->low, program->high)) return CN_ARGUMENT;
+static int check_network(const cn_program *program) {
+    if (program->count < 1 || program->count > NODES_LIMIT || !is_shape(program->shape)) return 0;
+    if (!has_range(program->low, program->high)) return 0;
     for (int32_t i = 0; i < program->count; i++) {
         const cn_node *node = &program->nodes[i];
-        if (node->inputs < 1 || node->inputs > NODES_LIMIT || !is_shape(node->shape)) return CN_ARGUMENT;
+        if (node->inputs < 1 || node->inputs > NODES_LIMIT || !is_shape(node->shape)) return 0;
         for (int32_t k = 0; k < node->inputs; k++)
-            if (node->input[k] < 0 || node->input[k] > i) return CN_ARGUMENT;
-        if (!has_range(node->low, node->high) || !fits(program, node)) return CN_ARGUMENT;
+            if (node->input[k] < 0 || node->input[k] > i) return 0;
+        if (!has_range(node->low, node->high) || !fits(program, node)) return 0;
     }
     uint64_t scratch = 0; /* more than registers and sums take: it must be a size_t of any CPU */
     for (int32_t i = 0; i <= program->count; i++) {
         size_t elements = register_of(program, i).elements;
-        if (elements > ELEMENTS_LIMIT) return CN_ARGUMENT;
+        if (elements > ELEMENTS_LIMIT) return 0;
         scratch += 8 * (elements + CN_ALIGNMENT);
     }
-    return scratch > SIZE_MAX / 2 ? CN_ARGUMENT : CN_OK;
+    return scratch <= SIZE_MAX / 2;
 }
 
 /* ORDER OF WRITING */

@@ -270,4 +270,6 @@ INLINE ints dot_bytes(ints sums, ints a, ints w) {
 }
 #endif
 
+INLINE int32_t clamped(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }
+
 #endif
