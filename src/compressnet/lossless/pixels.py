@@ -41,9 +41,9 @@ class PixelCoder(ABC):
     def read(self, payloads: Sequence[bytes], size: tuple[int, int]) -> Images:
         """The image (H,W,C) of each payload, (N,H,W,C). Raises CorruptError."""
 
-    @abstractmethod
     def bits(self, images_NHWC: Images) -> NDArray[np.float64]:
-        """The ideal code length of images in bits, (N,)."""
+        """The ideal code length of images in bits, (N,); takes as long as writing."""
+        return self.write(images_NHWC)[1]
 
 
 class PixelBackend(ABC):
@@ -75,7 +75,7 @@ class NumpyPixelCoder(PixelCoder):
 
         def code(chosen_n: Indices, frequencies_An: Frequencies, symbols_n: Indices | None) -> Indices:
             assert symbols_n is not None
-            bits_N[chosen_n] += _bits(frequencies_An, symbols_n)
+            bits_N[chosen_n] += TOTAL_BITS - np.log2(frequencies_An[symbols_n, np.arange(len(symbols_n))])
             lanes.encode(chosen_n, frequencies_An, symbols_n)
             return symbols_n
 
@@ -93,18 +93,6 @@ class NumpyPixelCoder(PixelCoder):
         self.code_planes(planes_NCHW, code, is_known=False)
         return from_planes(planes_NCHW)
 
-    def bits(self, images_NHWC: Images) -> NDArray[np.float64]:
-        """The ideal code length of images in bits, (N,)."""
-        bits_N = np.zeros(len(images_NHWC))
-
-        def code(chosen_n: Indices, frequencies_An: Frequencies, symbols_n: Indices | None) -> Indices:
-            assert symbols_n is not None
-            bits_N[chosen_n] += _bits(frequencies_An, symbols_n)
-            return symbols_n
-
-        self.code_planes(to_planes(images_NHWC), code, is_known=True)
-        return bits_N
-
     @one_blas_thread()
     def code_planes(self, planes_NCHW: Images, code: Code, *, is_known: bool) -> None:
         """Code all planes, into `planes_NCHW` where they are not known."""
@@ -113,8 +101,3 @@ class NumpyPixelCoder(PixelCoder):
             PlanePass(plane, planes_CHWN[: number + 1], self._planes[:number], code, is_known=is_known).run()
         if not is_known:
             planes_NCHW[...] = planes_CHWN.transpose(3, 0, 1, 2)
-
-
-def _bits(frequencies_An: Frequencies, symbols_n: Indices) -> NDArray[np.float64]:
-    """The ideal code length of symbols, (n,)."""
-    return TOTAL_BITS - np.log2(frequencies_An[symbols_n, np.arange(len(symbols_n))])

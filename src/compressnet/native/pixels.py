@@ -34,22 +34,13 @@ def _plane(plane: PlaneModel, arrays: Arrays) -> CnPlane:
         near_rows=len(plane.near),
         far_rows=len(plane.far),
         across_rows=len(plane.across),
-        near=arrays.pointer(plane.near, np.int8),
-        far=arrays.pointer(plane.far, np.int8),
-        across=arrays.pointer(plane.across, np.int8),
         near_columns=plane.near_table.shape[1],
         far_columns=plane.far_table.shape[1],
         across_columns=plane.across_table.shape[2],
         seen_columns=plane.seen_table.shape[1],
-        near_table=arrays.pointer(plane.near_table, np.int8),
-        far_table=arrays.pointer(plane.far_table, np.int8),
-        across_table=arrays.pointer(plane.across_table, np.int8),
-        seen_table=arrays.pointer(plane.seen_table, np.int8),
-        seen_bias=arrays.pointer(plane.seen_bias, np.int32),
-        seen_shift=arrays.pointer(plane.seen_shift, np.int8),
-        row=arrays.pointer(plane.row, np.int32),
-        column=arrays.pointer(plane.column, np.int32),
-        quiet=arrays.pointer(plane.quiet, np.int32),
+        **arrays.pointers(plane, np.int8, "near", "far", "across", "near_table", "far_table", "across_table"),
+        **arrays.pointers(plane, np.int8, "seen_table", "seen_shift"),
+        **arrays.pointers(plane, np.int32, "seen_bias", "row", "column", "quiet"),
         layers=len(plane.layers),
         layer=arrays.structures(CnDense, [arrays.dense(layer) for layer in plane.layers]),
         flag=arrays.dense(plane.flag),
@@ -99,10 +90,6 @@ class NativePixelCoder(PixelCoder):
         )
         check_status(status, "read pixels")
         return images_NHWC
-
-    def bits(self, images_NHWC: Images) -> NDArray[np.float64]:
-        """The ideal code length of images in bits, (N,)."""
-        return self.write(images_NHWC)[1]
 
     def _scratch(self, height: int, width: int) -> Memory:
         return Memory.of(self._functions.cn_pixels_scratch(self._model.address, height, width))

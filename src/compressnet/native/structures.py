@@ -165,6 +165,10 @@ class Arrays:
         self._kept.append(kept)
         return kept.ctypes.data
 
+    def pointers(self, owner: object, dtype: DTypeLike, *names: str) -> dict[str, int]:
+        """The addresses of arrays that `owner` has, by their names."""
+        return {name: self.pointer(getattr(owner, name), dtype) for name in names}
+
     def structures(self, kind: type[ctypes.Structure], structures: Sequence[ctypes.Structure]) -> int:
         """The address of some structures, one after the other."""
         kept = (kind * len(structures))(*structures)
@@ -177,7 +181,6 @@ class Arrays:
             outputs=len(layer.shift),
             inputs=layer.weight.shape[1] if layer.weight.ndim == 2 else 0,
             bias_rows=len(layer.bias),
-            weight=self.pointer(layer.weight, np.int8),
             bias=self.pointer(layer.bias, np.int32),
-            shift=self.pointer(layer.shift, np.int8),
+            **self.pointers(layer, np.int8, "weight", "shift"),
         )
