@@ -247,6 +247,11 @@ def test_version() -> None:
     assert run("--version").stdout == f"compressnet {compressnet.__version__}\ncore: {core}\n"
 
 
+def test_version_with_a_variant_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPRESSNET_CPU", "6502")
+    assert refused(1, "--version").startswith("compressnet: ")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

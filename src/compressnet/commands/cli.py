@@ -14,7 +14,7 @@ import compressnet
 from compressnet.commands.archives import decompress, info, verify
 from compressnet.commands.codecs import refine, train
 from compressnet.commands.compressing import compress
-from compressnet.commands.console import FAILED, console
+from compressnet.commands.console import FAILED, console, guarded
 from compressnet.commands.exporting import export
 from compressnet.commands.figures import bench, demo, evaluate
 from compressnet.commands.maintenance import append, concat, subset
@@ -48,6 +48,7 @@ for command in (
     app.command()(command)
 
 
+@guarded
 def _print_version(value: bool) -> None:
     if value:
         name = core_name()
