@@ -265,7 +265,7 @@ static void run_add(const Step *step, const Register *registers, uint8_t *const 
                 ints sum = load_kept(a->format.kind, memory[step->first], from + (size_t)i) + a->format.offset;
                 sum += load_kept(b->format.kind, memory[step->second], other + (size_t)i) + b->format.offset;
                 if (step->leaky) sum = choose(sum < 0, (sum + (1 << (LEAKY_SHIFT - 1))) >> LEAKY_SHIFT, sum);
-                sum = larger(smaller(sum, (ints){0} + step->high), (ints){0} + step->low);
+                sum = larger(smaller(sum, splat_ints(step->high)), splat_ints(step->low));
                 store_kept(out->format.kind, memory[step->target], to + (size_t)i, sum - out->format.offset);
             }
             for (; i < values; i++) {

@@ -84,7 +84,8 @@ static cn_prior *make_prior(Arena *arena, const cn_core *core, const cn_prior_mo
         groups[g] = (Group){.symbols = m->group_symbols[g], .first = first};
     if (made.is_masked) make_masked(arena, m, p == NULL ? NULL : &made, groups);
     else make_context(arena, m, p == NULL ? NULL : &made);
-    if (p == NULL || arena->failed) return NULL;
+    const void *parts = made.is_masked ? (const void *)groups : made.slice;
+    if (p == NULL || parts == NULL || arena->failed) return NULL;
     place_scratch(&made, groups, (Slice *)(uintptr_t)made.slice);
     *p = made;
     return p;

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends import CORES
+from compressnet.errors import SlowerWarning
 from compressnet.native.backend import NativeBackend
 from compressnet.native.library import find_core
 from compressnet.native.networks import NativeProgram, compile_program
@@ -77,5 +78,8 @@ def test_numpy_runs_what_the_core_cannot() -> None:
     program = Program(nodes=(conv,), input_range=(0, 255), input_shape=(1, 1, 1))
     prove(program, (1, 3, 3))
     assert compile_program(find_core(), program, (1, 3, 3), 1) is None
-    run = NativeBackend(find_core(), 1).compile(program, (1, 3, 3))
+    backend = NativeBackend(find_core(), 1)
+    with pytest.warns(SlowerWarning, match=r"^the network from 1x1x1 to 3x3x1 is beyond the compiled core; NumPy runs"):
+        run = backend.compile(program, (1, 3, 3))
+    assert backend.left_to_numpy == ["the network from 1x1x1 to 3x3x1"]
     assert run(np.full((1, 1, 1, 1), 9, np.uint8), 0, np.int16).ravel().tolist() == [0] * 9
