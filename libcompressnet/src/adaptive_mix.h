@@ -142,18 +142,21 @@ static inline uint32_t summed(const int16_t *share, int count) {
     return sum;
 }
 
-/* The shares of the values 0 to 255, given what foretells them. */
-static inline void turned(const Histogram *histogram, int foretold, int16_t *share) {
-    int start = -foretold & 255;
-    memcpy(share, histogram->share + start, (size_t)(256 - start) * sizeof *share);
-    memcpy(share + 256 - start, histogram->share, (size_t)start * sizeof *share);
+/* The shares of the values 0 to 255 lie at the result, given what foretells them. */
+static inline const int16_t *turned(const Histogram *histogram, int foretold, int16_t twice[512]) {
+    memcpy(twice, histogram->share, sizeof histogram->share);
+    memcpy(twice + 256, histogram->share, sizeof histogram->share);
+    return twice + (-foretold & 255);
 }
 
 static inline void learn_histogram(const cn_adaptive *model, Histogram *histogram, int difference) {
-    int32_t rate = 32768 / (histogram->count + 2);
-    const int16_t *kernel = model->narrow + ((256 - difference) & 255);
-    int16_t *share = histogram->share;
-    for (int i = 0; i < 256; i++) share[i] = (int16_t)(share[i] + (((kernel[i] - share[i]) * rate + (1 << 14)) >> 15));
+    int16_t rate = (int16_t)(32768 / (histogram->count + 2));
+    const int16_t *restrict kernel = model->narrow + ((256 - difference) & 255);
+    int16_t *restrict share = histogram->share;
+    for (int i = 0; i < 256; i++) {
+        int16_t gap = (int16_t)(kernel[i] - share[i]);
+        share[i] = (int16_t)(share[i] + (int16_t)((((gap * rate) >> 14) + 1) >> 1)); /* rounded */
+    }
     if (histogram->count < HISTOGRAM_LIMIT) histogram->count++;
 }
 

@@ -237,7 +237,8 @@ typedef struct Place {
     uint64_t context[BYTE_CONTEXTS];
     int foretold[HISTOGRAMS];
     Histogram *histogram[HISTOGRAMS];
-    int16_t share[HISTOGRAMS][256];
+    const int16_t *share[HISTOGRAMS]; /* turned, in: */
+    int16_t twice[HISTOGRAMS][512];
     uint16_t *colour;
 } Place;
 
@@ -342,7 +343,7 @@ static inline void foretell(cn_adaptive *model, Kept *kept, const Around *a, Pla
         int k = model->histogram[i];
         p->histogram[k] = &model->of[role][k][class[k]];
         keep_row(model, kept, &model->of_kept[role][k][class[k]], p->histogram[k], sizeof(Histogram));
-        turned(p->histogram[k], f[k], p->share[k]);
+        p->share[k] = turned(p->histogram[k], f[k], p->twice[k]);
     }
 }
 
@@ -441,7 +442,9 @@ static inline void learn_byte(cn_adaptive *model, Kept *kept, const Place *p, in
 static inline uint64_t code_bytes(cn_adaptive *model, Kept *kept, Binary *coder, const Picture *picture,
                                   const Around *a, uint64_t pixel, int reads) {
     uint64_t result = picture->channels == 1 || picture->channels == 3 ? (picture->deep ? 0xFF000000FFu : 0xFFu) : 0;
-    Place p = {.before = picture->role[0] == 0 ? 0 : 255};
+    Place p;
+    p.known = 0, p.residual = p.residual_before = p.before_that = 0;
+    p.before = picture->role[0] == 0 ? 0 : 255;
     int matches = a->matched != UNKNOWN_PIXEL;
     for (int i = 0; i < picture->roles; i++) {
         int role = picture->role[i], high = role < 4 ? 0 : plane_of(result, role - 4);
