@@ -6,10 +6,12 @@ import warnings
 
 from compressnet.errors import SlowerWarning
 from compressnet.images.kinds import size_text
+from compressnet.adaptive.model import AdaptiveBackend, AdaptiveSettings
 from compressnet.lossless.model import PixelModel
 from compressnet.lossless.pixels import NumpyPixelCoder, PixelBackend, PixelCoder
 from compressnet.lossy.entropy import EntropyBackend, EntropyCoder, NumpyEntropyCoder
 from compressnet.lossy.prior import Prior
+from compressnet.native.adaptive import NativeAdaptiveModel
 from compressnet.native.library import Core
 from compressnet.native.networks import compile_program
 from compressnet.native.pixels import make_pixel_coder
@@ -18,7 +20,7 @@ from compressnet.networks.numpy import NumpyBackend, channels_last
 from compressnet.networks.program import Program, Runner
 
 
-class NativeBackend(EntropyBackend, PixelBackend):
+class NativeBackend(EntropyBackend, PixelBackend, AdaptiveBackend):
     """The compiled core; NumPy runs what the core cannot, such as layers that are too large.
 
     Of each thing that NumPy runs there is a SlowerWarning; `left_to_numpy` lists them, in words.
@@ -63,3 +65,7 @@ class NativeBackend(EntropyBackend, PixelBackend):
             SlowerWarning,
             stacklevel=2,
         )
+
+    def adaptive_model(self, settings: AdaptiveSettings, pixels: int) -> NativeAdaptiveModel:
+        """A model that has learned nothing, with room to learn images of so many pixels."""
+        return NativeAdaptiveModel.of(self.core, settings, pixels)
