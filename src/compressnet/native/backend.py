@@ -29,8 +29,8 @@ class NativeBackend(EntropyBackend, PixelBackend):
 
     def entropy_coder(self, prior: Prior) -> EntropyCoder:
         """A proved entropy model made ready to run."""
-        return make_entropy_coder(self.core, prior) or NumpyEntropyCoder(prior)
+        return make_entropy_coder(self.core, prior, self.threads) or NumpyEntropyCoder(prior)
 
     def pixel_coder(self, model: PixelModel) -> PixelCoder:
         """A proved pixel model made ready to run."""
-        return make_pixel_coder(self.core, model) or NumpyPixelCoder(model)
+        return make_pixel_coder(self.core, model, self.threads) or NumpyPixelCoder(model)
