@@ -102,7 +102,7 @@ static void run_first(const Pass *pass, const Slice *slice, int32_t phase, const
     for (int i = 0; i < together; i++)
         inputs[i] = known + (ptrdiff_t)(places[i][0] * p->pitch + places[i][1] * p->padded) * element_bytes(p->seen.kind);
     for (int32_t block = 0; block < layer->vectors; block += WIDE) {
-        products(layer, together, block, inputs, sums);
+        products_of(layer, together, block, WIDE, inputs, sums);
         for (int i = 0; i < together; i++) {
             for (int32_t v = block; v < layer->vectors && v < block + WIDE; v++) {
                 ints sum = load_ints(sums + (i * WIDE + v - block) * LANES) + load_ints(bias + v * LANES);
