@@ -215,11 +215,11 @@ static cn_network *make_network(Arena *arena, const cn_core *core, const cn_prog
 
 /* Results of the rows of a tile, to where they go. `local` is what no store can change. */
 INLINE void store_tile(Kind kind, const Step *step, int rows, const int32_t *sums, const int32_t *bias, int32_t offset,
-                       int32_t block, const int32_t *places, uint8_t *target) {
-    const Layer local = {.outputs = step->layer.outputs, .vectors = step->layer.vectors, .scale = step->layer.scale,
+                       int32_t block, int32_t last, const int32_t *places, uint8_t *target) {
+    const Layer local = {.outputs = step->layer.outputs, .scale = step->layer.scale,
                          .negative = step->layer.negative, .low = step->layer.low, .high = step->layer.high};
     const int32_t *lane = step->lane + block * LANES;
-    for (int32_t v = block; v < local.vectors && v < block + WIDE; v++, lane += LANES, sums += LANES) {
+    for (int32_t v = block; v < last; v++, lane += LANES, sums += LANES) {
         int32_t left = local.outputs - v * LANES, first = lane[0];
         int is_run = left >= LANES && lane[LANES - 1] - first == LANES - 1;
         ints start = load_ints(bias + v * LANES);
@@ -240,11 +240,11 @@ static void run_product(const Step *step, const uint8_t *input, Format format, u
         const int32_t *places = step->place + at;
         const uint8_t *inputs[8];
         for (int p = 0; p < rows; p++) inputs[p] = input + (ptrdiff_t)step->from[at + p] * bytes_of;
-        for (int32_t block = 0; block < step->layer.vectors; block += WIDE) {
-            products_of(&step->layer, rows, block, WIDE, inputs, sums);
-            if (format.kind == BYTE) store_tile(BYTE, step, rows, sums, bias, offset, block, places, target);
-            if (format.kind == SHORT) store_tile(SHORT, step, rows, sums, bias, offset, block, places, target);
-            if (format.kind == INT) store_tile(INT, step, rows, sums, bias, offset, block, places, target);
+        for (int32_t block = 0, next; block < step->layer.vectors; block = next) {
+            next = block + products_of(&step->layer, rows, block, rows == 1 ? 2 * WIDE : WIDE, inputs, sums);
+            if (format.kind == BYTE) store_tile(BYTE, step, rows, sums, bias, offset, block, next, places, target);
+            if (format.kind == SHORT) store_tile(SHORT, step, rows, sums, bias, offset, block, next, places, target);
+            if (format.kind == INT) store_tile(INT, step, rows, sums, bias, offset, block, next, places, target);
         }
         at += rows;
     }
@@ -290,7 +290,7 @@ static void run_gain(const Step *step, const Register *registers, uint8_t *const
     for (int32_t s = 0; s < step->segments; s++) {
         int32_t factor = step->table[quality * step->segments + s];
         int32_t bound = step->bound == NULL ? INT32_MAX : step->bound[quality * step->segments + s];
-        int32_t low = step->low > -bound ? step->low : -bound, high = step->high < bound ? step->high : bound;
+        int32_t low = clamped(step->low, -bound, bound), high = clamped(step->high, -bound, bound);
         for (int32_t i = 0; i < step->repeats[s]; i++, source++, target++) {
             int32_t value = (get(in.kind, memory[step->first], source) + in.offset) * factor;
             put(out.kind, memory[step->target], target,
