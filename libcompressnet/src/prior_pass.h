@@ -61,7 +61,8 @@ static void place_scratch(cn_prior *p, Group *groups, Slice *slices) {
     p->sums = used;
     p->windows = aligned((size_t)p->most_units * 4 + 4 * LANES);
     used += p->is_masked ? 0 : 16 * p->windows;
-    p->values = used;
+    p->gains = used;
+    p->values = used + aligned(3 * (size_t)(p->symbols + MIXED) * sizeof(int32_t));
 }
 
 static cn_prior *make_prior(Arena *arena, const cn_core *core, const cn_prior_model *m) {
@@ -103,6 +104,7 @@ static cn_status run_pass(Pass *pass, uint64_t *bits) {
     if (pass->quality < 0 || pass->quality >= QUALITIES) return CN_ARGUMENT;
     pass->bits = bits == NULL ? NULL : (Bits *)(void *)(pass->scratch + p->values + pass->images * p->known);
     for (size_t i = 0; bits != NULL && i < pass->images; i++) pass->bits[i] = NO_BITS;
+    start_gains(pass);
     if (p->is_masked) start_masked(pass);
     else start_context(pass);
     int32_t active = active_groups(p, pass->quality);

@@ -43,7 +43,7 @@ class NativeBackend(EntropyBackend, PixelBackend, AdaptiveBackend):
 
     def entropy_coder(self, prior: Prior) -> EntropyCoder:
         """A proved entropy model made ready to run."""
-        coder = make_entropy_coder(self.core, prior)
+        coder = make_entropy_coder(self.core, prior, self.threads)
         if coder is not None:
             return coder
         self._leave_to_numpy(f"the entropy model of {len(prior.order)} symbols")
@@ -51,7 +51,7 @@ class NativeBackend(EntropyBackend, PixelBackend, AdaptiveBackend):
 
     def pixel_coder(self, model: PixelModel) -> PixelCoder:
         """A proved pixel model made ready to run."""
-        coder = make_pixel_coder(self.core, model)
+        coder = make_pixel_coder(self.core, model, self.threads)
         if coder is not None:
             return coder
         size = "any size" if model.size is None else size_text(model.size)
