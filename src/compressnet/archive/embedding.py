@@ -48,7 +48,6 @@ class CodecEntries:
             self._of_identity[identity] = self._made(method, identity)
         return self._of_identity[identity]
 
-
     def _made(self, method: int, identity: bytes) -> CodecEntry:
         bundle = self._codec.bundle
         part = bundle.only(identity)
