@@ -101,8 +101,8 @@ def compress(
     from compressnet.archive.writing.learning import allowed_error
     from compressnet.archive.writing.settings import LEARNING_EFFORT, Settings
     from compressnet.archive.writing.tightness import chosen_tight
-    from compressnet.codec.bundle import NAME
     from compressnet.coding.coder import LOSSLESS_QUALITY
+    from compressnet.container.entries import PRIMER_NAME
     from compressnet.images.kinds import count_text
     from compressnet.images.modes import tightened
     from compressnet.packing.error_targets import find_error
@@ -183,7 +183,7 @@ def compress(
                 errors_console.print(line)
         return
     if as_json:
-        name = NAME if loaded is None else loaded.name
+        name = PRIMER_NAME if loaded is None else loaded.name
         document = written.as_json() | {"codec": name, "quality": known, "account": account_json(collection)}
         print(json.dumps(document))
     elif not quiet:
