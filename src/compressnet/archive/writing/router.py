@@ -28,7 +28,7 @@ from compressnet.archive.writing.placing import BlockPlacer
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.tightness import way_out
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, STORED, Coder
 from compressnet.coding.lockstep import SEARCH_IMAGES, Payloads, values_of, write_images, write_values
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.writer import ContainerWriter
@@ -103,13 +103,16 @@ class Router:
         """Let new images of a form wait for the coder that suits them."""
         form, images_NHWC, numbers = portion.form, portion.images_NHWC, portion.numbers
         coder, reason = self._coder_for(portion)
+        self._some_fit |= coder is not None
+        if coder is None and self._codec is not None:
+            coder = self._codec.learned_coder(form.kind, deep=form.deep)
         if coder is None:
             self._store(form, images_NHWC, numbers, steps_of(form, images_NHWC, self._bounds), reason)
             return
-        self._some_fit = True
+        self._outcome.learned(reason, len(numbers))
         hidden_N = np.zeros(len(numbers), np.bool_)
         if self._bounds.keep_hidden_colour and not coder.keeps_hidden_colour:
-            hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
+            hidden_N = hidden_colour(images_NHWC).any(axis=(1, 2))
         hidden = images_NHWC[hidden_N]
         self._store(form, hidden, numbers[hidden_N], steps_of(form, hidden, self._bounds), "colour under alpha 0")
         self._images.put(Way(form, coder), images_NHWC[~hidden_N], numbers[~hidden_N])
@@ -125,7 +128,10 @@ class Router:
             raise InputError(self._codec.why_not(next(iter(self._codec.kinds), form.kind), quality))
         reason = self._codec.why_not(form.kind, quality, deep=form.deep)
         if reason is None:
-            return self._codec.coder(form.kind, quality, deep=form.deep), ""
+            coder = self._codec.coder(form.kind, quality, deep=form.deep)
+            if coder.method != ADAPTIVE or len(self._codec.bundle.parts) == 1:
+                return coder, ""
+            return coder, "16 bits" if form.deep else f"{NO_NETWORK}{size_text(form.kind)}"
         if form.deep:
             return None, "16 bits"
         if form.kind in self._codec.kinds and quality != LOSSLESS_QUALITY:
