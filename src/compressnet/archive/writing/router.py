@@ -270,7 +270,8 @@ class Router:
         values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
         errors = self._bounds.errors(*as_shown(way.form, images_NHWC, coder.images_of(values)))
         met_N = self._bounds.met(errors)
-        is_raised, other = coder.quality != self._settings.quality, alternative(self._codec, coder)
+        is_raised = coder.has_symbols and coder.quality != self._settings.quality
+        other = alternative(self._codec, coder)
         moved_N = np.zeros(len(met_N), np.bool_)
         if met_N.any() and (is_raised or other is not None):
             bits_N = coder.bits(values)
@@ -288,7 +289,7 @@ class Router:
         """Let images that missed their bounds be tried at the next quality, or stored."""
         assert self._codec is not None
         assert self._settings.quality is not None
-        coder = next_coder(self._codec, way.coder, self._settings.quality)
+        coder = next_coder(self._codec, way.coder, self._settings.quality) if way.coder.has_symbols else None
         if coder is not None:
             self._images.put(Way(way.form, coder), images_NHWC, numbers)
             return
