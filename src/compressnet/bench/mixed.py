@@ -1,0 +1,213 @@
+"""What a collection of any sizes, modes and depths takes without loss, in every lossless rival.
+
+    collection  ->  Stacks  ->  each rival codes and decodes it, compared value by value  ->  Mixed
+
+compressnet's own rows come from `measure_own`, whatever it is that writes the archive.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compressnet import api
+from compressnet.bench.points import COMPRESSNET
+from compressnet.bench.rivals.lossless.family import UNPACKAGED
+from compressnet.bench.rivals.lossless.rival import LosslessRival
+from compressnet.bench.rivals.lossless.stacks import Stacks, difference, spread
+from compressnet.codec.codec import Codec
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.images.kinds import Pictures
+
+FILES = 1000
+"""Rivals with a file for each image get about so many: bytes an image hardly depend on it."""
+MIXED_HEADER = ("codec", "layout", "images", "bytes", "bytes/image", "encode s", "decode s", "one alone", "exact")
+Report = Callable[[int, int, str], None]
+Write = Callable[[Iterator[Pictures], Path], object]
+"""Writes arrays (1,H,W) and (1,H,W,C), the images in order, into an archive at a path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedRow:
+    """What a collection takes in one way."""
+
+    name: str
+    """Codec and setting."""
+    layout: str
+    images: int
+    """How many were coded: a file each, no more than about FILES."""
+    total_bytes: int
+    """Of these images."""
+    encode_s: float
+    decode_s: float
+    alone: bool
+    """Whether an image is read without the others."""
+    fault: str | None = None
+    """What did not come back, in words; None where every value did."""
+
+    @property
+    def bytes_per_image(self) -> float:
+        """Bytes over images."""
+        return self.total_bytes / self.images
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What stands under MIXED_HEADER."""
+        return (
+            self.name,
+            self.layout,
+            str(self.images),
+            str(self.total_bytes),
+            f"{self.bytes_per_image:.1f}",
+            f"{self.encode_s:.2f}",
+            f"{self.decode_s:.2f}",
+            "yes" if self.alone else "no",
+            "yes" if self.fault is None else self.fault,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed:
+    """All that was measured of a collection."""
+
+    source: str
+    images: int
+    pixels: int
+    raw_bytes: int
+    """Of all values as they are."""
+    cleared: int
+    """Images with colour under alpha 0 that was cleared before."""
+    rows: tuple[MixedRow, ...]
+    """The fewest bytes an image first; those that are not exact last."""
+    left_out: tuple[str, ...]
+    """What was not measured, and why."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `bench --lossless --json` prints."""
+        rows = [asdict(row) | {"bytes_per_image": row.bytes_per_image, "exact": row.fault is None} for row in self.rows]
+        return asdict(self) | {"rows": rows, "left_out": list(self.left_out)}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was left out or changed, a line each."""
+        changed = f"colour under alpha 0 of {self.cleared} images was cleared for all; --exact-alpha keeps it"
+        return [*([changed] if self.cleared else []), *self.left_out]
+
+
+def run_mixed(
+    stacks: Stacks,
+    source: str,
+    rivals: Sequence[LosslessRival],
+    own: Sequence[MixedRow] = (),
+    report: Report = lambda _done, _total, _title: None,
+) -> Mixed:
+    """Measure rivals on a collection, beside rows of compressnet's own.
+
+    report: is told how many rivals are done, of how many, and what comes next. A rival that is not
+    installed, does not hold these images, or fails, is left out and named.
+    """
+    rows = list(own)
+    left_out: list[str] = list(UNPACKAGED)
+    for done, rival in enumerate(rivals):
+        report(done, len(rivals), f"{rival.name}, {rival.layout}")
+        found = _measure(rival, stacks)
+        if isinstance(found, MixedRow):
+            rows.append(found)
+        else:
+            left_out.append(found)
+    return Mixed(
+        source=source,
+        images=stacks.images,
+        pixels=stacks.pixels,
+        raw_bytes=stacks.raw_bytes,
+        cleared=stacks.cleared,
+        rows=tuple(sorted(rows, key=lambda row: (row.fault is not None, row.bytes_per_image))),
+        left_out=tuple(dict.fromkeys(left_out)),
+    )
+
+
+def _measure(rival: LosslessRival, stacks: Stacks) -> MixedRow | str:
+    """A rival's row, or why there is none, whatever it raises."""
+    why = rival.missing or rival.refusal(stacks)
+    if why is not None:
+        return why
+    given = spread(stacks, FILES) if rival.alone else stacks
+    try:
+        start = time.perf_counter()
+        coded = rival.encode(given)
+        middle = time.perf_counter()
+        decoded = coded.decode()
+        end = time.perf_counter()
+    except Exception as error:
+        return f"{rival.name}, {rival.layout} failed: {error!r}"
+    return MixedRow(
+        name=rival.name,
+        layout=rival.layout,
+        images=given.images,
+        total_bytes=coded.total_bytes,
+        encode_s=middle - start + coded.earlier_s,
+        decode_s=end - middle,
+        alone=rival.alone,
+        fault=difference(given, decoded),
+    )
+
+
+def measure_own(name: str, stacks: Stacks, write: Write, codec: Codec | None = None, *, alone: bool = True) -> MixedRow:
+    """What an archive takes on disk, and what comes back of it.
+
+    write: writes the archive. codec: what reading needs, where the archive lacks it.
+    alone: whether one image is read without the others. Raises what writing and reading raise.
+    """
+    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
+        path = Path(folder) / "bench.cnet"
+        start = time.perf_counter()
+        write(stacks.in_order(), path)
+        middle = time.perf_counter()
+        with api.open(path, codec=codec) as archive:
+            images = list(archive)
+        end = time.perf_counter()
+        total_bytes = path.stat().st_size
+    return MixedRow(
+        name=name,
+        layout="archive",
+        images=stacks.images,
+        total_bytes=total_bytes,
+        encode_s=middle - start,
+        decode_s=end - middle,
+        alone=alone,
+        fault=difference(stacks, _by_part(images, stacks)),
+    )
+
+
+def _by_part(images: Sequence[Pictures], stacks: Stacks) -> list[Pictures]:
+    """Images in the collection's order as an array for each part; empty where shapes differ."""
+    arrays: list[Pictures] = []
+    for part in stacks.parts:
+        expected = part.images_NHWC
+        found = [images[place] for place in part.places_N.tolist() if place < len(images)]
+        fits = len(found) == len(expected) and all(
+            image.size == expected[0].size and image.dtype == expected.dtype for image in found
+        )
+        arrays.append(np.stack(found).reshape(expected.shape) if fits else expected[:0])
+    return arrays
+
+
+def write_lossless(codec: Codec | None, *, exact_alpha: bool = False) -> tuple[str, Write]:
+    """The name of compressnet's row, and what writes its archive: with a codec, or without one.
+
+    What a codec takes counts where it does not ship with the package.
+    """
+
+    def write(images: Iterable[Pictures], path: Path) -> object:
+        return api.compress(
+            images, path, codec, quality=LOSSLESS_QUALITY, exact_alpha=exact_alpha, store_unknown=True, modes="tight"
+        )
+
+    name = f"{COMPRESSNET}, no codec" if codec is None else f"{COMPRESSNET}, codec {codec.name}"
+    return name, write
