@@ -125,7 +125,7 @@ def print_mixed(result: Mixed) -> None:
 
     table = make_table(f"{result.source}: {result.images} images, {result.raw_bytes} bytes of values, nothing lost")
     for name in MIXED_HEADER:
-        table.add_column(name, justify="left" if name in ("codec", "layout", "one alone", "exact") else "right")
+        table.add_column(name, justify="left" if name in ("codec", "layout", "alone", "exact") else "right")
     for row in result.rows:
         table.add_row(*row.texts)
     console.print(table)
