@@ -1,5 +1,5 @@
-"""Work on threads: in order, BLAS on one thread meanwhile and as before afterwards, and no pools
-within pools."""
+"""Work on threads: in order, BLAS on one thread meanwhile and as before afterwards, and idle
+threads help with work that is spread within work."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from compressnet.threads import one_blas_thread, spread
+from compressnet.threads import one_blas_thread, spread, spread_rows
 
 LIBRARIES = {
     pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "blas" and "scipy" not in pool["filepath"]
@@ -67,11 +69,48 @@ def test_blas_is_restored_after_an_error() -> None:
     assert blas_threads() == before
 
 
-def test_work_within_work_stays_on_its_thread() -> None:
-    def inner(_: int) -> int:
-        return threading.get_ident()
+def test_threads_that_are_done_help_with_work_within_work() -> None:
+    both = threading.Barrier(2)
 
-    def outer(_: int) -> bool:
-        return set(spread(inner, range(4), 2)) == {threading.get_ident()}
+    def inner(i: int) -> int:
+        both.wait(10)  # two threads have to be here at once
+        return i
 
-    assert spread(outer, range(4), 2) == [True] * 4
+    def outer(i: int) -> list[int]:
+        return spread(inner, range(4), 2) if i else []
+
+    assert spread(outer, range(2), 2) == [[], [0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_work_within_work_within_work_comes_in_order(threads: int) -> None:
+    def deepest(i: int) -> int:
+        return i
+
+    def inner(i: int) -> list[int]:
+        return spread(deepest, range(i), threads)
+
+    def outer(i: int) -> list[list[int]]:
+        return spread(inner, range(i), threads)
+
+    assert spread(outer, range(7), threads) == [[list(range(j)) for j in range(i)] for i in range(7)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_first_error_is_raised_from_within(threads: int) -> None:
+    def inner(i: int) -> None:
+        if i % 3 == 2:
+            raise KeyError(i)
+
+    def outer(i: int) -> None:
+        spread(inner, range(9), threads)
+
+    with pytest.raises(KeyError, match="2"):
+        spread(outer, range(4), threads)
+
+
+@given(rows=st.integers(0, 300), at_least=st.integers(1, 40), threads=st.integers(1, 4))
+def test_rows_are_spread_in_order_and_not_too_few_at_a_time(rows: int, at_least: int, threads: int) -> None:
+    parts = spread_rows(lambda part: list(range(rows))[part], rows, at_least, threads)
+    assert [row for part in parts for row in part] == list(range(rows))
+    assert all(len(part) >= at_least for part in parts[:-1])

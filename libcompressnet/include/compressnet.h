@@ -4,11 +4,12 @@
  *
  * ABOUT
  *
- * Three things, all in integers, the same results on every machine:
+ * Four things, all in integers, the same results on every machine:
  *
  *   networks        cn_network_*    images to symbols, symbols to images
  *   entropy models  cn_prior_*      symbols to a payload and back (lossy blocks)
  *   pixel models    cn_pixels_*     images to a payload and back (lossless blocks)
+ *   adaptive models cn_adaptive_*   the same, learning from images instead of being trained
  *
  * docs/FORMAT.md defines what they compute. This library reads no files and parses no codecs: its
  * caller does, proves that a codec keeps the bounds of FORMAT.md, "Exactness" and "Limits", and
@@ -24,7 +25,7 @@
  *   void *scratch = malloc(cn_network_scratch(network));  one for each thread
  *   cn_network_run(network, quality, CN_I16, symbols, CN_U8, pixels, images, scratch);
  *
- * Priors and pixel models are made and used in the same way.
+ * Priors and pixel models are made and used in the same way; adaptive models change as they learn.
  *
  * MEMORY AND THREADS
  *
@@ -57,7 +58,7 @@ extern "C" {
 #define CN_API
 #endif
 
-#define CN_INTERFACE 1  /* changes when anything below does */
+#define CN_INTERFACE 2  /* changes when anything below does */
 #define CN_ALIGNMENT 64 /* of memory and scratch, in bytes */
 
 typedef enum cn_status {
@@ -248,6 +249,54 @@ CN_API cn_status cn_pixels_write(const cn_pixels *pixels, int32_t height, int32_
 CN_API cn_status cn_pixels_read(const cn_pixels *pixels, int32_t height, int32_t width,
                                 const uint8_t *payload, const size_t *lengths, uint8_t *images,
                                 size_t count, void *scratch);
+
+/* ADAPTIVE MODELS
+ *
+ * See FORMAT.md, "Adaptive payload". A model learns from images of any sizes, channels and depths
+ * while it codes them (`learn`), or codes each image alone, beginning with what it has learned, and
+ * is then as it was before. Its memory is changed in both cases: it serves one thread at a time, and
+ * `copy` makes another one. What is in its memory has no pointers but that to its core. */
+
+typedef struct cn_adaptive_settings {
+    int32_t table_bits;         /* 2^10 to 2^22 buckets of 16 bytes */
+    uint32_t flags, bytes, histograms; /* bit sets: which contexts are used */
+    const uint16_t *squash;     /* (4096,) */
+    const int16_t *stretch;     /* (4096,) */
+    const uint16_t *logarithm;  /* (4096,) */
+} cn_adaptive_settings;
+
+typedef struct cn_picture {
+    int32_t height, width; /* 1 to 4096 */
+    int32_t channels;      /* 1 to 4: L, LA, RGB, RGBA */
+    int32_t deep;          /* 1: two bytes a value, the high bytes of all channels first */
+    uint8_t *values;       /* (H,W,bytes) */
+} cn_picture;
+
+typedef struct cn_adaptive cn_adaptive;
+
+/* `pixels`: of all images that it is to learn, and of the largest one that it is to code alone. */
+CN_API size_t cn_adaptive_size(const cn_core *core, const cn_adaptive_settings *settings, size_t pixels);
+CN_API cn_status cn_adaptive_make(const cn_core *core, const cn_adaptive_settings *settings,
+                                  size_t pixels, void *memory, size_t size, cn_adaptive **model);
+CN_API size_t cn_adaptive_copy_size(const cn_adaptive *model, size_t pixels);
+CN_API cn_status cn_adaptive_copy(const cn_adaptive *model, size_t pixels, void *memory, size_t size,
+                                  cn_adaptive **copy);
+
+/* Pictures in one payload. `ends` gets how many bytes were written after each. A `capacity` of
+ * 4 bytes a byte and 16 more is always enough. */
+CN_API cn_status cn_adaptive_learn_write(cn_adaptive *model, const cn_picture *pictures,
+                                         size_t count, uint8_t *payload, size_t capacity,
+                                         size_t *ends);
+CN_API cn_status cn_adaptive_learn_read(cn_adaptive *model, const cn_picture *pictures,
+                                        size_t count, const uint8_t *payload, size_t bytes);
+
+/* Pictures of one size, each in a payload of its own. `scratch` is for this size. */
+CN_API size_t cn_adaptive_scratch(const cn_adaptive *model, const cn_picture *picture);
+CN_API cn_status cn_adaptive_write(cn_adaptive *model, const cn_picture *pictures, size_t count,
+                                   uint8_t *payload, size_t capacity, size_t *lengths,
+                                   void *scratch);
+CN_API cn_status cn_adaptive_read(cn_adaptive *model, const cn_picture *pictures, size_t count,
+                                  const uint8_t *payload, const size_t *lengths, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 #include "network.h"
 #include "prior_pass.h"
 #include "pixels_pass.h"
+#include "adaptive_pass.h"
 
 #define JOIN(a, b) a##b
 #define CORE_OF(name) JOIN(cn_core_, name)
@@ -50,4 +51,13 @@ const cn_core CORE_OF(CN_NAME) = {
     .pixels_scratch = pixels_scratch_bytes,
     .pixels_write = write_pixels,
     .pixels_read = read_pixels,
+    .adaptive_size = adaptive_size,
+    .adaptive_make = adaptive_make,
+    .adaptive_copy_size = adaptive_copy_size,
+    .adaptive_copy = adaptive_copy,
+    .adaptive_learn_write = adaptive_learn_write,
+    .adaptive_learn_read = adaptive_learn_read,
+    .adaptive_scratch = adaptive_scratch,
+    .adaptive_write = adaptive_write,
+    .adaptive_read = adaptive_read,
 };

@@ -225,3 +225,44 @@ cn_status cn_pixels_read(const cn_pixels *pixels, int32_t height, int32_t width,
                          const size_t *lengths, uint8_t *images, size_t count, void *scratch) {
     return maker(pixels)->pixels_read(pixels, height, width, payload, lengths, images, count, scratch);
 }
+
+size_t cn_adaptive_size(const cn_core *core, const cn_adaptive_settings *settings, size_t pixels) {
+    return core->adaptive_size(core, settings, pixels);
+}
+
+cn_status cn_adaptive_make(const cn_core *core, const cn_adaptive_settings *settings, size_t pixels, void *memory,
+                           size_t size, cn_adaptive **model) {
+    return core->adaptive_make(core, settings, pixels, memory, size, model);
+}
+
+size_t cn_adaptive_copy_size(const cn_adaptive *model, size_t pixels) {
+    return maker(model)->adaptive_copy_size(model, pixels);
+}
+
+cn_status cn_adaptive_copy(const cn_adaptive *model, size_t pixels, void *memory, size_t size, cn_adaptive **copy) {
+    return maker(model)->adaptive_copy(model, pixels, memory, size, copy);
+}
+
+cn_status cn_adaptive_learn_write(cn_adaptive *model, const cn_picture *pictures, size_t count, uint8_t *payload,
+                                  size_t capacity, size_t *ends) {
+    return maker(model)->adaptive_learn_write(model, pictures, count, payload, capacity, ends);
+}
+
+cn_status cn_adaptive_learn_read(cn_adaptive *model, const cn_picture *pictures, size_t count, const uint8_t *payload,
+                                 size_t bytes) {
+    return maker(model)->adaptive_learn_read(model, pictures, count, payload, bytes);
+}
+
+size_t cn_adaptive_scratch(const cn_adaptive *model, const cn_picture *picture) {
+    return maker(model)->adaptive_scratch(model, picture);
+}
+
+cn_status cn_adaptive_write(cn_adaptive *model, const cn_picture *pictures, size_t count, uint8_t *payload,
+                            size_t capacity, size_t *lengths, void *scratch) {
+    return maker(model)->adaptive_write(model, pictures, count, payload, capacity, lengths, scratch);
+}
+
+cn_status cn_adaptive_read(cn_adaptive *model, const cn_picture *pictures, size_t count, const uint8_t *payload,
+                           const size_t *lengths, void *scratch) {
+    return maker(model)->adaptive_read(model, pictures, count, payload, lengths, scratch);
+}

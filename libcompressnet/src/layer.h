@@ -353,10 +353,6 @@ static int32_t products_of(const Layer *layer, int rows, int32_t block, int32_t 
     return wide;
 }
 
-static void products(const Layer *layer, int rows, int32_t block, const uint8_t *const *inputs, int32_t *sums) {
-    products_of(layer, rows, block, WIDE, inputs, sums);
-}
-
 /* How many rows to take together of those that are left. */
 static int rows_together(size_t left) { return left >= ROWS && ROWS == 8 ? 8 : left >= 4 ? 4 : 1; }
 

@@ -213,35 +213,40 @@ static cn_network *make_network(Arena *arena, const cn_core *core, const cn_prog
 
 /* RUNNING ONE */
 
-/* Results in a window's tile, to where they go. */
-static void store_tile(const Step *step, const int32_t *sums, const int32_t *bias, Format format, int32_t block,
-                       int32_t place, uint8_t *target) {
-    for (int32_t v = block; v < step->layer.vectors && v < block + WIDE; v++) {
-        ints sum = load_ints(sums + (v - block) * LANES) + load_ints(bias + v * LANES);
-        ints kept = requantize(&step->layer, v, sum) - format.offset;
-        const int32_t *lane = step->lane + v * LANES;
-        int32_t left = step->layer.outputs - v * LANES;
-        if (left >= LANES && lane[LANES - 1] - lane[0] == LANES - 1) {
-            store_kept(format.kind, target, (size_t)(place + lane[0]), kept);
-        } else {
-            for (int32_t i = 0; i < LANES && i < left; i++) put(format.kind, target, (size_t)(place + lane[i]), kept[i]);
+/* Results of the rows of a tile, to where they go. `local` is what no store can change. */
+INLINE void store_tile(Kind kind, const Step *step, int rows, const int32_t *sums, const int32_t *bias, int32_t offset,
+                       int32_t block, int32_t last, const int32_t *places, uint8_t *target) {
+    const Layer local = {.outputs = step->layer.outputs, .scale = step->layer.scale,
+                         .negative = step->layer.negative, .low = step->layer.low, .high = step->layer.high};
+    const int32_t *lane = step->lane + block * LANES;
+    for (int32_t v = block; v < last; v++, lane += LANES, sums += LANES) {
+        int32_t left = local.outputs - v * LANES, first = lane[0];
+        int is_run = left >= LANES && lane[LANES - 1] - first == LANES - 1;
+        ints start = load_ints(bias + v * LANES);
+        for (int p = 0; p < rows; p++) {
+            ints kept = requantize(&local, v, load_ints(sums + p * WIDE * LANES) + start) - offset;
+            if (is_run) store_kept(kind, target, (size_t)(places[p] + first), kept);
+            else
+                for (int32_t i = 0; i < LANES && i < left; i++) put(kind, target, (size_t)(places[p] + lane[i]), kept[i]);
         }
     }
 }
 
 static void run_product(const Step *step, const uint8_t *input, Format format, uint8_t *target, const int32_t *bias) {
     int32_t sums[8 * WIDE * LANES];
-    int32_t bytes_of = element_bytes(step->layer.kind);
+    int32_t bytes_of = element_bytes(step->layer.kind), offset = format.offset;
     for (int32_t at = 0; at < step->positions;) {
-        int together = rows_together((size_t)(step->positions - at));
+        int rows = rows_together((size_t)(step->positions - at));
+        const int32_t *places = step->place + at;
         const uint8_t *inputs[8];
-        for (int p = 0; p < together; p++) inputs[p] = input + (ptrdiff_t)step->from[at + p] * bytes_of;
-        for (int32_t block = 0; block < step->layer.vectors; block += WIDE) {
-            products(&step->layer, together, block, inputs, sums);
-            for (int p = 0; p < together; p++)
-                store_tile(step, sums + p * WIDE * LANES, bias, format, block, step->place[at + p], target);
+        for (int p = 0; p < rows; p++) inputs[p] = input + (ptrdiff_t)step->from[at + p] * bytes_of;
+        for (int32_t block = 0, next; block < step->layer.vectors; block = next) {
+            next = block + products_of(&step->layer, rows, block, rows == 1 ? 2 * WIDE : WIDE, inputs, sums);
+            if (format.kind == BYTE) store_tile(BYTE, step, rows, sums, bias, offset, block, next, places, target);
+            if (format.kind == SHORT) store_tile(SHORT, step, rows, sums, bias, offset, block, next, places, target);
+            if (format.kind == INT) store_tile(INT, step, rows, sums, bias, offset, block, next, places, target);
         }
-        at += together;
+        at += rows;
     }
 }
 
@@ -265,7 +270,7 @@ static void run_add(const Step *step, const Register *registers, uint8_t *const 
                 ints sum = load_kept(a->format.kind, memory[step->first], from + (size_t)i) + a->format.offset;
                 sum += load_kept(b->format.kind, memory[step->second], other + (size_t)i) + b->format.offset;
                 if (step->leaky) sum = choose(sum < 0, (sum + (1 << (LEAKY_SHIFT - 1))) >> LEAKY_SHIFT, sum);
-                sum = larger(smaller(sum, (ints){0} + step->high), (ints){0} + step->low);
+                sum = larger(smaller(sum, splat_ints(step->high)), splat_ints(step->low));
                 store_kept(out->format.kind, memory[step->target], to + (size_t)i, sum - out->format.offset);
             }
             for (; i < values; i++) {
@@ -285,7 +290,7 @@ static void run_gain(const Step *step, const Register *registers, uint8_t *const
     for (int32_t s = 0; s < step->segments; s++) {
         int32_t factor = step->table[quality * step->segments + s];
         int32_t bound = step->bound == NULL ? INT32_MAX : step->bound[quality * step->segments + s];
-        int32_t low = step->low > -bound ? step->low : -bound, high = step->high < bound ? step->high : bound;
+        int32_t low = clamped(step->low, -bound, bound), high = clamped(step->high, -bound, bound);
         for (int32_t i = 0; i < step->repeats[s]; i++, source++, target++) {
             int32_t value = (get(in.kind, memory[step->first], source) + in.offset) * factor;
             put(out.kind, memory[step->target], target,

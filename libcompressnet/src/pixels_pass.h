@@ -210,7 +210,7 @@ static void see(PixelPass *pass, int32_t value) {
         ints sum = load_ints(pass->seen_sums + v * LANES);
         if (value >= 0) sum += load_shorts(p->seen_table + (value * p->seen.vectors + v) * LANES);
         store_ints(pass->seen_sums + v * LANES, sum);
-        ints limit = (ints){0} + SEEN_LIMIT, now = requantize(&p->seen, v, larger(smaller(sum, limit), -limit));
+        ints limit = splat_ints(SEEN_LIMIT), now = requantize(&p->seen, v, larger(smaller(sum, limit), -limit));
         store_shorts(pass->differences + v * LANES, now - load_shorts(pass->seen + v * LANES));
         store_shorts(pass->seen + v * LANES, now);
     }

@@ -44,6 +44,7 @@ struct cn_prior {
     int32_t channels, rows, columns, padded, pitch, slices; /* convolutional: the grid */
     const Slice *slice;
     size_t sums, outputs, windows, known, values; /* parts of the scratch; known: of each image */
+    size_t gains;           /* another: of each symbol, in the order of coding */
     size_t hidden2;         /* where an image's second hidden layer lies, after what it knows */
 };
 
@@ -69,44 +70,75 @@ static uint8_t *known_of(const Pass *pass, size_t image) {
     return pass->scratch + pass->prior->values + image * pass->prior->known;
 }
 
-static int32_t dequantized(const Pass *pass, int32_t place, int32_t symbol) {
-    const cn_prior *p = pass->prior;
-    int32_t factor = p->table[pass->quality * p->segments + p->segment[place]];
-    return requantized(symbol * factor, p->shift, 0, p->low, p->high);
+/* At a quality, of each symbol: what turns its means, its scales and itself into steps; and 0s. */
+static int32_t *gains_of(const Pass *pass, int kind) {
+    size_t padded = (size_t)(pass->prior->symbols + MIXED);
+    return (int32_t *)(void *)(pass->scratch + pass->prior->gains) + (size_t)kind * padded;
 }
 
-static void list_frequencies(Pass *pass, const Mixture *m) {
+static void start_gains(const Pass *pass) {
+    const cn_prior *p = pass->prior;
+    const int16_t *tables[3] = {p->inverse_gain, p->scale_offset, p->table};
+    for (int kind = 0; kind < 3; kind++)
+        for (int32_t i = 0; i < p->symbols + MIXED; i++)
+            gains_of(pass, kind)[i] =
+                i < p->symbols ? tables[kind][pass->quality * p->segments + p->segment[i]] : 0;
+}
+
+/* Symbols dequantized, as they are kept. */
+INLINE void dequantize(const Pass *pass, int32_t place, const int32_t *symbols, int32_t *kept) {
+    const cn_prior *p = pass->prior;
+    const int32_t *factor = gains_of(pass, 2) + place;
+    int32_t shift = p->shift, half = shift > 0 ? 1 << (shift - 1) : 0;
+    for (int s = 0; s < MIXED; s++) {
+        if (shift >= 0) kept[s] = clamped((symbols[s] * factor[s] + half) >> shift, p->low, p->high);
+        else kept[s] = requantized(symbols[s] * factor[s], shift, 0, p->low, p->high);
+        kept[s] -= p->seen.offset;
+    }
+}
+
+static void list_frequencies(Pass *pass, const Mixtures *m, int32_t s) {
     size_t alphabet = (size_t)(2 * m->bound + 1);
     if (pass->room - pass->count < alphabet) {
         pass->status = CN_MEMORY;
         return;
     }
     for (int32_t k = -m->bound; k <= m->bound; k++)
-        pass->frequencies[pass->count++] = (int32_t)(left_of(m, k + 1) - left_of(m, k));
+        pass->frequencies[pass->count++] = (int32_t)(left_of(m, s, k + 1) - left_of(m, s, k));
 }
 
-/* One symbol: coded, counted or listed. `place` is its place in the order of coding. */
-INLINE int32_t code_symbol(Pass *pass, size_t image, int32_t place, const int32_t *outputs, ptrdiff_t stride,
-                           int32_t bound) {
+/* Up to MIXED symbols of an image from `place` on in the order of coding, their outputs as
+ * `make_mixtures` wants them: coded, counted or listed. `kept` gets them dequantized. */
+static void code_symbols(Pass *pass, size_t image, int32_t place, int32_t count, const int32_t *outputs,
+                         ptrdiff_t stride, ptrdiff_t step, int32_t bound, int32_t *kept) {
     const cn_prior *p = pass->prior;
-    size_t at = (size_t)(pass->quality * p->segments + p->segment[place]);
-    Mixture m = mixture_of(&p->tables, outputs, stride, p->inverse_gain[at], p->scale_offset[at], bound);
-    int16_t *symbol = pass->symbols + image * (size_t)p->symbols + p->order[place];
-    uint32_t frequency = 1;
+    int16_t *symbols = pass->symbols + image * (size_t)p->symbols;
+    const int32_t *gain = gains_of(pass, 0) + place, *offset = gains_of(pass, 1) + place;
+    Mixtures m;
+    if (step == 1) make_mixtures(&m, &p->tables, outputs, stride, 1, count, gain, offset, bound);
+    else make_mixtures(&m, &p->tables, outputs, stride, step, count, gain, offset, bound);
     if (pass->task == READ) {
-        *symbol = (int16_t)decode_mixture(&pass->decoder, &m, &frequency);
-        return *symbol;
+        find_likely(&m);
+        find_edges(&m);
+        for (int32_t s = 0; s < count; s++) {
+            decode_mixture(&pass->decoder, &m, s);
+            symbols[p->order[place + s]] = (int16_t)m.k[s];
+        }
+        dequantize(pass, place, m.k, kept);
+        return;
     }
-    if (*symbol < -bound || *symbol > bound) {
-        pass->status = CN_ARGUMENT;
-        return 0;
+    for (int32_t s = 0; s < MIXED; s++) {
+        int32_t symbol = s < count ? symbols[p->order[place + s]] : 0;
+        if (symbol < -bound || symbol > bound) pass->status = CN_ARGUMENT;
+        m.k[s] = clamped(symbol, -bound, bound);
     }
-    uint32_t left = left_of(&m, *symbol);
-    frequency = left_of(&m, *symbol + 1) - left;
-    if (pass->task == WRITE) encode(&pass->encoder, left, frequency);
-    if (pass->task == LIST) list_frequencies(pass, &m);
-    if (pass->bits != NULL) add_bits(&pass->bits[image], frequency);
-    return *symbol;
+    find_edges(&m);
+    dequantize(pass, place, m.k, kept);
+    for (int32_t s = 0; s < count && pass->status == CN_OK; s++) {
+        if (pass->task == WRITE) encode(&pass->encoder, m.left[s], m.right[s] - m.left[s]);
+        if (pass->task == LIST) list_frequencies(pass, &m, s);
+        if (pass->bits != NULL) add_bits(&pass->bits[image], m.right[s] - m.left[s]);
+    }
 }
 
 /* A group whose bound is 0: its symbols are 0. */

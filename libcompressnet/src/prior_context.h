@@ -102,7 +102,7 @@ static void run_first(const Pass *pass, const Slice *slice, int32_t phase, const
     for (int i = 0; i < together; i++)
         inputs[i] = known + (ptrdiff_t)(places[i][0] * p->pitch + places[i][1] * p->padded) * element_bytes(p->seen.kind);
     for (int32_t block = 0; block < layer->vectors; block += WIDE) {
-        products(layer, together, block, inputs, sums);
+        products_of(layer, together, block, WIDE, inputs, sums);
         for (int i = 0; i < together; i++) {
             for (int32_t v = block; v < layer->vectors && v < block + WIDE; v++) {
                 ints sum = load_ints(sums + (i * WIDE + v - block) * LANES) + load_ints(bias + v * LANES);
@@ -156,13 +156,17 @@ static void code_context(Pass *pass, int32_t number) {
         uint8_t *known = known_of(pass, image);
         run_context(pass, slice, phase, known, outputs);
         for (int32_t c = 0; c < slice->channels; c++) {
-            for (int32_t i = 0; i < count; i++) {
-                int32_t place = group->first + c * count + i;
-                const int32_t *five = outputs + (size_t)i * (size_t)(OUTPUTS * slice->channels) + c;
-                int32_t symbol = code_symbol(pass, image, place, five, slice->channels, bound);
-                int32_t y = PHASE_FIRST[phase][0] + 2 * (i / columns), x = PHASE_FIRST[phase][1] + 2 * (i % columns);
-                put(p->seen.kind, known, (size_t)((y + 1) * p->pitch + (x + 1) * p->padded + slice->first + c),
-                    dequantized(pass, place, symbol) - p->seen.offset);
+            for (int32_t first = 0; first < count; first += MIXED) {
+                ptrdiff_t step = OUTPUTS * slice->channels;
+                int32_t some = count - first < MIXED ? count - first : MIXED, kept[MIXED];
+                int32_t place = group->first + c * count + first;
+                code_symbols(pass, image, place, some, outputs + first * step + c, slice->channels, step, bound, kept);
+                for (int32_t s = 0; s < some; s++) {
+                    int32_t y = PHASE_FIRST[phase][0] + 2 * ((first + s) / columns);
+                    int32_t x = PHASE_FIRST[phase][1] + 2 * ((first + s) % columns);
+                    put(p->seen.kind, known, (size_t)((y + 1) * p->pitch + (x + 1) * p->padded + slice->first + c),
+                        kept[s]);
+                }
             }
         }
     }

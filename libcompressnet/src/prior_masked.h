@@ -97,7 +97,7 @@ static void run_masked(const Pass *pass, const Group *group, size_t image, size_
 
 static void start_masked(const Pass *pass) {
     const cn_prior *p = pass->prior;
-    for (size_t image = 0; image < pass->images; image++) memset(known_of(pass, image), 0, p->known);
+    for (size_t image = 0; image < pass->images; image++) fill_zeros(p->seen, known_of(pass, image), p->known);
     for (int32_t g = 0; g < p->groups; g++)
         for (int k = 0; k < 3; k++)
             bias_at(&p->group[g].layers[k], pass->quality, (int32_t *)(void *)(pass->scratch + p->group[g].bias[k]));
@@ -112,14 +112,13 @@ static void code_masked(Pass *pass, int32_t number) {
     for (size_t image = 0; image < pass->images; image += BATCH) {
         size_t count = pass->images - image < BATCH ? pass->images - image : BATCH;
         run_masked(pass, group, image, count, bound == 0 ? NULL : outputs);
-        for (size_t i = 0; i < count; i++) {
-            for (int32_t s = 0; s < n; s++) {
-                int32_t symbol = 0;
-                if (bound != 0)
-                    symbol = code_symbol(pass, image + i, group->first + s, outputs + i * (size_t)(OUTPUTS * n) + s, n,
-                                         bound);
-                int32_t value = dequantized(pass, group->first + s, symbol) - p->seen.offset;
-                put(p->seen.kind, known_of(pass, image + i), (size_t)(group->first + s), value);
+        for (size_t i = 0; bound != 0 && i < count; i++) {
+            for (int32_t first = 0; first < n; first += MIXED) {
+                int32_t some = n - first < MIXED ? n - first : MIXED, kept[MIXED];
+                const int32_t *five = outputs + i * (size_t)(OUTPUTS * n) + first;
+                code_symbols(pass, image + i, group->first + first, some, five, n, 1, bound, kept);
+                for (int32_t s = 0; s < some; s++)
+                    put(p->seen.kind, known_of(pass, image + i), (size_t)(group->first + first + s), kept[s]);
             }
         }
     }

@@ -61,7 +61,8 @@ static void place_scratch(cn_prior *p, Group *groups, Slice *slices) {
     p->sums = used;
     p->windows = aligned((size_t)p->most_units * 4 + 4 * LANES);
     used += p->is_masked ? 0 : 16 * p->windows;
-    p->values = used;
+    p->gains = used;
+    p->values = used + aligned(3 * (size_t)(p->symbols + MIXED) * sizeof(int32_t));
 }
 
 static cn_prior *make_prior(Arena *arena, const cn_core *core, const cn_prior_model *m) {
@@ -84,7 +85,8 @@ static cn_prior *make_prior(Arena *arena, const cn_core *core, const cn_prior_mo
         groups[g] = (Group){.symbols = m->group_symbols[g], .first = first};
     if (made.is_masked) make_masked(arena, m, p == NULL ? NULL : &made, groups);
     else make_context(arena, m, p == NULL ? NULL : &made);
-    if (p == NULL || arena->failed) return NULL;
+    const void *parts = made.is_masked ? (const void *)groups : made.slice;
+    if (p == NULL || parts == NULL || arena->failed) return NULL;
     place_scratch(&made, groups, (Slice *)(uintptr_t)made.slice);
     *p = made;
     return p;
@@ -102,6 +104,7 @@ static cn_status run_pass(Pass *pass, uint64_t *bits) {
     if (pass->quality < 0 || pass->quality >= QUALITIES) return CN_ARGUMENT;
     pass->bits = bits == NULL ? NULL : (Bits *)(void *)(pass->scratch + p->values + pass->images * p->known);
     for (size_t i = 0; bits != NULL && i < pass->images; i++) pass->bits[i] = NO_BITS;
+    start_gains(pass);
     if (p->is_masked) start_masked(pass);
     else start_context(pass);
     int32_t active = active_groups(p, pass->quality);

@@ -88,11 +88,16 @@ INLINE ints load_ints(const void *from) {
 
 INLINE void store_ints(int32_t *to, ints v) { memcpy(to, &v, sizeof v); }
 
+INLINE ints splat_ints(int32_t value) {
+    ints zeros = {0};
+    return zeros + value;
+}
+
 /* 4 bytes, which are one integer, two or four, in every lane. */
 INLINE ints broadcast(const void *from) {
     int32_t value;
     memcpy(&value, from, 4);
-    return (ints){0} + value;
+    return splat_ints(value);
 }
 
 INLINE ints load_shorts(const int16_t *from) {

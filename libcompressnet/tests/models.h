@@ -240,7 +240,8 @@ static int make_node(Random *r, const RandomProgram *p, int32_t count, cn_node *
 }
 
 static void random_program(Random *r, RandomProgram *p) {
-    int32_t is_vector = between(r, 0, 2) == 0, *shape = p->program.shape;
+    int32_t is_vector = between(r, 0, 2) == 0;
+    int32_t *shape = &p->program.shape[0];
     shape[0] = is_vector ? between(r, 1, 60) : between(r, 1, 8);
     shape[1] = is_vector ? 1 : between(r, 1, 9);
     shape[2] = is_vector ? 1 : between(r, 1, 9);

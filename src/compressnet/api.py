@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,26 +15,32 @@ from compressnet.archive.checked import write_checked
 from compressnet.archive.embedding import chosen_quality
 from compressnet.archive.opening import open  # noqa: A004 - the library's name for it, as in gzip.open
 from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.learning import learned_codec
 from compressnet.archive.writing.outcome import Written
-from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
+from compressnet.archive.writing.settings import BLOCK_IMAGES, LEARNING_EFFORT, Settings
 from compressnet.archive.writing.tightness import Modes, chosen_tight
 from compressnet.archive.writing.write import Columns
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.loading import load
 from compressnet.codec.shipped import DEFAULT_CODEC, PathLike
+from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.columns import as_class_names, as_labels, as_names
+from compressnet.errors import InputError
 from compressnet.files import open_target
 from compressnet.images.kinds import Pictures
 
-__all__ = ["compress", "load", "open", "write"]
+__all__ = ["AUTO", "automatic_codec", "compress", "load", "open", "write"]
+
+AUTO = "auto"
+"""The codec that `compress` chooses itself."""
 
 
 def compress(
     images: Pictures | Iterable[Pictures],
     path: PathLike | BinaryIO,
-    codec: PathLike | Codec | None = DEFAULT_CODEC,
+    codec: PathLike | Codec | None = AUTO,
     quality: int | None = None,
-    effort: int = 1,
+    effort: int | None = None,
     block_images: int = BLOCK_IMAGES,
     labels: Any = None,
     embed_codec: bool | None = None,
@@ -43,6 +50,8 @@ def compress(
     min_psnr: float | None = None,
     class_names: Sequence[str] | None = None,
     exact_alpha: bool = False,
+    lossless: bool = False,
+    solid: bool = False,
     modes: Modes = "as-is",
     store_unknown: bool = False,
     backend: BackendName | None = None,
@@ -58,8 +67,10 @@ def compress(
     0, or without a codec.
     path: a path, which is replaced at the end and only if all went well; or a binary stream, such
     as a pipe.
-    codec: a name, a path or a loaded `Codec`; None stores all images as they are, or within
-    bounds, and colour under alpha 0 only with `exact_alpha` or `max_error`.
+    codec: a name, a path or a loaded `Codec`; None learns from the images themselves, without
+    loss, or with the largest error that `max_error`, `min_psnr` or `quality` leave: 100 less the
+    quality. `auto` does so where nothing may be lost, where `max_error` is given, and where the
+    codec that ships is not for the first images; else it takes that codec.
     quality: 0 to 99, or 100 without loss; by default the codec's own. Where nothing may be lost,
     at 100 or with a max_error of 0, the archive is read back and compared before it is there.
     Above 70, an image that takes no more bytes without loss is coded so, where the codec can.
@@ -69,6 +80,10 @@ def compress(
     given and the codec has it. min_psnr: the lowest PSNR of any image, in dB. Images that miss
     them are coded at a higher quality, or stored.
     exact_alpha: whether colour under alpha 0 is kept; a `max_error` implies it.
+    lossless: the same as quality 100.
+    solid: whether images without a trained codec become one stream, the smallest there is, of
+    which none can be read alone.
+    effort: 1 to 9; by default 1 with a trained codec, and 5 without one.
     modes: `tight` codes images in 3 or 4 channels that are grey as grey, and leaves out alpha that
     is opaque; they come back as they came. `as-is` codes the channels that there are.
     store_unknown: whether images are stored even if the codec has a network for none of them;
@@ -77,9 +92,19 @@ def compress(
     come with the package.
     Raises InputError, CodecError, DefectError; `path` then holds no archive, or still the old one.
     """
+    if lossless and quality not in (None, LOSSLESS_QUALITY):
+        raise InputError(f"lossless, and quality {quality}: give one of them")
+    quality = LOSSLESS_QUALITY if lossless else quality
+    if codec == AUTO:
+        images = [images] if isinstance(images, np.ndarray) else iter(images)
+        first = next(images, None) if isinstance(images, Iterator) else images[0]
+        images = itertools.chain([] if first is None else [first], images if isinstance(images, Iterator) else [])
+        codec = automatic_codec(first, quality, max_error)
     settings = Settings(
         quality=quality,
-        effort=effort,
+        effort=effort or 1,
+        learning_effort=effort or LEARNING_EFFORT,
+        solid=solid,
         block_images=block_images,
         bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
         store_unknown=store_unknown,
@@ -89,7 +114,23 @@ def compress(
     )
     if codec is not None and not isinstance(codec, Codec):
         codec = load(codec, backend, threads)
-    return write(images, path, codec, settings, labels=labels, names=names, class_names=class_names, report=report)
+    return write(
+        *(images, path, codec, settings),
+        labels=labels,
+        names=names,
+        class_names=class_names,
+        backend=backend,
+        report=report,
+    )
+
+
+def automatic_codec(first: Pictures | None, quality: int | None, max_error: int | None) -> str | None:
+    """The shipped codec for images like the first ones (n,H,W[,C]), at a quality; None for none."""
+    if quality == LOSSLESS_QUALITY or max_error is not None or first is None or first.dtype != np.uint8:
+        return None
+    shape = _as_batch(first).shape[1:]
+    kind = (*shape, 1) if len(shape) == 2 else shape
+    return DEFAULT_CODEC if kind in load(DEFAULT_CODEC).kinds else None
 
 
 def write(
@@ -101,6 +142,7 @@ def write(
     labels: Any = None,
     names: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
+    backend: BackendName | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
     """`compress` with a loaded codec, or none, and with all settings of writing in one record.
@@ -108,16 +150,16 @@ def write(
     `report` is told how many images are done so far. Raises InputError, CodecError, and
     DefectError where nothing may be lost but was.
     """
-    if codec is not None:
-        quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
-        settings = replace(settings, quality=quality)
+    arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
+    if codec is None:
+        codec, settings, arrays = learned_codec(arrays, settings, backend)
+    quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
+    settings = replace(settings, quality=quality)
     columns = Columns(
         labels=None if labels is None else as_labels(labels),
         names=None if names is None else as_names(names),
         class_names=None if class_names is None else as_class_names(class_names),
     )
-    arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
-
     if not isinstance(path, (str, os.PathLike)):
         return write_checked(path, arrays, codec, settings, columns, is_ours=False, report=report)
     with open_target(Path(path)) as stream:

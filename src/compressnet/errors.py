@@ -1,4 +1,4 @@
-"""Every error that compressnet raises on purpose.
+"""Every error that compressnet raises on purpose, and its one warning.
 
     CompressnetError                  the root: `except CompressnetError` catches all of ours
     ├── InputError (ValueError)       images, labels or arguments that cannot be used
@@ -11,8 +11,11 @@
     ├── MissingExtraError             an optional dependency is not installed
     └── DefectError                   compressnet's check of its own work failed: a bug of ours
 
+    SlowerWarning (UserWarning)       something works as it should, but slower than it could
+
 The exit codes of the command line follow the tree: FormatError is 3, CodecError 4, and InputError
-and all others 1. Every message names the thing, the fault and the way out.
+and all others 1; the warning is a line on stderr. Every message names the thing, the fault and the
+way out.
 """
 
 
@@ -61,3 +64,7 @@ class DefectError(CompressnetError):
 
     def __str__(self) -> str:
         return f"{super().__str__()}; this is a bug of compressnet, please report it"
+
+
+class SlowerWarning(UserWarning):
+    """Something that works as it should, but slower than it could."""

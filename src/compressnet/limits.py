@@ -16,6 +16,8 @@ LOSSLESS_IMAGE_VALUES_LIMIT = 1 << 16
 side."""
 LOSSLESS_VALUES_LIMIT = 1 << 22
 """Of a lossless block: whoever decodes all of it waits about 20 seconds for so many."""
+PRIMER_PIXELS_LIMIT = 1 << 26
+"""Of all images of a primer, which whoever opens the archive decodes first."""
 CHUNK_BYTES_LIMIT = 1 << 30
 CODEC_BYTES_LIMIT = 1 << 28
 CODECS_LIMIT = 255

@@ -26,6 +26,8 @@ KEYS = [
     "psnr_per_image",
     "worst",
     "lossless_images",
+    "backend",
+    "left_to_numpy",
 ]
 ROW_KEYS = ["path", "mse", "psnr", "psnr_mean", "ssim", "pixels_sha256"]
 
@@ -61,6 +63,7 @@ def test_backends_agree(tiny_path: Path, tiny_images: np.ndarray) -> None:
     told = [
         evaluate(tiny_images, compressnet.load(tiny_path, backend), backend=backend).as_json() for backend in BACKENDS
     ]
+    assert [each.pop("backend") for each in told] == BACKENDS
     bits = [each.pop("ideal_bytes_per_image") for each in told]
     assert all(each == told[0] for each in told)
     assert bits == pytest.approx([bits[0]] * len(bits))

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core_source import SOURCE, need, run_tool
+
 pytestmark = pytest.mark.slow
 
-SOURCE = Path(__file__).parents[2] / "libcompressnet"
 MODELS = 400
 """How many pseudo-random models the digest is over."""
-
-
-def need(*tools: str) -> None:
-    """Skips a test where one of these programs is not there."""
-    if missing := [tool for tool in tools if not shutil.which(tool)]:
-        pytest.skip(f"not there: {', '.join(missing)}")
-
-
-def run(*command: str | Path) -> str:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 def digests(printed: str) -> dict[str, str]:
@@ -40,10 +27,10 @@ def compile_selftest(folder: Path, compiler: str, variants: dict[str, list[str]]
     common = [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE / 'include'}", *flags]
     objects = [folder / f"{name}.o" for name in variants]
     for (name, own), path in zip(variants.items(), objects, strict=True):
-        run(*common, *own, f"-DCN_VARIANT_{name.upper()}", "-c", SOURCE / "src/core.c", "-o", path)
+        run_tool(*common, *own, f"-DCN_VARIANT_{name.upper()}", "-c", SOURCE / "src/core.c", "-o", path)
     has = [f"-DCN_HAS_{name.upper()}" for name in variants]
     program = folder / "selftest"
-    run(*common, *has, SOURCE / "src/dispatch.c", SOURCE / "tests/selftest.c", *objects, "-o", program)
+    run_tool(*common, *has, SOURCE / "src/dispatch.c", SOURCE / "tests/selftest.c", *objects, "-o", program)
     return program
 
 
@@ -65,7 +52,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The digest of the plain variant; all others must give the same."""
     need("gcc")
     program = compile_selftest(tmp_path_factory.mktemp("plain"), "gcc", {"plain": []})
-    (digest,) = digests(run(program, str(MODELS))).values()
+    (digest,) = digests(run_tool(program, str(MODELS))).values()
     assert int(digest, 16), "results of the core contradict each other"
     return digest
 
@@ -76,7 +63,7 @@ def test_this_machine(expected: str, compiler: str, tmp_path: Path) -> None:
     variants = VARIANTS.get(platform.machine().lower().replace("amd64", "x86_64"))
     if variants is None:
         pytest.skip(f"no variants for {platform.machine()}")
-    printed = digests(run(compile_selftest(tmp_path, compiler, variants), str(MODELS)))
+    printed = digests(run_tool(compile_selftest(tmp_path, compiler, variants), str(MODELS)))
     assert printed, "this CPU runs none of its variants"
     assert set(printed.values()) == {expected}
 
@@ -84,7 +71,7 @@ def test_this_machine(expected: str, compiler: str, tmp_path: Path) -> None:
 def test_layouts_of_all_machines(expected: str, tmp_path: Path) -> None:
     need("gcc")
     flags = ["-DCN_EMULATE", "-Wno-psabi", "-Wno-unused-function"]
-    printed = digests(run(compile_selftest(tmp_path, "gcc", ALL, *flags), str(MODELS)))
+    printed = digests(run_tool(compile_selftest(tmp_path, "gcc", ALL, *flags), str(MODELS)))
     assert printed == dict.fromkeys(ALL, expected)
 
 
@@ -92,22 +79,11 @@ def test_aarch64(expected: str, tmp_path: Path) -> None:
     need("aarch64-linux-gnu-gcc", "qemu-aarch64")
     variants = VARIANTS["aarch64"]
     program = compile_selftest(tmp_path, "aarch64-linux-gnu-gcc", variants, "-static")
-    assert digests(run("qemu-aarch64", program, str(MODELS))) == dict.fromkeys(variants, expected)
+    assert digests(run_tool("qemu-aarch64", program, str(MODELS))) == dict.fromkeys(variants, expected)
 
 
 def test_webassembly(expected: str, tmp_path: Path) -> None:
     need("bash", "clang", "wasm-ld", "node")
     module = tmp_path / "selftest.wasm"
-    run("bash", SOURCE / "wasm.sh", module, SOURCE / "tests/selftest.c")
-    assert digests(run("node", SOURCE / "tests/selftest.mjs", module, str(MODELS))) == {"simd128": expected}
-
-
-def test_a_module_of_webassembly_needs_nothing(tmp_path: Path) -> None:
-    need("bash", "clang", "wasm-ld", "node")
-    run("bash", SOURCE / "wasm.sh", tmp_path / "core.wasm")
-    script = "const module = new WebAssembly.Module(require('fs').readFileSync(process.argv[1]));"
-    script += "console.log(WebAssembly.Module.imports(module).length);"
-    script += "WebAssembly.Module.exports(module).forEach(one => console.log(one.name))"
-    imports, *exports = run("node", "-e", script, tmp_path / "core.wasm").split()
-    assert imports == "0"
-    assert {"memory", "__heap_base", "cn_network_run", "cn_prior_read", "cn_pixels_read"} <= set(exports)
+    run_tool("bash", SOURCE / "wasm.sh", module, SOURCE / "tests/selftest.c")
+    assert digests(run_tool("node", SOURCE / "tests/selftest.mjs", module, str(MODELS))) == {"simd128": expected}

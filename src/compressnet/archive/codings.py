@@ -6,8 +6,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compressnet.adaptive.part import AdaptiveCoders, shape_of
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY, METHODS, WITHOUT_CODEC, Coder
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, METHODS, WITHOUT_CODEC, Coder
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.block import Block
 from compressnet.container.container import Container
@@ -59,8 +60,8 @@ class Codings:
             if block.quality != LOSSLESS_QUALITY:
                 raise CorruptError(f"{what} is {block.method_name} and has the quality {block.quality}")
             return CODERS[block.method](kind)
-        if form.deep:
-            raise CorruptError(f"{what} holds images of 16 bits that are not stored, which this version does not read")
+        if form.deep and block.method != ADAPTIVE:
+            raise CorruptError(f"{what} holds images of 16 bits in a way which this version does not read")
         codec = self._codecs[block.codec]
         coders = codec.coders(block.method)
         if coders is None and block.method in METHODS:
@@ -71,7 +72,9 @@ class Codings:
             raise CorruptError(
                 f"{what} was coded by the method {block.method_name!r}, which this version does not read"
             )
-        reason = coders.why_not(kind, block.quality)
+        shape = shape_of(kind, deep=form.deep)
+        adaptive = isinstance(coders, AdaptiveCoders)
+        reason = coders.why_not_shape(shape, block.quality) if adaptive else coders.why_not(kind, block.quality)
         if reason is not None:
             raise CorruptError(f"{what}: {reason}")
-        return codec.coder(kind, block.quality)
+        return codec.coder_of(coders, kind, block.quality, deep=form.deep)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compressnet.adaptive.part import AdaptivePart
+from compressnet.codec.bundle import NAME, adaptive_bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import load, make_codec
 from compressnet.codec.shipped import PathLike, shipped_bundle
-from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY
-from compressnet.container.entries import CodecEntry
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY
+from compressnet.container.entries import EMBEDDED_AS_FILE, EMBEDDED_PRIMER, CodecEntry
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
 
 
@@ -43,17 +45,25 @@ class CodecEntries:
         identity = bundle.identity_of(method)
         assert identity is not None
         if identity not in self._of_identity:
-            part = bundle.only(identity)
-            assert part is not None
-            embed = shipped_bundle(identity, bundle.name) is None if self._embed is None else self._embed
-            embedded = None
-            if embed:
-                from compressnet.codec.packed import pack_bundle  # most archives neither pack nor unpack one
-
-                embedded = pack_bundle(part)
-            entry = CodecEntry(identity=identity, name=bundle.name, embedded=embedded)
-            self._of_identity[identity] = entry
+            self._of_identity[identity] = self._made(method, identity)
         return self._of_identity[identity]
+
+
+    def _made(self, method: int, identity: bytes) -> CodecEntry:
+        bundle = self._codec.bundle
+        part = bundle.only(identity)
+        assert part is not None
+        if method == ADAPTIVE:
+            (primer,) = part.parts
+            assert isinstance(primer, AdaptivePart)
+            return CodecEntry(identity=identity, name=NAME, embedded=primer.data, embedded_as=EMBEDDED_PRIMER)
+        embed = shipped_bundle(identity, bundle.name) is None if self._embed is None else self._embed
+        embedded = None
+        if embed:
+            from compressnet.codec.packed import pack_bundle  # most archives neither pack nor unpack one
+
+            embedded = pack_bundle(part)
+        return CodecEntry(identity=identity, name=bundle.name, embedded=embedded)
 
 
 def resolve_codec(
@@ -66,6 +76,11 @@ def resolve_codec(
 
     name: the archive's, for errors. Raises CodecError, CodecNotFoundError, CorruptError.
     """
+    if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
+        bundle = adaptive_bundle(AdaptivePart.of(entry.embedded, f"{name}: the primer"))
+        if bundle.identity != entry.identity:
+            raise CorruptError(f"{name}: the primer does not have the identity {entry.identity.hex()}")
+        return make_codec(bundle, backend, threads, f"{name}: the primer")
     if codec is not None:
         given = codec if isinstance(codec, Codec) else load(codec, backend, threads)
         part = given.only(entry.identity)
@@ -78,7 +93,7 @@ def resolve_codec(
     if entry.embedded is not None:
         from compressnet.codec.packed import unpack_bundle
 
-        read = unpack_bundle if entry.packed else from_bytes
+        read = from_bytes if entry.embedded_as == EMBEDDED_AS_FILE else unpack_bundle
         bundle = read(entry.embedded, f"{name}: embedded codec")
         if bundle.only(entry.identity) is not bundle:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")

@@ -22,6 +22,7 @@ from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.alpha import clear_hidden, fill_hidden
 from compressnet.images.kinds import Images, eight_bits, kind_of
 from compressnet.images.metrics import Quality, Spread, compare, psnr_spread
+from compressnet.native.backend import NativeBackend
 from compressnet.networks.onnx import run_model
 
 
@@ -58,6 +59,9 @@ class Evaluation:
     """Images that the archive holds without loss, as that takes no more bytes."""
     expected: bool
     """Whether the archive gives those as they were, and for all others what the models give."""
+    backend: str
+    left_to_numpy: list[str]
+    """What the compiled core could not run, in words."""
 
     @property
     def bytes_per_image(self) -> float:
@@ -102,6 +106,8 @@ class Evaluation:
             "psnr_per_image": {name: asdict(self.spread)[name] for name in ("minimum", "percentile_1", "median")},
             "worst": [{"image": image, "psnr": psnr} for image, psnr in self.spread.worst if psnr is not None],
             "lossless_images": self.lossless_images,
+            "backend": self.backend,
+            "left_to_numpy": self.left_to_numpy,
         }
 
 
@@ -162,6 +168,8 @@ def evaluate(
         perfect=np.array_equal(images, decoded),
         lossless_images=lossless_images,
         expected=np.array_equal(modelled, decoded),
+        backend=codec.backend.name,
+        left_to_numpy=codec.backend.left_to_numpy if isinstance(codec.backend, NativeBackend) else [],
     )
 
 

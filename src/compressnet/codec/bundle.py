@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compressnet.coding.coder import LOSSLESS, LOSSY
+from compressnet.adaptive.part import AdaptivePart
+from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY
 from compressnet.coding.part import Part, Tensors, whole_number
 from compressnet.errors import CorruptError
 from compressnet.lossless.model import PixelModel
@@ -18,7 +19,9 @@ from compressnet.lossy.network import Network
 from compressnet.lossy.part import LossyPart
 
 PARTS = (LossyPart, LosslessPart)
-"""Every kind of part, in the order in which a codec has them."""
+"""Every kind of part that a codec file has, in its order."""
+NAME = "adaptive"
+"""What a codec is called that consists of what was learned from a collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class Bundle:
     name: str
     default_quality: int
     about: str
-    parts: tuple[LossyPart | LosslessPart, ...]
+    parts: tuple[LossyPart | LosslessPart | AdaptivePart, ...]
     """One of each method at most, at least one in all."""
 
     @property
@@ -96,6 +99,11 @@ def make_bundle(
         about=about,
         parts=tuple(part for part in parts if part is not None),
     )
+
+
+def adaptive_bundle(part: AdaptivePart) -> Bundle:
+    """A bundle of a primer alone."""
+    return Bundle(name=NAME, default_quality=LOSSLESS_QUALITY - part.primer.error, about="", parts=(part,))
 
 
 def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from compressnet.adaptive.part import AdaptiveCoders, shape_of
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.single import read_single, write_single
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY, Coder
@@ -87,11 +88,15 @@ class Codec:
         """The coders of a method; None where no part has it."""
         return self._coders.get(method)
 
-    def why_not(self, kind: Kind, quality: int) -> str | None:
+    def why_not(self, kind: Kind, quality: int, *, deep: bool = False) -> str | None:
         """Why it does not code images of a kind at a quality, and the way out.
 
-        None where it does.
+        None where it does. deep: whether values have 16 bits; the kind's channels are those bytes.
         """
+        if self._serving(kind, quality, deep=deep) is not None:
+            return None
+        if deep:
+            return f"images of 16 bits: the codec {self.name} is for 8"
         method = _method_at(quality)
         if method in self._coders:
             return self._coders[method].why_not(kind, quality)
@@ -102,15 +107,35 @@ class Codec:
             )
         return f"quality {quality}: the codec {self.name} is lossless, its only quality is 100"
 
-    def coder(self, kind: Kind, quality: int) -> Coder:
-        """The coder for images of a kind at a quality. Raises InputError, CodecRefusedError."""
-        reason = self.why_not(kind, quality)
-        if reason is not None:
-            raise InputError(reason)
+    def coder(self, kind: Kind, quality: int, *, deep: bool = False) -> Coder:
+        """The coder for images of a kind at a quality, of the first part that has one.
+
+        deep: as for `why_not`. Raises InputError, CodecRefusedError.
+        """
+        coders = self._serving(kind, quality, deep=deep)
+        if coders is None:
+            raise InputError(self.why_not(kind, quality, deep=deep) or "")
+        return self.coder_of(coders, kind, quality, deep=deep)
+
+    def coder_of(self, coders: Coders, kind: Kind, quality: int, *, deep: bool = False) -> Coder:
+        """The coder that a part of this codec has. Raises CodecRefusedError."""
         try:
-            return self._coders[_method_at(quality)].find(kind, quality)
+            return coders.find_shape(shape_of(kind, deep=deep)) if isinstance(coders, AdaptiveCoders) else coders.find(
+                kind, quality
+            )
         except CodecRefusedError as error:
             raise self._refused(error) from error
+
+    def _serving(self, kind: Kind, quality: int, *, deep: bool) -> Coders | None:
+        """The coders of the first part that codes images of a kind at a quality."""
+        for part in self.bundle.parts:
+            coders = self._coders[part.method]
+            if isinstance(coders, AdaptiveCoders):
+                if coders.why_not_shape(shape_of(kind, deep=deep), quality) is None:
+                    return coders
+            elif not deep and part.has_quality(quality) and coders.why_not(kind, quality) is None:
+                return coders
+        return None
 
     def encoder(self, images: Images, quality: int | None = None) -> Symbols:
         """Images uint8 (N,H,W) or (N,H,W,C) to symbols int32 (N,D). Raises InputError."""

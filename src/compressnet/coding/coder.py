@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from compressnet.images.kinds import Images, Kind
 from compressnet.limits import BLOCK_VALUES_LIMIT
 
-STORED, LOSSY, LOSSLESS = 0, 1, 2
-METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless"}
+STORED, LOSSY, LOSSLESS, ADAPTIVE = 0, 1, 2, 3
+METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless", ADAPTIVE: "adaptive"}
 WITHOUT_CODEC = frozenset({STORED})
 """Methods whose blocks need no codec."""
 LOSSLESS_QUALITY = 100
-"""The quality of every block that is not lossy."""
+"""The quality of every block that loses nothing."""
 
 Values = NDArray[Any]
 """Symbols (N,D), integers, or pixels uint8 (N,H,W,C)."""
@@ -54,6 +54,11 @@ class Coder(ABC):
     @abstractmethod
     def exact(self) -> bool:
         """Whether every image comes back as it was."""
+
+    @property
+    def keeps_hidden_colour(self) -> bool:
+        """Whether colour under alpha 0 comes back, within the error that there is."""
+        return self.exact
 
     def block_images(self, at_most: int) -> int:
         """How many images a block that is written holds, at most so many and at least one."""

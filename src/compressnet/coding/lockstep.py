@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.bisection import first_that
 from compressnet.coding.coder import Coder, Values
 from compressnet.images.kinds import Images
 from compressnet.threads import spread
@@ -45,16 +46,27 @@ def block_counts(images: int, block_images: int) -> list[int]:
 
 
 def lockstep_parts(counts: Sequence[int], threads: int) -> list[LockstepPart]:
-    """Cut blocks into parts of up to LOCKSTEP_IMAGES images, fewer where threads would idle."""
-    limit = min(LOCKSTEP_IMAGES, max(1, -(-sum(counts) // threads)))
+    """Cut blocks into parts of up to LOCKSTEP_IMAGES images, as many for each thread.
+
+    Their largest is as small as it can be.
+    """
+    fewest = -(-len(_parts(counts, LOCKSTEP_IMAGES)) // threads) * threads
+    limit = first_that(1, LOCKSTEP_IMAGES, lambda limit: len(_parts(counts, limit)) <= fewest)
+    return _parts(counts, limit)
+
+
+def _parts(counts: Sequence[int], limit: int) -> list[LockstepPart]:
+    """Blocks cut into parts of up to `limit` images, or of one block."""
     parts: list[LockstepPart] = []
     first = start = 0
     part: list[int] = []
+    images = 0
     for i, count in enumerate(counts):
-        if part and sum(part) + count > limit:
+        if part and images + count > limit:
             parts.append(LockstepPart(first, start, part))
-            first, start, part = i, start + sum(part), []
+            first, start, part, images = i, start + images, [], 0
         part.append(count)
+        images += count
     if part:
         parts.append(LockstepPart(first, start, part))
     return parts

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
-from compressnet.errors import CodecError, CompressnetError, FormatError
+from compressnet.errors import CodecError, CompressnetError, FormatError, SlowerWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,13 +57,20 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
+    errors_console.print(f"compressnet: {message}")
+
+
 def guarded(command: F) -> F:
-    """Turn errors into one line and an exit code."""
+    """Turn errors into one line and an exit code, warnings into a line, or none where quiet."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore" if kwargs.get("quiet") else "default", SlowerWarning)
+                warnings.showwarning = _tell_warning
+                return command(*args, **kwargs)
         except FormatError as error:
             fail(str(error), CORRUPT)
         except CodecError as error:

@@ -15,7 +15,7 @@ from compressnet.images.forms import Form
 from compressnet.limits import CHANNELS_LIMIT, NAME_BYTES_LIMIT, SIDE_LIMIT_PX
 from compressnet.wire import Reader, pack_varint
 
-NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED = 0, 1, 2
+NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED, EMBEDDED_PRIMER = 0, 1, 2, 3
 CHANNELS_AXIS, DEEP, GREY, OPAQUE = 1, 2, 4, 8
 """Flags of a kind: images are (H,W,C); values have 16 bits; red, green and blue are coded once;
 alpha, which is opaque, is not coded."""
@@ -28,8 +28,8 @@ class CodecEntry:
     identity: bytes
     name: str
     embedded: bytes | None
-    packed: bool = True
-    """Whether `compressnet.codec.packed` made what is embedded; else it is a codec file."""
+    embedded_as: int = EMBEDDED_PACKED
+    """What is embedded: a codec file, a packed codec, or a primer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,7 @@ class BlockEntry:
 def pack_codec(entry: CodecEntry) -> bytes:
     """A CODC chunk's payload."""
     name = entry.name.encode()
-    embedded_as = EMBEDDED_PACKED if entry.packed else EMBEDDED_AS_FILE
-    encoding = NOT_EMBEDDED if entry.embedded is None else embedded_as
+    encoding = NOT_EMBEDDED if entry.embedded is None else entry.embedded_as
     return entry.identity + pack_varint(len(name)) + name + bytes([encoding]) + (entry.embedded or b"")
 
 
@@ -59,11 +58,11 @@ def unpack_codec(data: bytes, what: str) -> CodecEntry:
     identity = reader.take(32)
     name = _text(reader.take(reader.varint(NAME_BYTES_LIMIT)), what)
     encoding = reader.uint(1)
-    if encoding not in (NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED):
+    if encoding > EMBEDDED_PRIMER:
         raise CorruptError(f"{what} embeds a codec in the encoding {encoding}, unknown to this version")
     embedded = None if encoding == NOT_EMBEDDED else reader.take(reader.left)
     reader.end()
-    return CodecEntry(identity=identity, name=name, embedded=embedded, packed=encoding != EMBEDDED_AS_FILE)
+    return CodecEntry(identity=identity, name=name, embedded=embedded, embedded_as=encoding or EMBEDDED_PACKED)
 
 
 def pack_kind(form: Form) -> bytes:

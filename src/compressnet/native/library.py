@@ -15,7 +15,7 @@ from typing import Any
 
 from compressnet.errors import CorruptError, DefectError, InputError
 
-INTERFACE = 1
+INTERFACE = 2
 """CN_INTERFACE of the header that this package was written for."""
 LIBRARY_VARIABLE = "COMPRESSNET_LIBRARY"
 """The environment variable that names another library, such as one with sanitizers."""
@@ -60,6 +60,15 @@ _FUNCTIONS = {
         *(c_int32, c_void_p, c_int32, c_int32, c_char_p),
         *(c_void_p, c_void_p, c_size_t, c_void_p),
     ),
+    "cn_adaptive_size": (c_size_t, c_void_p, c_void_p, c_size_t),
+    "cn_adaptive_make": (c_int32, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
+    "cn_adaptive_copy_size": (c_size_t, c_void_p, c_size_t),
+    "cn_adaptive_copy": (c_int32, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
+    "cn_adaptive_learn_write": (c_int32, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
+    "cn_adaptive_learn_read": (c_int32, c_void_p, c_void_p, c_size_t, c_char_p, c_size_t),
+    "cn_adaptive_scratch": (c_size_t, c_void_p, c_void_p),
+    "cn_adaptive_write": (c_int32, *(c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_void_p)),
+    "cn_adaptive_read": (c_int32, *(c_void_p, c_void_p, c_size_t, c_char_p, c_void_p, c_void_p)),
 }
 """What each function returns, and its arguments, as the header has them."""
 

@@ -14,7 +14,7 @@ from compressnet.native.structures import Arrays, CnNode, CnProgram
 from compressnet.networks.numpy import channels_last
 from compressnet.networks.program import MOVING_OPS, OPS, Integer, Node, Program, Range
 from compressnet.networks.proof import register_shapes
-from compressnet.threads import spread
+from compressnet.threads import spread_rows
 
 _TYPES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 0, np.dtype(np.int16): 1, np.dtype(np.int32): 2}
 """The cn_type of what the core reads and writes."""
@@ -113,12 +113,11 @@ class NativeProgram:
         if out.dtype not in _TYPES:
             limits = np.iinfo(out.dtype)
             return np.clip(self(values, quality, np.int32), limits.min, limits.max).astype(dtype)
-        step = max(_PART_IMAGES, -(-len(batch) // self._threads))
 
-        def run(start: int) -> None:
-            self._run(values[start : start + step], quality, out[start : start + step])
+        def run(rows: slice) -> None:
+            self._run(values[rows], quality, out[rows])
 
-        spread(run, range(0, len(batch), step), self._threads)
+        spread_rows(run, len(batch), _PART_IMAGES, self._threads)
         return out
 
     def _run(self, values: NDArray[np.integer], quality: int, out: NDArray[np.integer]) -> None:

@@ -16,7 +16,10 @@ from compressnet.lossless.pixels import PixelCoder
 from compressnet.native.library import BIT, Core, check_status
 from compressnet.native.models import Memory, Model, make_model
 from compressnet.native.structures import Arrays, CnDense, CnPixelModel, CnPlane
+from compressnet.threads import spread_rows
 
+_PART_IMAGES = 16
+"""Images that are worth a call."""
 _PAYLOADS_BYTES = 1 << 24
 """Room for payloads that are written in one call, where one image does not need more."""
 
@@ -55,20 +58,32 @@ class NativePixelCoder(PixelCoder):
 
     ahead_images = 1
 
-    def __init__(self, model: Model, channels: int) -> None:
-        self._model, self._functions, self._channels = model, model.functions, channels
+    def __init__(self, model: Model, channels: int, threads: int) -> None:
+        self._model, self._functions = model, model.functions
+        self._channels, self._threads = channels, threads
 
     def write(self, images_NHWC: Images) -> tuple[list[bytes], NDArray[np.float64]]:
-        """The payload of each image, and what `bits` gives."""
+        """The payload of each image, and what `bits` gives; on all threads."""
         images_NHWC = np.ascontiguousarray(images_NHWC)
+        lengths_N, counted_N = np.empty(len(images_NHWC), np.uintp), np.empty(len(images_NHWC), np.uint64)
+
+        def write(rows: slice) -> list[bytes]:
+            return self._write(images_NHWC[rows], lengths_N[rows], counted_N[rows])
+
+        parts = spread_rows(write, len(images_NHWC), _PART_IMAGES, self._threads)
+        return [payload for part in parts for payload in part], counted_N / BIT
+
+    def _write(
+        self, images_NHWC: Images, lengths_N: NDArray[np.unsignedinteger], counted_N: NDArray[np.unsignedinteger]
+    ) -> list[bytes]:
+        """The payload of each image; its length and bits are filled in."""
         height, width, channels = images_NHWC.shape[1:]
         scratch = self._scratch(height, width)
         room_bytes = 8 * height * width * channels + 16
         step = min(len(images_NHWC), max(1, _PAYLOADS_BYTES // room_bytes))
-        buffer, lengths_N = np.empty(step * room_bytes, np.uint8), np.empty(len(images_NHWC), np.uintp)
-        counted_N = np.empty(len(images_NHWC), np.uint64)
+        buffer = np.empty(step * room_bytes, np.uint8)
         payloads: list[bytes] = []
-        for start in range(0, len(images_NHWC), step or 1):
+        for start in range(0, len(images_NHWC), step):
             part = images_NHWC[start : start + step]
             status = self._functions.cn_pixels_write(
                 *(self._model.address, height, width, part.ctypes.data, len(part)),
@@ -77,18 +92,22 @@ class NativePixelCoder(PixelCoder):
             )
             check_status(status, "wrote pixels")
             payloads += _cut(buffer.data, lengths_N[start : start + step])
-        return payloads, counted_N / BIT
+        return payloads
 
     def read(self, payloads: Sequence[bytes], size: tuple[int, int]) -> Images:
-        """The image (H,W,C) of each payload, (N,H,W,C). Raises CorruptError."""
+        """The image (H,W,C) of each payload, (N,H,W,C), on all threads. Raises CorruptError."""
         images_NHWC = np.empty((len(payloads), *size, self._channels), np.uint8)
         lengths_N = np.array([len(payload) for payload in payloads], np.uintp)
-        scratch = self._scratch(*size)
-        status = self._functions.cn_pixels_read(
-            *(self._model.address, *size, b"".join(payloads), lengths_N.ctypes.data),
-            *(images_NHWC.ctypes.data, len(payloads), scratch.address),
-        )
-        check_status(status, "read pixels")
+
+        def read(rows: slice) -> None:
+            scratch = self._scratch(*size)
+            status = self._functions.cn_pixels_read(
+                *(self._model.address, *size, b"".join(payloads[rows]), lengths_N[rows].ctypes.data),
+                *(images_NHWC[rows].ctypes.data, len(images_NHWC[rows]), scratch.address),
+            )
+            check_status(status, "read pixels")
+
+        spread_rows(read, len(payloads), _PART_IMAGES, self._threads)
         return images_NHWC
 
     def _scratch(self, height: int, width: int) -> Memory:
@@ -101,8 +120,8 @@ def _cut(buffer: memoryview, lengths_N: NDArray[np.unsignedinteger]) -> list[byt
     return [bytes(buffer[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def make_pixel_coder(core: Core, model: PixelModel) -> NativePixelCoder | None:
+def make_pixel_coder(core: Core, model: PixelModel, threads: int = 1) -> NativePixelCoder | None:
     """A proved pixel model made ready to run; None where the core cannot run it."""
     arrays = Arrays()
     made = make_model(core, "pixels", pixel_structure(model, arrays))
-    return None if made is None else NativePixelCoder(made, model.channels)
+    return None if made is None else NativePixelCoder(made, model.channels, threads)

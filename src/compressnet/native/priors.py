@@ -21,6 +21,7 @@ from compressnet.lossy.prior import Prior
 from compressnet.native.library import ARGUMENT, BIT, Core, check_status
 from compressnet.native.models import Memory, Model, make_model
 from compressnet.native.structures import Arrays, CnDense, CnPriorModel, CnSlice
+from compressnet.threads import spread
 
 _TOGETHER_IMAGES = 1024
 """Images whose bits are counted in one call, as each needs some memory."""
@@ -71,8 +72,9 @@ def _slice(part: ContextSlice, channels: int, arrays: Arrays) -> CnSlice:
 class NativeEntropyCoder(EntropyCoder):
     """An entropy model made ready to run."""
 
-    def __init__(self, model: Model, prior: Prior) -> None:
+    def __init__(self, model: Model, prior: Prior, threads: int) -> None:
         self._model, self._functions, self._prior = model, model.functions, prior
+        self._threads = threads
         self._symbols = len(prior.order)
 
     def write(
@@ -84,24 +86,26 @@ class NativeEntropyCoder(EntropyCoder):
         """
         symbols_ND = _int16(symbols_ND)
         counted_N = None if bits_N is None else np.empty(len(symbols_ND), np.uint64)
-        most = max(counts, default=0)
-        scratch, payload = self._scratch(most), np.empty(2 * self._symbols * most + 16, np.uint8)
-        written = ctypes.c_size_t()
-        payloads: list[bytes] = []
-        start = 0
-        for count in counts:
-            rows = slice(start, start + count)
-            status = self._functions.cn_prior_write(
-                *(self._model.address, quality, symbols_ND[rows].ctypes.data, count),
-                *(payload.ctypes.data, len(payload), ctypes.addressof(written)),
-                *(None if counted_N is None else counted_N[rows].ctypes.data, scratch.address),
-            )
-            self._check(status, quality)
-            payloads.append(payload[: written.value].tobytes())
-            start = rows.stop
+
+        def write(rows: slice) -> bytes:
+            return self._write(symbols_ND[rows], quality, None if counted_N is None else counted_N[rows])
+
+        payloads = spread(write, _rows_of(counts), self._threads)
         if bits_N is not None and counted_N is not None:
             np.divide(counted_N, BIT, out=bits_N)
         return payloads
+
+    def _write(self, symbols_ND: NDArray[np.int16], quality: int, counted_N: NDArray[np.uint64] | None) -> bytes:
+        """The payload of one block."""
+        payload, written = np.empty(2 * symbols_ND.size + 16, np.uint8), ctypes.c_size_t()
+        scratch = self._scratch(len(symbols_ND))
+        status = self._functions.cn_prior_write(
+            *(self._model.address, quality, symbols_ND.ctypes.data, len(symbols_ND)),
+            *(payload.ctypes.data, len(payload), ctypes.addressof(written)),
+            *(None if counted_N is None else counted_N.ctypes.data, scratch.address),
+        )
+        self._check(status, quality)
+        return payload[: written.value].tobytes()
 
     def read(self, payloads: Sequence[bytes], counts: Sequence[int], quality: int) -> NDArray[np.int16]:
         """Payloads of several blocks to the symbols of all their images (N,D).
@@ -109,15 +113,18 @@ class NativeEntropyCoder(EntropyCoder):
         Raises CorruptError.
         """
         symbols_ND = np.empty((sum(counts), self._symbols), np.int16)
-        scratch = self._scratch(max(counts, default=0))
-        start = 0
-        for payload, count in zip(payloads, counts, strict=True):
+
+        def read(block: tuple[bytes, slice]) -> None:
+            payload, rows = block
+            symbols = symbols_ND[rows]
+            scratch = self._scratch(len(symbols))
             status = self._functions.cn_prior_read(
                 *(self._model.address, quality, payload, len(payload)),
-                *(symbols_ND[start:].ctypes.data, count, scratch.address),
+                *(symbols.ctypes.data, len(symbols), scratch.address),
             )
             check_status(status, "read symbols")
-            start += count
+
+        spread(read, list(zip(payloads, _rows_of(counts), strict=True)), self._threads)
         return symbols_ND
 
     def bits(self, symbols_ND: AnySymbols, quality: int) -> NDArray[np.float64]:
@@ -157,6 +164,12 @@ class NativeEntropyCoder(EntropyCoder):
         check_status(status, "went through symbols")
 
 
+def _rows_of(counts: Sequence[int]) -> list[slice]:
+    """Those of each block."""
+    ends = np.cumsum(counts).tolist()
+    return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+
+
 def _int16(symbols_ND: AnySymbols) -> NDArray[np.int16]:
     """Symbols as the core reads them; what is beyond int16 stays outside of all alphabets."""
     if symbols_ND.dtype == np.int16:
@@ -165,8 +178,8 @@ def _int16(symbols_ND: AnySymbols) -> NDArray[np.int16]:
     return np.clip(symbols_ND, limits.min, limits.max).astype(np.int16, order="C")
 
 
-def make_entropy_coder(core: Core, prior: Prior) -> NativeEntropyCoder | None:
+def make_entropy_coder(core: Core, prior: Prior, threads: int = 1) -> NativeEntropyCoder | None:
     """A proved entropy model made ready to run; None where the core cannot run it."""
     arrays = Arrays()
     model = make_model(core, "prior", prior_structure(prior, arrays))
-    return None if model is None else NativeEntropyCoder(model, prior)
+    return None if model is None else NativeEntropyCoder(model, prior, threads)

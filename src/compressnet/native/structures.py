@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_int32, c_void_p
+from ctypes import c_int32, c_uint32, c_void_p
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -147,6 +147,32 @@ class CnPixelModel(ctypes.Structure):
         ("height", c_int32),
         ("width", c_int32),
         ("planes", c_void_p),
+    )
+
+
+class CnAdaptiveSettings(ctypes.Structure):
+    """How an adaptive model is to be made."""
+
+    _fields_ = (
+        ("table_bits", c_int32),
+        ("flags", c_uint32),
+        ("bytes", c_uint32),
+        ("histograms", c_uint32),
+        ("squash", c_void_p),
+        ("stretch", c_void_p),
+        ("logarithm", c_void_p),
+    )
+
+
+class CnPicture(ctypes.Structure):
+    """An image of any shape."""
+
+    _fields_ = (
+        ("height", c_int32),
+        ("width", c_int32),
+        ("channels", c_int32),
+        ("deep", c_int32),
+        ("values", c_void_p),
     )
 
 

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from compressnet.archive.archive import Archive
-from compressnet.images import Collection, evenly_spread
+from compressnet.images import Collection
 from compressnet.images.alpha import with_hidden_of
 from compressnet.images.kinds import eight_bits
 from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
-from compressnet.packing.samples import Picked, pick
+from compressnet.packing.samples import Picked, pick, positions_in_runs
 
 CHECKED_IMAGES = 4096
+CHECKED_RUN = 256
+"""Neighbours that are checked, as many as a block holds: a few of a block take as long to read."""
 FAR_WORSE_DB = 10.0
 """An image this far below the median is probably unlike those that the codec was trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """PSNR in dB of an archive's images, or of evenly spread ones; hidden colour left out."""
+    """PSNR in dB of an archive's images, or of some; hidden colour left out."""
 
     images: int
     """That were looked at."""
@@ -41,11 +43,11 @@ class Checked:
 
 
 def check_against(archive: Archive, collection: Collection, images: int = CHECKED_IMAGES) -> Checked:
-    """Compare up to `images` evenly spread images of an archive with those of a collection.
+    """Compare about `images` of an archive, in evenly spread runs, with those of a collection.
 
     Raises InputError, CorruptError.
     """
-    return check_picked(archive, pick(collection.batches(), evenly_spread(len(archive), images)))
+    return check_picked(archive, pick(collection.batches(), positions_in_runs(len(archive), images, CHECKED_RUN)))
 
 
 def check_picked(archive: Archive, picked: Iterable[Picked]) -> Checked:

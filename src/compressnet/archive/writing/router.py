@@ -108,7 +108,7 @@ class Router:
             return
         self._some_fit = True
         hidden_N = np.zeros(len(numbers), np.bool_)
-        if self._bounds.keep_hidden_colour and not coder.exact:
+        if self._bounds.keep_hidden_colour and not coder.keeps_hidden_colour:
             hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
         hidden = images_NHWC[hidden_N]
         self._store(form, hidden, numbers[hidden_N], steps_of(form, hidden, self._bounds), "colour under alpha 0")
@@ -119,15 +119,15 @@ class Router:
         form = portion.form
         if self._codec is None:
             return None, "no codec"
-        if form.deep:
-            return None, "16 bits"
         quality = self._settings.quality
         assert quality is not None
         if not any(part.has_quality(quality) for part in self._codec.bundle.parts):
             raise InputError(self._codec.why_not(next(iter(self._codec.kinds), form.kind), quality))
-        reason = self._codec.why_not(form.kind, quality)
+        reason = self._codec.why_not(form.kind, quality, deep=form.deep)
         if reason is None:
-            return self._codec.coder(form.kind, quality), ""
+            return self._codec.coder(form.kind, quality, deep=form.deep), ""
+        if form.deep:
+            return None, "16 bits"
         if form.kind in self._codec.kinds and quality != LOSSLESS_QUALITY:
             raise InputError(reason)
         if self._unfit is None:

@@ -12,6 +12,7 @@ from compressnet.images.modes import AS_IS, Tight
 from compressnet.limits import BLOCK_IMAGES_LIMIT
 
 BLOCK_IMAGES = 256
+LEARNING_EFFORT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,10 @@ class Settings:
     """
     effort: int = 1
     """1 to 9: how long to search for cheaper symbols."""
+    learning_effort: int = LEARNING_EFFORT
+    """1 to 9: with how many contexts a collection is learned, where there is no trained codec."""
+    solid: bool = False
+    """Whether all of a collection is learned as one stream, so that no image can be read alone."""
     block_images: int = BLOCK_IMAGES
     """Images of a block, at most."""
     bounds: Bounds = field(default_factory=Bounds)
@@ -48,5 +53,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_effort(self.effort)
+        check_effort(self.learning_effort)
         if not 1 <= self.block_images <= BLOCK_IMAGES_LIMIT:
             raise InputError(f"{self.block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")

@@ -1,0 +1,158 @@
+"""The adaptive coder: images <-> payloads by a model that has learned a primer.
+
+Axes: N images (of one or several blocks), n some of them, H rows, W columns, C bytes of a pixel.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.adaptive.model import AdaptiveModel, Shape
+from compressnet.adaptive.payload import pack_payload, unpack_payload
+from compressnet.adaptive.primer import Primer, levels_of, values_of_levels
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, Coder, Values
+from compressnet.errors import CorruptError
+from compressnet.images.alpha import has_alpha
+from compressnet.images.kinds import Images
+from compressnet.limits import BLOCK_VALUES_LIMIT
+
+
+class PrimedModel:
+    """A model that has learned a primer, and the primer's images; for several threads.
+
+    Each thread that codes borrows a copy of the model.
+    """
+
+    def __init__(self, model: AdaptiveModel, primer: Primer) -> None:
+        """model: one that has learned nothing. Raises CorruptError."""
+        self.images = model.learn_read(primer.shapes, primer.payload)
+        primer.check(self.images)
+        self._learned, self._free = model, list[AdaptiveModel]()
+        self._lock = threading.Lock()
+        both = zip(primer.shapes, self.images, strict=True)
+        self._number_of = {(shape, image.tobytes()): i for i, (shape, image) in enumerate(both)}
+        self._shapes = primer.shapes
+
+    def number_of(self, shape: Shape, image: Images) -> int | None:
+        """Which of the primer's images this one (H,W,C) is; None where it is none of them."""
+        return self._number_of.get((shape, image.tobytes()))
+
+    def image(self, number: int, shape: Shape) -> Images:
+        """An image of the primer, which has this shape. Raises CorruptError."""
+        if number >= len(self.images) or self._shapes[number] != shape:
+            raise CorruptError(f"the payload means image {number} of the primer, which is not there or of another size")
+        return self.images[number]
+
+    @contextmanager
+    def borrowed(self) -> Iterator[AdaptiveModel]:
+        """A model for one thread, for as long as this lasts."""
+        with self._lock:
+            model = self._free.pop() if self._free else self._learned.copy()
+        try:
+            yield model
+        finally:
+            with self._lock:
+                self._free.append(model)
+
+
+class AdaptiveCoder(Coder):
+    """Images of one kind, each coded alone: values are pixels uint8 (N,H,W,C) as they are read."""
+
+    method = ADAPTIVE
+    has_symbols = False
+    written_values = read_values = BLOCK_VALUES_LIMIT
+    codes_alone = True
+
+    def __init__(self, primed: PrimedModel, shape: Shape, error: int) -> None:
+        """error: the largest one of colours of 8 bits."""
+        self.primed, self.shape, self.kind = primed, shape, shape.axes
+        self.error = 0 if shape.deep else error
+        self.quality = LOSSLESS_QUALITY - self.error
+
+    @property
+    def exact(self) -> bool:
+        """Whether no error is allowed."""
+        return self.error == 0
+
+    @property
+    def keeps_hidden_colour(self) -> bool:
+        """Always, within the error."""
+        return True
+
+    def values_of(self, images_NHWC: Images, effort: int = 1) -> Images:
+        """What the images are read as; there is nothing to search."""
+        del effort
+        return self._values(self._levels(images_NHWC))
+
+    def write(self, values: Values, counts: Sequence[int], bits_N: NDArray[np.float64] | None = None) -> list[bytes]:
+        """The payload of each block."""
+        levels = self._levels(values)
+        coded = self._coded(levels)
+        if bits_N is not None:
+            bits_N[:] = [8 * (1 if isinstance(one, int) else 1 + len(one)) for one in coded]
+        bounds = np.cumsum([0, *counts]).tolist()
+        return [pack_payload(coded[start:stop]) for start, stop in pairwise(bounds)]
+
+    def read(self, payloads: Sequence[bytes], counts: Sequence[int]) -> Images:
+        """Images (N,H,W,C). Raises CorruptError."""
+        return self.read_some(payloads, counts, [np.arange(count) for count in counts])
+
+    def read_some(
+        self, payloads: Sequence[bytes], counts: Sequence[int], chosen: Sequence[NDArray[np.int64]]
+    ) -> Images:
+        """Images (n,H,W,C); no others are decoded. Raises CorruptError."""
+        coded: list[bytes | int] = []
+        for payload, count, images in zip(payloads, counts, chosen, strict=True):
+            coded += unpack_payload(payload, count, images.tolist())
+        levels = np.empty((len(coded), *self.kind), np.uint8)
+        for i, one in enumerate(coded):
+            if isinstance(one, int):
+                levels[i] = self.primed.image(one, self.shape)
+        alone = [i for i, one in enumerate(coded) if not isinstance(one, int)]
+        if alone:
+            with self.primed.borrowed() as model:
+                levels[alone] = model.read(self.shape, [one for one in coded if not isinstance(one, int)])
+        return self._values(levels)
+
+    def images_of(self, values: Values) -> Images:
+        """The values, which are the images."""
+        return values
+
+    def bits(self, values: Values) -> NDArray[np.float64]:
+        """What each image takes; takes as long as writing."""
+        bits_N = np.zeros(len(values))
+        self.write(values, [len(values)], bits_N)
+        return bits_N
+
+    def check_probe(self) -> None:
+        """The primer's checksum was compared when its images were decoded."""
+
+    def _coded(self, levels_NHWC: Images) -> list[bytes | int]:
+        """The payload of each image, or its number in the primer where that counts up by one."""
+        numbers = [self.primed.number_of(self.shape, image) for image in levels_NHWC]
+        following: int | None = None
+        for i, number in enumerate(numbers):
+            if number is not None and following not in (None, number):
+                numbers[i] = None
+            elif number is not None:
+                following = number + 1
+        alone = [i for i, number in enumerate(numbers) if number is None]
+        coded: list[bytes | int] = [0 if number is None else number for number in numbers]
+        if alone:
+            with self.primed.borrowed() as model:
+                payloads = model.write(self.shape, levels_NHWC[alone])
+            for i, payload in zip(alone, payloads, strict=True):
+                coded[i] = payload
+        return coded
+
+    def _levels(self, values: Images) -> Images:
+        return levels_of(values, self.error, with_alpha=has_alpha(self.shape.channels))
+
+    def _values(self, levels: Images) -> Images:
+        return values_of_levels(levels, self.error, with_alpha=has_alpha(self.shape.channels))

@@ -1,0 +1,134 @@
+"""The adaptive part of an archive's codec: a primer, and the coders of all images that follow it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from compressnet.adaptive.coder import AdaptiveCoder, PrimedModel
+from compressnet.adaptive.definition import PythonAdaptiveModel
+from compressnet.adaptive.model import AdaptiveBackend, Shape
+from compressnet.adaptive.primer import Primer, unpack_primer
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY
+from compressnet.coding.part import Coders, PackedPart, PackedPlan, Part, Tensors
+from compressnet.errors import CodecRefusedError, CorruptError, InputError
+from compressnet.images.kinds import Kind
+from compressnet.limits import CHANNELS_LIMIT
+from compressnet.networks.program import Backend
+from compressnet.wire import Reader
+
+NOT_IN_FILES = "what is learned from a collection belongs to its archive, and is in no codec file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptivePart(Part):
+    """A primer, as an archive carries it; no codec file has one."""
+
+    method = ADAPTIVE
+    key = "adaptive"
+    primer: Primer
+    data: bytes
+    """What the archive carries."""
+    identity: bytes
+
+    @classmethod
+    def of(cls, data: bytes, what: str) -> AdaptivePart:
+        """The part of a packed primer; `what` names it in errors. Raises CorruptError."""
+        return cls(primer=unpack_primer(data, what), data=data, identity=hashlib.sha256(data).digest())
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Raises InputError."""
+        raise InputError(NOT_IN_FILES)
+
+    def tensors(self) -> Tensors:
+        """Raises InputError."""
+        raise InputError(NOT_IN_FILES)
+
+    def without_encoder(self) -> AdaptivePart:
+        """All of it: what decodes also encodes."""
+        return self
+
+    def packed(self, codec_name: str) -> PackedPart:
+        """Raises InputError."""
+        raise InputError(NOT_IN_FILES)
+
+    @staticmethod
+    def packed_plan(entries: list[Any], what: str) -> PackedPlan:
+        """Raises CorruptError."""
+        raise CorruptError(f"{what}: {NOT_IN_FILES}")
+
+    @property
+    def qualities(self) -> tuple[int, int]:
+        """That of its error; images of 16 bits have 100 in any case."""
+        return LOSSLESS_QUALITY - self.primer.error, LOSSLESS_QUALITY
+
+    def coders(self, codec_name: str, backend: Backend) -> AdaptiveCoders:
+        """Ready to run; the primer is decoded when a coder is first asked for."""
+        return AdaptiveCoders(self, backend)
+
+
+def shape_of(kind: Kind, *, deep: bool = False) -> Shape:
+    """The shape of images of a kind; deep: whether its channels are two bytes each."""
+    height, width, channels = kind
+    return Shape(height=height, width=width, channels=channels // 2 if deep else channels, deep=deep)
+
+
+class AdaptiveCoders(Coders):
+    """The adaptive part ready to run."""
+
+    method = ADAPTIVE
+
+    def __init__(self, part: AdaptivePart, backend: Backend) -> None:
+        self._part, self._backend = part, backend
+        self._primed: PrimedModel | None = None
+        self._coders: dict[Shape, AdaptiveCoder] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """None in particular: it codes all."""
+        return []
+
+    def why_not(self, kind: Kind, quality: int) -> str | None:
+        """What it does not code of images of 8 bits."""
+        return self.why_not_shape(shape_of(kind), quality)
+
+    def why_not_shape(self, shape: Shape, quality: int) -> str | None:
+        """The same of images of any depth."""
+        own = LOSSLESS_QUALITY if shape.deep else LOSSLESS_QUALITY - self._part.primer.error
+        if quality != own:
+            return f"quality {quality}: what this archive has learned is for quality {own}"
+        if not 1 <= shape.channels <= CHANNELS_LIMIT:
+            return f"images of {shape.channels} channels"
+        return None
+
+    def find(self, kind: Kind, quality: int) -> AdaptiveCoder:
+        """The coder of images of 8 bits."""
+        del quality
+        return self.find_shape(shape_of(kind))
+
+    def find_shape(self, shape: Shape) -> AdaptiveCoder:
+        """The coder of images of any depth. Raises CodecRefusedError for a damaged primer."""
+        with self._lock:
+            if self._primed is None:
+                self._primed = self._decoded()
+            return self._coders.setdefault(shape, AdaptiveCoder(self._primed, shape, self._part.primer.error))
+
+    def _decoded(self) -> PrimedModel:
+        primer = self._part.primer
+        settings, backend, pixels = primer.settings, self._backend, primer.pixels
+        model = backend.adaptive_model(settings, pixels) if isinstance(backend, AdaptiveBackend) else None
+        try:
+            return PrimedModel(PythonAdaptiveModel(settings) if model is None else model, primer)
+        except CorruptError as error:
+            raise CodecRefusedError(str(error)) from error
+
+    def single_kind(self, kind: Kind) -> tuple[int, bytes]:
+        """Raises InputError."""
+        raise InputError(NOT_IN_FILES)
+
+    def coder_of_single(self, number: int, quality: int, images: int, reader: Reader) -> AdaptiveCoder:
+        """Raises CorruptError."""
+        raise CorruptError(NOT_IN_FILES)

@@ -1,0 +1,129 @@
+"""The primer: images that a model learns before all others, as an archive carries them.
+
+bits        1 byte: how many buckets the model's table has, as a power of two
+contexts    three varints: sets of bits, those of flags, of bytes, and the histograms
+error       1 byte: the largest error of the colours of 8 bits; 0, without loss
+images      varint
+shapes      for each run of images of one shape: height, width, 8 * (bytes a value - 1) + channels,
+            and the images of the run, a varint each; until all have a shape
+checksum    4 bytes: CRC-32 of the values of all images
+payload     the rest: all images, one after the other
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compressnet.adaptive.model import AdaptiveSettings, Shape
+from compressnet.errors import CorruptError
+from compressnet.images.kinds import Images
+from compressnet.limits import CHANNELS_LIMIT, LISTED_IMAGES_LIMIT, PRIMER_PIXELS_LIMIT, SIDE_LIMIT_PX
+from compressnet.wire import Reader, pack_varint
+
+ERROR_LIMIT = 127
+CONTEXTS_LIMIT = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Primer:
+    """What a primer says before its images are decoded."""
+
+    settings: AdaptiveSettings
+    error: int
+    shapes: tuple[Shape, ...]
+    """Of its images, in their order."""
+    checksum: int
+    payload: bytes
+
+    @property
+    def pixels(self) -> int:
+        """Of all its images."""
+        return sum(shape.height * shape.width for shape in self.shapes)
+
+    def check(self, images: Sequence[Images]) -> None:
+        """Raises CorruptError where images (H,W,bytes) are not those that were written."""
+        if checksum_of(images) != self.checksum:
+            raise CorruptError("the primer's images are not those that were written")
+
+
+def checksum_of(images: Sequence[Images]) -> int:
+    """CRC-32 of the values of images (H,W,bytes)."""
+    checksum = 0
+    for image in images:
+        checksum = zlib.crc32(image.tobytes(), checksum)
+    return checksum
+
+
+def pack_primer(primer: Primer) -> bytes:
+    """The bytes that an archive carries."""
+    settings = primer.settings
+    parts = [
+        bytes([settings.table_bits]),
+        *map(pack_varint, (settings.flags, settings.bytes, settings.histograms)),
+        bytes([primer.error]),
+        pack_varint(len(primer.shapes)),
+    ]
+    for shape, run in itertools.groupby(primer.shapes):
+        numbers = (shape.height, shape.width, 8 * shape.deep + shape.channels, len(list(run)))
+        parts += map(pack_varint, numbers)
+    return b"".join([*parts, primer.checksum.to_bytes(4, "big"), primer.payload])
+
+
+def unpack_primer(data: bytes, what: str) -> Primer:
+    """What `pack_primer` gave; `what` names it in errors. Raises CorruptError."""
+    reader = Reader(data, what)
+    bits = reader.uint(1)
+    flags, of_bytes, histograms = (reader.varint(CONTEXTS_LIMIT) for _ in range(3))
+    settings = AdaptiveSettings(table_bits=bits, flags=flags, bytes=of_bytes, histograms=histograms)
+    if (reason := settings.why_not()) is not None:
+        raise CorruptError(f"{what} asks for {reason}, unknown to this version")
+    error = reader.uint(1)
+    if error > ERROR_LIMIT:
+        raise CorruptError(f"{what} has an error of {error}, up to {ERROR_LIMIT} are possible")
+    images, pixels = reader.varint(LISTED_IMAGES_LIMIT), 0
+    shapes: list[Shape] = []
+    while len(shapes) < images:
+        height, width = reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX)
+        deep, channels = divmod(reader.varint(8 + CHANNELS_LIMIT), 8)
+        run = reader.varint(images - len(shapes))
+        pixels += height * width * run
+        if not (height and width and run and 1 <= channels <= CHANNELS_LIMIT):
+            raise CorruptError(f"{what} describes {run} images of {height}x{width}x{channels}")
+        if pixels > PRIMER_PIXELS_LIMIT:
+            raise CorruptError(f"{what} has more than {PRIMER_PIXELS_LIMIT} pixels, the limit")
+        shapes += [Shape(height=height, width=width, channels=channels, deep=bool(deep))] * run
+    checksum = reader.uint(4)
+    return Primer(
+        settings=settings, error=error, shapes=tuple(shapes), checksum=checksum, payload=reader.take(reader.left)
+    )
+
+
+def table_bits(values: int, most: int) -> int:
+    """How large a table is good for so many values: 2^10 to 2^most buckets."""
+    return min(most, max(10, math.ceil(math.log2(max(values, 1) * 6))))
+
+
+def levels_of(images: Images, error: int, *, with_alpha: bool) -> Images:
+    """Colours (...,C) of 8 bits as levels of one step; alpha stays."""
+    if not error:
+        return images
+    levels = ((images.astype(np.uint16) + error) // (2 * error + 1)).astype(np.uint8)
+    if with_alpha:
+        levels[..., -1] = images[..., -1]
+    return levels
+
+
+def values_of_levels(levels: Images, error: int, *, with_alpha: bool) -> Images:
+    """The values that levels (...,C) stand for."""
+    if not error:
+        return levels
+    values = np.minimum(levels.astype(np.uint16) * (2 * error + 1), 255).astype(np.uint8)
+    if with_alpha:
+        values[..., -1] = levels[..., -1]
+    return values

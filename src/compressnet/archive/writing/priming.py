@@ -1,0 +1,122 @@
+"""Which images of a collection are learned first, and the primer that they make.
+
+pictures -> what is coded of them, equal ones once -> some of them, evenly spread, by how long they
+take to decode -> primer
+
+Axes: N images, H rows, W columns, C bytes of a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.adaptive.definition import PythonAdaptiveModel
+from compressnet.adaptive.model import AdaptiveBackend, AdaptiveModel, AdaptiveSettings, Shape
+from compressnet.adaptive.part import AdaptivePart, shape_of
+from compressnet.adaptive.primer import Primer, checksum_of, levels_of, pack_primer, table_bits
+from compressnet.errors import InputError
+from compressnet.images.alpha import has_alpha
+from compressnet.images.kinds import Images, Pictures
+from compressnet.images.modes import Tight, forms_of
+from compressnet.limits import PRIMER_PIXELS_LIMIT
+from compressnet.networks.program import Backend
+
+CONTEXTS = {1: (0b10101, 0b101110100, 0b1001001001), 5: (0b11111, 0x1FF, 0x3FF), 9: (0b111111, 0xFFFF, 0x1FFF)}
+"""Contexts of flags and of bytes, and histograms, from an effort on."""
+WORK_LIMIT = 75_000
+"""Of a primer that an archive with random access has: about a quarter of a second to decode it."""
+PIXEL_WORK = 0.25
+"""Of a pixel that is like its neighbours, where a byte of another one counts 1."""
+TABLE_BITS, SOLID_TABLE_BITS = 20, 22
+"""The largest tables: 16 and 64 MiB."""
+
+Learned = tuple[Shape, Images]
+"""An image (H,W,C) and its shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """How a collection is to be learned."""
+
+    effort: int = 5
+    """1 to 9: how many contexts are used."""
+    error: int = 0
+    """The largest error of colours of 8 bits."""
+    solid: bool = False
+    """Whether all images are learned, one after the other, so that none can be read alone."""
+
+
+def make_primer(pictures: Iterable[Pictures], tight: Tight, learning: Learning, backend: Backend) -> AdaptivePart:
+    """The primer of a collection, or of a sample of it, as a part of a codec.
+
+    pictures: arrays (n,H,W[,C]). Raises InputError for a solid collection that is too large.
+    """
+    images = distinct_images(pictures, tight, learning.error)
+    chosen = images if learning.solid else chosen_images(images)
+    pixels = sum(shape.height * shape.width for shape, _ in chosen)
+    if pixels > PRIMER_PIXELS_LIMIT:
+        raise InputError(f"{pixels} pixels are too many for one solid stream, which takes {PRIMER_PIXELS_LIMIT}")
+    values = sum(image.size for _, image in chosen)
+    flags, of_bytes, histograms = CONTEXTS[max(effort for effort in CONTEXTS if effort <= learning.effort)]
+    settings = AdaptiveSettings(
+        table_bits=table_bits(values, SOLID_TABLE_BITS if learning.solid else TABLE_BITS),
+        flags=flags,
+        bytes=of_bytes,
+        histograms=histograms,
+    )
+    primer = Primer(
+        settings=settings,
+        error=learning.error,
+        shapes=tuple(shape for shape, _ in chosen),
+        checksum=checksum_of([image for _, image in chosen]),
+        payload=_model(settings, pixels, backend).learn_write(chosen),
+    )
+    return AdaptivePart.of(pack_primer(primer), "the primer")
+
+
+def distinct_images(pictures: Iterable[Pictures], tight: Tight, error: int) -> list[Learned]:
+    """What is coded of pictures, each image once; those of one shape follow each other."""
+    found: dict[Shape, dict[bytes, Images]] = {}
+    for array in pictures:
+        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        for form, rows in forms_of(native, tight):
+            shape = shape_of(form.kind, deep=form.deep)
+            own = 0 if shape.deep else error
+            levels = levels_of(form.coded(native[rows]), own, with_alpha=has_alpha(shape.channels))
+            known = found.setdefault(shape, {})
+            for image in levels:
+                known.setdefault(image.tobytes(), image)
+    return [(shape, image) for shape, images in found.items() for image in images.values()]
+
+
+def chosen_images(images: Sequence[Learned]) -> list[Learned]:
+    """Images evenly spread, as many as may be decoded whenever the archive is opened."""
+    work_N = np.array([work_of(image) for _, image in images])
+    if work_N.sum() <= WORK_LIMIT:
+        return list(images)
+    count = max(1, int(len(images) * WORK_LIMIT / work_N.sum()))
+    while count > 1 and work_N[_spread(len(images), count)].sum() > WORK_LIMIT:
+        count -= max(1, count // 50)
+    return [images[i] for i in _spread(len(images), count)]
+
+
+def work_of(image: Images) -> float:
+    """About how long an image (H,W,C) takes to decode: bytes of pixels that are not foretold."""
+    new = np.ones(image.shape[:2], np.bool_)
+    new[:, 1:] &= (image[:, 1:] != image[:, :-1]).any(axis=2)
+    new[1:] &= (image[1:] != image[:-1]).any(axis=2)
+    return float(new.sum() * image.shape[2] + PIXEL_WORK * new.size)
+
+
+def _spread(count: int, chosen: int) -> NDArray[np.int64]:
+    return (np.arange(chosen) * count + count // 2) // chosen
+
+
+def _model(settings: AdaptiveSettings, pixels: int, backend: Backend) -> AdaptiveModel:
+    if isinstance(backend, AdaptiveBackend):
+        return backend.adaptive_model(settings, pixels)
+    return PythonAdaptiveModel(settings)
