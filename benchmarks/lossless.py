@@ -12,7 +12,6 @@ what did not come back exactly. Times are means over the collections, in ms an i
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import os
 import sys
@@ -25,21 +24,12 @@ os.environ.setdefault("RAYON_NUM_THREADS", "1")  # oxipng, like all others, on o
 
 from make_collections import COLLECTIONS, Made
 
-from compressnet import api
-from compressnet.bench.mixed import MixedRow, measure_own, run_mixed
+from compressnet.bench.mixed import own_rows, run_mixed
 from compressnet.bench.rivals.lossless.family import lossless_rivals
 from compressnet.bench.rivals.lossless.stacks import Stacks, make_stacks
 from compressnet.images import Reading, open_collection
 
 Row = dict[str, Any]
-
-
-def own_rows(stacks: Stacks) -> list[MixedRow]:
-    """What compressnet takes; nothing where the library does not yet code without a codec."""
-    if "lossless" not in inspect.signature(api.compress).parameters:
-        return []
-    write: Any = partial(api.compress, codec=None, lossless=True)
-    return [measure_own("compressnet", stacks, lambda images, path: write(images, path))]
 
 
 def measure(folder: Path, results: Path, again: str | None) -> list[Row]:
@@ -51,9 +41,7 @@ def measure(folder: Path, results: Path, again: str | None) -> list[Row]:
         if again == "all" or again == part or not path.exists():
             if stacks is None:
                 stacks = make_stacks(open_collection(folder, Reading(deep=True, labels=False)).batches())
-            chosen, own = ([], own_rows(stacks)) if part == "own" else (lossless_rivals(), [])
-            if not chosen and not own:
-                continue
+            chosen, own = ([], own_rows(stacks, None)) if part == "own" else (lossless_rivals(), [])
             result = run_mixed(stacks, folder.parent.name, chosen, own, partial(tell, folder.parent.name))
             path.write_text(json.dumps(result.as_json(), indent=1) + "\n")
             for line in result.left_out if part == "rivals" else ():

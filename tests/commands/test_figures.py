@@ -21,7 +21,7 @@ def test_bench_of_a_folder_of_any_sizes(tmp_path: Path, monkeypatch: pytest.Monk
     options = ("bench", folder, "--lossless", "--rivals", "xz,webp")
     told = json.loads(run(*options, "--json", "-o", tmp_path / "out").stdout)
     assert told == json.loads((tmp_path / "out" / "lossless.json").read_text())
-    assert {row["name"] for row in told["rows"]} == {"compressnet, no codec", "xz -9e", "WebP"}
+    assert {row["name"] for row in told["rows"]} == {"compressnet", "compressnet, solid", "xz -9e", "WebP"}
     assert all(row["exact"] for row in told["rows"])
     assert (told["images"], told["cleared"]) == (5, 3)
     said = run(*options, "--limit", 4).stdout

@@ -2,7 +2,7 @@
 
     collection  ->  Stacks  ->  each rival codes and decodes it, compared value by value  ->  Mixed
 
-compressnet's own rows come from `measure_own`, whatever it is that writes the archive.
+compressnet's own rows come from `own_rows`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from compressnet.bench.rivals.lossless.family import UNPACKAGED
 from compressnet.bench.rivals.lossless.rival import LosslessRival
 from compressnet.bench.rivals.lossless.stacks import Stacks, difference, spread
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.kinds import Pictures
 
 FILES = 1000
@@ -202,16 +201,30 @@ def _by_part(images: Sequence[Pictures], stacks: Stacks) -> list[Pictures]:
     return arrays
 
 
-def write_lossless(codec: Codec | None, *, exact_alpha: bool = False) -> tuple[str, Write]:
-    """The name of compressnet's row, and what writes its archive: with a codec, or without one.
+def own_rows(stacks: Stacks, codec: Codec | None, *, exact_alpha: bool = False) -> list[MixedRow]:
+    """What compressnet takes: with a codec; or without, in blocks and solid; on one thread.
 
-    What a codec takes counts where it does not ship with the package.
+    exact_alpha: whether colour under alpha 0 is kept. What a codec takes counts where it does not
+    ship with the package. Raises what writing and reading raise.
     """
 
-    def write(images: Iterable[Pictures], path: Path) -> object:
-        return api.compress(
-            images, path, codec, quality=LOSSLESS_QUALITY, exact_alpha=exact_alpha, store_unknown=True, modes="tight"
-        )
+    def writer(*, solid: bool) -> Write:
+        def write(images: Iterable[Pictures], path: Path) -> object:
+            return api.compress(
+                *(images, path, codec),
+                lossless=True,
+                solid=solid,
+                exact_alpha=exact_alpha,
+                store_unknown=True,
+                modes="tight",
+                threads=1,
+            )
 
-    name = f"{COMPRESSNET}, no codec" if codec is None else f"{COMPRESSNET}, codec {codec.name}"
-    return name, write
+        return write
+
+    if codec is not None:
+        return [measure_own(f"{COMPRESSNET}, codec {codec.name}", stacks, writer(solid=False), codec)]
+    return [
+        measure_own(COMPRESSNET, stacks, writer(solid=False)),
+        measure_own(f"{COMPRESSNET}, solid", stacks, writer(solid=True), alone=False),
+    ]

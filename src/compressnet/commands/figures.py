@@ -173,17 +173,17 @@ def _measure_mixed(
     source: str, codec: Codec | None, rivals: Sequence[str] | None, limit: int | None, *, exact_alpha: bool, quiet: bool
 ) -> Mixed:
     """Every lossless rival on images of any sizes, and compressnet with a codec or without."""
-    from compressnet.bench.mixed import measure_own, run_mixed, write_lossless
+    from compressnet.bench.mixed import own_rows, run_mixed
+    from compressnet.bench.points import COMPRESSNET
     from compressnet.bench.rivals.lossless.family import lossless_rivals
     from compressnet.bench.rivals.lossless.stacks import make_stacks
 
     chosen = lossless_rivals(rivals)
     stacks = make_stacks(open_input(source, deep=True).batches(), hidden_colour=exact_alpha, limit=limit)
     with status_line(quiet=quiet) as tell:
-        name, write = write_lossless(codec, exact_alpha=exact_alpha)
-        tell(name)
-        own = measure_own(name, stacks, write, codec)
-        return run_mixed(stacks, source, chosen, [own], lambda done, total, title: tell(f"{title} ({done}/{total})"))
+        tell(COMPRESSNET)
+        own = own_rows(stacks, codec, exact_alpha=exact_alpha)
+        return run_mixed(stacks, source, chosen, own, lambda done, total, title: tell(f"{title} ({done}/{total})"))
 
 
 def _tell_mixed(result: Mixed, output: Path | None, *, as_json: bool, quiet: bool) -> None:
