@@ -26,7 +26,7 @@ from compressnet.images.kinds import Pictures
 
 FILES = 1000
 """Rivals with a file for each image get about so many: bytes an image hardly depend on it."""
-MIXED_HEADER = ("codec", "layout", "bytes/image", "encode ms", "decode ms", "alone", "exact")
+MIXED_HEADER = ("codec", "layout", "bytes/image", "encode ms", "decode ms", "alone")
 """`ms` are milliseconds an image; `alone`: whether an image is read without the others."""
 Report = Callable[[int, int, str], None]
 Write = Callable[[Iterator[Pictures], Path], object]
@@ -41,7 +41,7 @@ class MixedRow:
     """Codec and setting."""
     layout: str
     images: int
-    """How many were coded: a file each, no more than about FILES."""
+    """How many were coded: as files, no more than about FILES."""
     total_bytes: int
     """Of these images."""
     encode_s: float
@@ -66,7 +66,6 @@ class MixedRow:
             f"{1e3 * self.encode_s / self.images:.2f}",
             f"{1e3 * self.decode_s / self.images:.2f}",
             "yes" if self.alone else "no",
-            "yes" if self.fault is None else self.fault,
         )
 
 
@@ -93,13 +92,14 @@ class Mixed:
 
     @property
     def remarks(self) -> list[str]:
-        """What was changed, sampled or left out, a line each."""
+        """What was changed, lost, sampled or left out, a line each."""
         lines: list[str] = []
         if self.cleared:
             lines.append(f"colour under alpha 0 of {self.cleared} images was cleared for all; --exact-alpha keeps it")
+        lines += [f"{row.name}, {row.layout} is not exact: {row.fault}" for row in self.rows if row.fault is not None]
         sampled = min((row.images for row in self.rows), default=self.images)
         if sampled < self.images:
-            lines.append(f"a file each was measured on {sampled} images, evenly spread")
+            lines.append(f"files were measured on {sampled} images, evenly spread")
         return [*lines, *self.left_out]
 
 

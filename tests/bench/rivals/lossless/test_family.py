@@ -42,16 +42,16 @@ def test_every_value_comes_back(rival: LosslessRival, stacks: Stacks) -> None:
 def test_each_format_is_there_in_files_and_mosaics_and_each_byte_codec_in_three_layouts() -> None:
     layouts = {key: {rival.layout for rival in RIVALS if rival.key == key} for key in KEYS}
     for key in ("png", "oxipng", "webp", "avif", "jxl"):
-        assert layouts[key] == {"a file each", "a mosaic a size"}
+        assert layouts[key] == {"files", "mosaics"}
     for key in ("xz", "zstd", "brotli", "bzip3"):
-        assert layouts[key] == {"all pixels", "tar of raw files", "tar of PNG files"}
+        assert layouts[key] == {"pixels", "raw tar", "PNG tar"}
     assert [rival.name for rival in RIVALS if rival.key == "jxl"][:3] == [
         "JPEG XL, effort 7",
         "JPEG XL, effort 9",
         "JPEG XL, effort 10",
     ]
     assert len({title(rival) for rival in RIVALS}) == len(RIVALS)
-    assert all(rival.alone == (rival.layout == "a file each") for rival in RIVALS)
+    assert all(rival.alone == (rival.layout == "files") for rival in RIVALS)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_is_not_installed_is_named_with_the_way_to_get_it(
 
 def test_a_tar_has_the_smallest_png_files_that_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "oxipng", None)
-    (tar,) = [rival for rival in lossless_rivals(["xz"]) if rival.layout == "tar of PNG files"]
+    (tar,) = [rival for rival in lossless_rivals(["xz"]) if rival.layout == "PNG tar"]
     assert tar.missing is None
     assert difference(EIGHT_BITS, tar.encode(EIGHT_BITS).decode()) is None
 

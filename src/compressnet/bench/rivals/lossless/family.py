@@ -38,8 +38,8 @@ def lossless_rivals(keys: Sequence[str] | None = None) -> list[LosslessRival]:
 
 def _picture_rivals() -> list[LosslessRival]:
     ways: tuple[tuple[Layout, Callable[..., CodedStacks]], ...] = (
-        ("a file each", encode_files),
-        ("a mosaic a size", encode_mosaics),
+        ("files", encode_files),
+        ("mosaics", encode_mosaics),
     )
     return [
         LosslessRival(
@@ -63,9 +63,9 @@ def _byte_rivals() -> list[LosslessRival]:
     for codec in BYTE_CODECS:
         missing = codec.missing()
         ways: tuple[tuple[Layout, Callable[[Stacks], CodedStacks], str | None], ...] = (
-            ("all pixels", partial(encode_pixels, codec=codec), missing),
-            ("tar of raw files", partial(encode_raw_tar, codec=codec), missing),
-            ("tar of PNG files", partial(tar.encode, codec=codec), missing or png.missing()),
+            ("pixels", partial(encode_pixels, codec=codec), missing),
+            ("raw tar", partial(encode_raw_tar, codec=codec), missing),
+            ("PNG tar", partial(tar.encode, codec=codec), missing or png.missing()),
         )
         rivals += [
             LosslessRival(key=codec.key, name=codec.name, layout=layout, encode=encode, missing=why)

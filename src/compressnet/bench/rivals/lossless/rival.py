@@ -10,7 +10,7 @@ from compressnet.bench.rivals.lossless.stacks import Stacks
 from compressnet.bench.rivals.rival import can_import
 from compressnet.images.kinds import Pictures
 
-Layout = Literal["a file each", "a mosaic a size", "all pixels", "tar of PNG files", "tar of raw files"]
+Layout = Literal["files", "mosaics", "pixels", "PNG tar", "raw tar"]
 """Where the images stand: `all pixels` are those of one size after those of another."""
 
 
@@ -65,7 +65,7 @@ class LosslessRival:
     @property
     def alone(self) -> bool:
         """Whether an image is read without the others."""
-        return self.layout == "a file each"
+        return self.layout == "files"
 
     def refusal(self, stacks: Stacks) -> str | None:
         """Why it cannot hold all of a collection; None where it can."""
