@@ -7,7 +7,11 @@ import lzma
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from compressnet.bench.rivals.lossless.rival import NOTHING, Needed
+from compressnet.bench.rivals.rival import Coded, Setting
+from compressnet.images.kinds import Images
 
 _ZSTD_WINDOW_LOG = 31
 _BZIP3_BLOCK_BYTES = (65 << 10, 511 << 20)
@@ -27,6 +31,15 @@ class ByteCodec:
     def missing(self) -> str | None:
         """Why this installation cannot measure the codec; None where it can."""
         return self.needed.missing(self.name)
+
+    def encode(self, images_NHWC: Images, _setting: Setting) -> Coded:
+        """Code images of one kind, as a rival of the advice."""
+        data = self.compress(images_NHWC.tobytes())
+
+        def decode() -> Images:
+            return np.frombuffer(self.decompress(data), np.uint8).reshape(images_NHWC.shape)
+
+        return Coded(total_bytes=len(data), decode=decode)
 
 
 def _compress_xz(data: bytes) -> bytes:
