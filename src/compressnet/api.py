@@ -125,7 +125,7 @@ def compress(
 
 
 def automatic_codec(first: Pictures | None, quality: int | None, max_error: int | None) -> str | None:
-    """The shipped codec for images like the first ones (n,H,W[,C]), at a quality; None for none."""
+    """The shipped codec for images like the first ones (n,H,W[,C]); None where there is none."""
     if quality == LOSSLESS_QUALITY or max_error is not None or first is None or first.dtype != np.uint8:
         return None
     shape = _as_batch(first).shape[1:]

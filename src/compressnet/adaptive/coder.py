@@ -6,7 +6,7 @@ Axes: N images (of one or several blocks), n some of them, H rows, W columns, C 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -50,7 +50,7 @@ class PrimedModel:
         return self.images[number]
 
     @contextmanager
-    def borrowed(self) -> Iterator[AdaptiveModel]:
+    def borrowed(self) -> Generator[AdaptiveModel]:
         """A model for one thread, for as long as this lasts."""
         with self._lock:
             model = self._free.pop() if self._free else self._learned.copy()

@@ -1,4 +1,4 @@
-"""The adaptive part of an archive's codec: a primer, and the coders of all images that follow it."""
+"""The adaptive part of an archive's codec: a primer, and the coders of all images after it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compressnet.adaptive.primer import Primer, unpack_primer
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY
 from compressnet.coding.part import Coders, PackedPart, PackedPlan, Part, Tensors
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
-from compressnet.images.kinds import Kind
+from compressnet.images.kinds import Kind, size_text
 from compressnet.limits import CHANNELS_LIMIT
 from compressnet.networks.program import Backend
 from compressnet.wire import Reader
@@ -52,11 +52,12 @@ class AdaptivePart(Part):
 
     def packed(self, codec_name: str) -> PackedPart:
         """Raises InputError."""
-        raise InputError(NOT_IN_FILES)
+        raise InputError(f"{codec_name}: {NOT_IN_FILES}")
 
     @staticmethod
     def packed_plan(entries: list[Any], what: str) -> PackedPlan:
         """Raises CorruptError."""
+        del entries
         raise CorruptError(f"{what}: {NOT_IN_FILES}")
 
     @property
@@ -66,6 +67,7 @@ class AdaptivePart(Part):
 
     def coders(self, codec_name: str, backend: Backend) -> AdaptiveCoders:
         """Ready to run; the primer is decoded when a coder is first asked for."""
+        del codec_name
         return AdaptiveCoders(self, backend)
 
 
@@ -127,8 +129,9 @@ class AdaptiveCoders(Coders):
 
     def single_kind(self, kind: Kind) -> tuple[int, bytes]:
         """Raises InputError."""
-        raise InputError(NOT_IN_FILES)
+        raise InputError(f"images of {size_text(kind)} in a single block: {NOT_IN_FILES}")
 
     def coder_of_single(self, number: int, quality: int, images: int, reader: Reader) -> AdaptiveCoder:
         """Raises CorruptError."""
-        raise CorruptError(NOT_IN_FILES)
+        del number, quality, images
+        raise CorruptError(f"{reader.what}: {NOT_IN_FILES}")

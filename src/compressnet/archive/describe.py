@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.indexing import looks_of
 from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
+from compressnet.container.entries import EMBEDDED_PRIMER, CodecEntry
 from compressnet.container.sources import FileSource
 
 if TYPE_CHECKING:
@@ -71,9 +73,18 @@ def _describe_archive(container: Container) -> dict[str, Any]:
                 "identity": entry.identity.hex(),
                 "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
             }
+            | _described_primer(entry, container.name)
             for entry in container.codecs
         ],
     }
+
+
+def _described_primer(entry: CodecEntry, name: str) -> dict[str, Any]:
+    """What a primer says: how many images it has, and how far values may be off."""
+    if entry.embedded is None or entry.embedded_as != EMBEDDED_PRIMER:
+        return {}
+    primer = unpack_primer(entry.embedded, f"{name}: the primer")
+    return {"primer_images": len(primer.shapes), "max_error": primer.error}
 
 
 def _describe_codec(name: str) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from compressnet.adaptive.part import AdaptivePart
-from compressnet.codec.bundle import NAME, adaptive_bundle
+from compressnet.codec.bundle import adaptive_bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import load, make_codec
 from compressnet.codec.shipped import PathLike, shipped_bundle
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY
-from compressnet.container.entries import EMBEDDED_AS_FILE, EMBEDDED_PRIMER, CodecEntry
+from compressnet.container.entries import EMBEDDED_AS_FILE, EMBEDDED_PRIMER, CodecEntry, primer_entry
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
 
 
@@ -48,7 +48,6 @@ class CodecEntries:
             self._of_identity[identity] = self._made(method, identity)
         return self._of_identity[identity]
 
-
     def _made(self, method: int, identity: bytes) -> CodecEntry:
         bundle = self._codec.bundle
         part = bundle.only(identity)
@@ -56,7 +55,7 @@ class CodecEntries:
         if method == ADAPTIVE:
             (primer,) = part.parts
             assert isinstance(primer, AdaptivePart)
-            return CodecEntry(identity=identity, name=NAME, embedded=primer.data, embedded_as=EMBEDDED_PRIMER)
+            return primer_entry(primer.data)
         embed = shipped_bundle(identity, bundle.name) is None if self._embed is None else self._embed
         embedded = None
         if embed:
@@ -78,8 +77,6 @@ def resolve_codec(
     """
     if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
         bundle = adaptive_bundle(AdaptivePart.of(entry.embedded, f"{name}: the primer"))
-        if bundle.identity != entry.identity:
-            raise CorruptError(f"{name}: the primer does not have the identity {entry.identity.hex()}")
         return make_codec(bundle, backend, threads, f"{name}: the primer")
     if codec is not None:
         given = codec if isinstance(codec, Codec) else load(codec, backend, threads)

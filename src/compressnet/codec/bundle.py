@@ -12,6 +12,7 @@ from typing import Any
 from compressnet.adaptive.part import AdaptivePart
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY
 from compressnet.coding.part import Part, Tensors, whole_number
+from compressnet.container.entries import PRIMER_NAME
 from compressnet.errors import CorruptError
 from compressnet.lossless.model import PixelModel
 from compressnet.lossless.part import LosslessPart
@@ -20,8 +21,6 @@ from compressnet.lossy.part import LossyPart
 
 PARTS = (LossyPart, LosslessPart)
 """Every kind of part that a codec file has, in its order."""
-NAME = "adaptive"
-"""What a codec is called that consists of what was learned from a collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +102,7 @@ def make_bundle(
 
 def adaptive_bundle(part: AdaptivePart) -> Bundle:
     """A bundle of a primer alone."""
-    return Bundle(name=NAME, default_quality=LOSSLESS_QUALITY - part.primer.error, about="", parts=(part,))
+    return Bundle(name=PRIMER_NAME, default_quality=LOSSLESS_QUALITY - part.primer.error, about="", parts=(part,))
 
 
 def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:

@@ -120,8 +120,10 @@ class Codec:
     def coder_of(self, coders: Coders, kind: Kind, quality: int, *, deep: bool = False) -> Coder:
         """The coder that a part of this codec has. Raises CodecRefusedError."""
         try:
-            return coders.find_shape(shape_of(kind, deep=deep)) if isinstance(coders, AdaptiveCoders) else coders.find(
-                kind, quality
+            return (
+                coders.find_shape(shape_of(kind, deep=deep))
+                if isinstance(coders, AdaptiveCoders)
+                else coders.find(kind, quality)
             )
         except CodecRefusedError as error:
             raise self._refused(error) from error

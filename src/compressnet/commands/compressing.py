@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compressnet.commands.console import console, errors_console, guarded, progress_bar
+from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar
 from compressnet.commands.inputs import (
     ConvertOption,
     InputArgument,
@@ -28,16 +28,18 @@ from compressnet.commands.options import (
     STREAM,
     BackendOption,
     BlockImagesOption,
-    CodecOption,
-    EffortOption,
+    ChosenCodecOption,
+    ChosenEffortOption,
     ExactAlphaOption,
     ForceOption,
     JsonOption,
+    LosslessOption,
     MaxErrorOption,
     MaxMseOption,
     MinPsnrOption,
     QualityOption,
     QuietOption,
+    SolidOption,
     TargetBytesOption,
     TargetPsnrOption,
     ThreadsOption,
@@ -56,12 +58,14 @@ if TYPE_CHECKING:
 def compress(
     source: InputArgument,
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive; - for stdout.")],
-    codec: CodecOption = "mnist",
+    codec: ChosenCodecOption = None,
+    lossless: LosslessOption = False,
+    solid: SolidOption = False,
     quality: QualityOption = None,
     target_psnr: TargetPsnrOption = None,
     target_bytes: TargetBytesOption = None,
     max_mse: MaxMseOption = None,
-    effort: EffortOption = 1,
+    effort: ChosenEffortOption = None,
     block_images: BlockImagesOption = 256,
     embed_codec: Annotated[
         bool | None,
@@ -84,27 +88,34 @@ def compress(
     backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Compress images into an archive.
+    """Compress images into an archive, lossless or lossy.
 
-    Those that the codec has no network for are stored in it as they are. Above quality 70, images
-    that take no more bytes without loss are coded without loss, if the codec can.
+    Without a codec, lossless coding and that within a largest error learn from the images
+    themselves; so does all coding of images that the shipped codec is not for. With a codec, what
+    it has no network for is stored as it is, and above quality 70 images that take no more bytes
+    without loss are coded without loss, if the codec can.
     """
     from compressnet import api
     from compressnet.archive.embedding import chosen_quality
     from compressnet.archive.writing.bounds import Bounds
-    from compressnet.archive.writing.settings import Settings
+    from compressnet.archive.writing.learning import allowed_error
+    from compressnet.archive.writing.settings import LEARNING_EFFORT, Settings
     from compressnet.archive.writing.tightness import chosen_tight
     from compressnet.coding.coder import LOSSLESS_QUALITY
+    from compressnet.container.entries import PRIMER_NAME
     from compressnet.images.kinds import count_text
     from compressnet.images.modes import tightened
+    from compressnet.packing.error_targets import find_error
     from compressnet.packing.targets import sample_sizes
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
+    if lossless and (target is not None or quality not in (None, LOSSLESS_QUALITY)):
+        fail("give one of --lossless, --quality, --target-psnr, --target-bytes and --max-mse", USAGE)
+    quality = LOSSLESS_QUALITY if lossless else quality
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if output != STREAM:
         require_target_free(Path(output), force=force)
-    loaded = api.load(codec, backend_name(backend), threads)
-    known = None if target is not None else chosen_quality(loaded, quality, max_error)
+    loaded = None if codec is None else api.load(codec, backend_name(backend), threads)
     collection = open_input(
         source,
         labels=labels,
@@ -114,30 +125,45 @@ def compress(
         skipped=skipped,
         strict=strict,
         names_encoding=names_encoding,
-        deep=known == LOSSLESS_QUALITY or max_error == 0,
+        deep=quality == LOSSLESS_QUALITY
+        or max_error == 0
+        or (loaded is None and target is None and not bounds.are_set and quality is None)
+        or (loaded is not None and target is None and chosen_quality(loaded, quality, max_error) == LOSSLESS_QUALITY),
         output=None if output == STREAM else Path(output),
         force=force,
     )
+    if loaded is None:
+        shipped = api.automatic_codec(next(iter(collection.batches()), None), quality, max_error)
+        loaded = None if shipped is None else api.load(shipped, backend_name(backend), threads)
+    known = quality if loaded is None else chosen_quality(loaded, quality, max_error)
     tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
     if target is not None:
-        sample = list(tightened(collection.sample_sets(sample_sizes(effort)[1]), tight))
-        known = reach(
-            target,
-            loaded,
-            sample,
-            effort,
-            block_images,
-            quiet=quiet,
-            embed_codec=embed_codec,
-            collection_images=collection.count,
-        )
+        sample = list(tightened(collection.sample_sets(sample_sizes(effort or 1)[1]), tight))
+        if loaded is None:
+            known = LOSSLESS_QUALITY - find_error(sample, target, threads)
+        else:
+            known = reach(
+                target,
+                loaded,
+                sample,
+                effort or 1,
+                block_images,
+                quiet=quiet,
+                embed_codec=embed_codec,
+                collection_images=collection.count,
+            )
+    elif loaded is None:
+        known = LOSSLESS_QUALITY - allowed_error(quality, bounds)
     settings = Settings(
         quality=known,
-        effort=effort,
+        effort=effort or 1,
+        learning_effort=effort or LEARNING_EFFORT,
+        solid=solid,
         block_images=block_images,
         bounds=bounds,
         tight=tight,
         embed_codec=embed_codec,
+        threads=threads,
     )
     with progress_bar("compress", collection.count, quiet=quiet) as report:
         written = api.write(
@@ -148,6 +174,7 @@ def compress(
             labels=collection.labels,
             names=collection.names,
             class_names=collection.class_names,
+            backend=backend_name(backend),
             report=report,
         )
     if output == STREAM:  # which holds the archive, so all else is told beside it
@@ -156,19 +183,29 @@ def compress(
                 errors_console.print(line)
         return
     if as_json:
-        document = written.as_json() | {"codec": loaded.name, "quality": known, "account": account_json(collection)}
+        name = PRIMER_NAME if loaded is None else loaded.name
+        document = written.as_json() | {"codec": name, "quality": known, "account": account_json(collection)}
         print(json.dumps(document))
     elif not quiet:
         per_image = written.archive_bytes / written.images
         console.print(
             f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes, {per_image:.2f} an image, "
-            f"quality {known}"
+            f"{_described(loaded, known)}"
         )
         for line in written.remarks(collection.names):
             console.print(line)
-        if not bounds.are_set and known != LOSSLESS_QUALITY:
+        if loaded is not None and not bounds.are_set and known != LOSSLESS_QUALITY:
             _warn_of_ruined(output, collection, loaded, written.images)
         tell_account(collection)
+
+
+def _described(codec: Codec | None, quality: int | None) -> str:
+    """How images were coded, in words."""
+    if codec is not None:
+        return f"quality {quality}"
+    if quality is None or quality == 100:
+        return "without loss, learned from the images themselves"
+    return f"largest error {100 - quality}, learned from the images themselves"
 
 
 def _warn_of_ruined(output: str, collection: Collection, codec: Codec, images: int) -> None:

@@ -22,6 +22,28 @@ if TYPE_CHECKING:
 
 STREAM = "-"
 CodecOption = Annotated[str, typer.Option("--codec", help="A shipped codec's name, or a .codec file.")]
+ChosenCodecOption = Annotated[
+    str | None,
+    typer.Option(
+        "--codec",
+        help="A shipped codec's name, or a .codec file; by default mnist for images of its kind, where something may "
+        "be lost, else none: what is learned from the images themselves.",
+    ),
+]
+LosslessOption = Annotated[bool, typer.Option("--lossless", help="Every value as it was: quality 100.")]
+SolidOption = Annotated[
+    bool,
+    typer.Option("--solid", help="Without a codec: one stream of all, the smallest, from which none is read alone."),
+]
+ChosenEffortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--effort",
+        min=1,
+        max=9,
+        help="How long to search for cheaper symbols, by default 1; without a codec how much is learned, by default 5.",
+    ),
+]
 QualityOption = Annotated[
     int | None,
     typer.Option("--quality", min=0, max=100, help="0 to 99, or 100 for no loss; by default the codec's own."),

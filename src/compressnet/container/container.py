@@ -2,7 +2,8 @@
 
 Docs/FORMAT.md is its specification.
 
-    signature  HEAD  CODC*  KIND+  BLOK (BLOK | CODC | KIND)*  [labl]  [clas]  [name]  INDX  TAIL
+    signature  HEAD  (CODC | PRIM)*  KIND+  BLOK (BLOK | CODC | PRIM | KIND)*
+        [labl]  [clas]  [name]  INDX  TAIL
 
 `Container` opens from the end: TAIL gives the index, the index gives every block. What it reads,
 `compressnet.container.writer` writes.
@@ -26,7 +27,7 @@ from compressnet.container.chunks import (
     unpack_chunk_head,
 )
 from compressnet.container.columns import INTEGERS, Labels, unpack_class_names, unpack_labels, unpack_names
-from compressnet.container.entries import BlockTable, CodecEntry, unpack_codec, unpack_kind
+from compressnet.container.entries import BlockTable, CodecEntry, primer_entry, unpack_codec, unpack_kind
 from compressnet.container.index import unpack_index
 from compressnet.container.sources import Source
 from compressnet.errors import CorruptError, FormatError
@@ -35,7 +36,8 @@ from compressnet.limits import CODECS_LIMIT, KINDS_LIMIT
 
 SIGNATURE = b"\x89CNT\r\n\x1a\n"
 VERSION = 1
-HEAD, CODC, KIND, BLOK, INDX, TAIL = b"HEAD", b"CODC", b"KIND", b"BLOK", b"INDX", b"TAIL"
+HEAD, CODC, PRIM, KIND, BLOK = b"HEAD", b"CODC", b"PRIM", b"KIND", b"BLOK"
+INDX, TAIL = b"INDX", b"TAIL"
 LABL, CLAS, NAME = b"labl", b"clas", b"name"
 EXTRAS = (LABL, CLAS, NAME)
 BLOCK_HEAD_BYTES = 5
@@ -130,6 +132,8 @@ class Container:
         what = f"{self.name}: chunk {chunk_type.decode()}"
         if chunk_type == CODC:
             self.codecs.append(unpack_codec(payload, what))
+        elif chunk_type == PRIM:
+            self.codecs.append(primer_entry(payload))
         elif chunk_type == KIND:
             self.kinds.append(unpack_kind(payload, what))
         elif is_critical(chunk_type):

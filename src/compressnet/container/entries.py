@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -15,7 +16,11 @@ from compressnet.images.forms import Form
 from compressnet.limits import CHANNELS_LIMIT, NAME_BYTES_LIMIT, SIDE_LIMIT_PX
 from compressnet.wire import Reader, pack_varint
 
-NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED, EMBEDDED_PRIMER = 0, 1, 2, 3
+NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED = 0, 1, 2
+EMBEDDED_PRIMER = 3
+"""What a PRIM chunk has; the others are encodings of a CODC chunk."""
+PRIMER_NAME = "adaptive"
+"""What the codec of a PRIM chunk is called."""
 CHANNELS_AXIS, DEEP, GREY, OPAQUE = 1, 2, 4, 8
 """Flags of a kind: images are (H,W,C); values have 16 bits; red, green and blue are coded once;
 alpha, which is opaque, is not coded."""
@@ -23,7 +28,7 @@ alpha, which is opaque, is not coded."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecEntry:
-    """A CODC chunk: which codec the blocks need, and the codec itself where it is embedded."""
+    """A CODC or PRIM chunk: which codec blocks need, and the codec itself where it is embedded."""
 
     identity: bytes
     name: str
@@ -52,13 +57,19 @@ def pack_codec(entry: CodecEntry) -> bytes:
     return entry.identity + pack_varint(len(name)) + name + bytes([encoding]) + (entry.embedded or b"")
 
 
+def primer_entry(data: bytes) -> CodecEntry:
+    """A PRIM chunk, of its payload."""
+    identity = hashlib.sha256(data).digest()
+    return CodecEntry(identity=identity, name=PRIMER_NAME, embedded=data, embedded_as=EMBEDDED_PRIMER)
+
+
 def unpack_codec(data: bytes, what: str) -> CodecEntry:
     """Raises CorruptError for bytes that are no CODC payload."""
     reader = Reader(data, what)
     identity = reader.take(32)
     name = _text(reader.take(reader.varint(NAME_BYTES_LIMIT)), what)
     encoding = reader.uint(1)
-    if encoding > EMBEDDED_PRIMER:
+    if encoding > EMBEDDED_PACKED:
         raise CorruptError(f"{what} embeds a codec in the encoding {encoding}, unknown to this version")
     embedded = None if encoding == NOT_EMBEDDED else reader.take(reader.left)
     reader.end()

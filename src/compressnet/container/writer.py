@@ -15,8 +15,21 @@ from numpy.typing import NDArray
 from compressnet.container.block import Block, pack_block
 from compressnet.container.chunks import pack_chunk
 from compressnet.container.columns import Labels, pack_labels, pack_names
-from compressnet.container.container import BLOK, CLAS, CODC, HEAD, INDX, KIND, LABL, NAME, SIGNATURE, TAIL, VERSION
-from compressnet.container.entries import CodecEntry, pack_codec, pack_kind
+from compressnet.container.container import (
+    BLOK,
+    CLAS,
+    CODC,
+    HEAD,
+    INDX,
+    KIND,
+    LABL,
+    NAME,
+    PRIM,
+    SIGNATURE,
+    TAIL,
+    VERSION,
+)
+from compressnet.container.entries import EMBEDDED_PRIMER, CodecEntry, pack_codec, pack_kind
 from compressnet.container.index import Index, pack_index
 from compressnet.errors import InputError
 from compressnet.images.forms import Form
@@ -64,7 +77,11 @@ class ContainerWriter:
             if len(self._codecs) >= CODECS_LIMIT:
                 raise InputError(f"more than {CODECS_LIMIT} codecs in one archive; write several archives")
             self._codecs[entry.identity] = len(self._codecs)
-            self._write_entry(pack_chunk(CODC, pack_codec(entry)), 0)
+            if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
+                chunk = pack_chunk(PRIM, entry.embedded)
+            else:
+                chunk = pack_chunk(CODC, pack_codec(entry))
+            self._write_entry(chunk, 0)
         return self._codecs[entry.identity]
 
     def kind_number(self, entry: Form) -> int:

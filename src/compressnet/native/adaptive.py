@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +59,7 @@ class NativeAdaptiveModel(AdaptiveModel):
         pixels = self._pixels if pixels is None else pixels
         size = self._functions.cn_adaptive_copy_size(self._address, pixels)
         memory, address = Memory.of(size), ctypes.c_void_p()
-        made = self._functions.cn_adaptive_copy(
-            self._address, pixels, memory.address, size, ctypes.addressof(address)
-        )
+        made = self._functions.cn_adaptive_copy(self._address, pixels, memory.address, size, ctypes.addressof(address))
         check_status(made, "copied an adaptive model")
         assert address.value is not None
         copied = NativeAdaptiveModel(self._core, memory, address.value, pixels)
@@ -109,7 +108,7 @@ class NativeAdaptiveModel(AdaptiveModel):
             )
             check_status(status, "wrote pictures")
             bounds = np.cumsum([0, *lengths_N.tolist()]).tolist()
-            payloads += [buffer[a:b].tobytes() for a, b in zip(bounds, bounds[1:], strict=False)]
+            payloads += [buffer[a:b].tobytes() for a, b in pairwise(bounds)]
         return payloads
 
     def read(self, shape: Shape, payloads: Sequence[bytes]) -> Images:

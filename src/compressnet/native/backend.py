@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+from compressnet.adaptive.model import AdaptiveBackend, AdaptiveSettings
 from compressnet.errors import SlowerWarning
 from compressnet.images.kinds import size_text
-from compressnet.adaptive.model import AdaptiveBackend, AdaptiveSettings
 from compressnet.lossless.model import PixelModel
 from compressnet.lossless.pixels import NumpyPixelCoder, PixelBackend, PixelCoder
 from compressnet.lossy.entropy import EntropyBackend, EntropyCoder, NumpyEntropyCoder

@@ -3,5 +3,5 @@
 To be read in this order: `options` says how to pack and what comes of it; `pack` trains, and
 goes through the `steps`: `targets` finds the quality, `samples` are kept while the archive is
 written, `checking` compares it with the originals, and `advice` compares it with what other
-codecs take.
+codecs take. `error_targets` finds the error where nothing is trained.
 """

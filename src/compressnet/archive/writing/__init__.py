@@ -6,5 +6,6 @@ Arrays come in and blocks go out, by way of a container's writer. To be read in 
 written), `intake` (what is coded of the images that are given), `bins` (images that wait for a
 group), `cheaper` (whether another coder takes fewer bytes), `bounded` (where an image goes that
 missed its bounds), `placing` (blocks appended, and where each image is), `router` (which sends
-each image through all of these), and `write` (a whole archive).
+each image through all of these), and `write` (a whole archive). Where there is no trained codec,
+`priming` and `learning` make one of the images themselves before.
 """

@@ -68,12 +68,15 @@ def make_primer(pictures: Iterable[Pictures], tight: Tight, learning: Learning, 
         bytes=of_bytes,
         histograms=histograms,
     )
+    payload = _model(settings, pixels, backend).learn_write(chosen)
+    if len(payload) >= values:  # such as noise, from which nothing can be learned
+        chosen, payload = [], b""
     primer = Primer(
         settings=settings,
         error=learning.error,
         shapes=tuple(shape for shape, _ in chosen),
         checksum=checksum_of([image for _, image in chosen]),
-        payload=_model(settings, pixels, backend).learn_write(chosen),
+        payload=payload,
     )
     return AdaptivePart.of(pack_primer(primer), "the primer")
 

@@ -1,0 +1,55 @@
+"""From a target to the largest error of values, where images are coded without a trained codec."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import numpy as np
+
+from compressnet.adaptive.primer import levels_of, values_of_levels
+from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.learning import learned_codec
+from compressnet.archive.writing.settings import Settings
+from compressnet.archive.writing.write import Columns, write_archive
+from compressnet.bisection import first_that
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.images.alpha import has_alpha
+from compressnet.images.kinds import Images, Pictures, eight_bits
+from compressnet.packing.targets import Target
+
+ERRORS = (*range(17), 20, 24, 28, 32, 40, 48, 56, 64, 80, 99)
+"""Those that are tried."""
+
+
+def find_error(images: Iterable[Pictures], target: Target, threads: int | None = None) -> int:
+    """The largest error whose PSNR, or mean squared error, is still that of a target.
+
+    For a target of bytes it is the smallest error that takes no more of them. images: arrays
+    (n,H,W,C) of 8 bits, all of a collection or a sample of it. Raises InputError for 16 bits.
+    """
+    sample = [eight_bits(array, "a target is for 8 bits") for array in images]
+
+    def bytes_fit(number: int) -> bool:
+        settings = Settings(quality=LOSSLESS_QUALITY - ERRORS[number], threads=threads)
+        codec, settings, arrays = learned_codec(sample, settings)
+        written, _ = write_archive(io.BytesIO(), arrays, codec, settings, Columns())
+        return written.archive_bytes <= target.value * written.images
+
+    if target.measure == "bytes":
+        return ERRORS[first_that(0, len(ERRORS) - 1, bytes_fit)]
+    limit = 10 ** (-target.value / 10) if target.measure == "psnr" else target.value
+
+    def is_too_far(number: int) -> bool:
+        error = ERRORS[number]
+        mse = np.concatenate([Bounds().errors(array, _coded(array, error)).mse_N for array in sample]).mean()
+        return float(mse) > limit
+
+    number = first_that(0, len(ERRORS) - 1, is_too_far)
+    return ERRORS[number - 1 if number > 0 and is_too_far(number) else number]
+
+
+def _coded(images: Images, error: int) -> Images:
+    """What images (n,H,W,C) come back as."""
+    with_alpha = has_alpha(images.shape[-1])
+    return values_of_levels(levels_of(images, error, with_alpha=with_alpha), error, with_alpha=with_alpha)
