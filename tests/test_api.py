@@ -69,13 +69,15 @@ def test_a_codec_of_ones_own_is_embedded_by_default(tiny: Codec, tiny_images: np
 def test_an_embedded_codec_of_another_identity_is_refused(tiny: Codec, packed: bool) -> None:
     from compressnet.codec.file import to_bytes
     from compressnet.codec.packed import pack_bundle
-    from compressnet.container.entries import CodecEntry
+    from compressnet.container.entries import EMBEDDED_AS_FILE, EMBEDDED_PACKED, CodecEntry
     from compressnet.container.writer import ContainerWriter
     from compressnet.images.forms import Form
 
     embedded = pack_bundle(tiny.bundle) if packed else to_bytes(tiny.bundle, encoder=False)
     stream = io.BytesIO()
-    entry = CodecEntry(identity=bytes(32), name="tiny", embedded=embedded, packed=packed)
+    entry = CodecEntry(
+        identity=bytes(32), name="tiny", embedded=embedded, embedded_as=EMBEDDED_PACKED if packed else EMBEDDED_AS_FILE
+    )
     ContainerWriter(stream, [entry], [Form(shape=tiny.kinds[0])]).finish(None)
     with pytest.raises(CorruptError, match="does not have the identity"):
         compressnet.open(stream.getvalue())

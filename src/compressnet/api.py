@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ from compressnet.archive.checked import write_checked
 from compressnet.archive.embedding import chosen_quality
 from compressnet.archive.opening import open  # noqa: A004 - the library's name for it, as in gzip.open
 from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.choosing import automatic_codec, looked_at
 from compressnet.archive.writing.learning import learned_codec
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.settings import BLOCK_IMAGES, LEARNING_EFFORT, Settings
@@ -22,14 +22,14 @@ from compressnet.archive.writing.tightness import Modes, chosen_tight
 from compressnet.archive.writing.write import Columns
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.loading import load
-from compressnet.codec.shipped import DEFAULT_CODEC, PathLike
+from compressnet.codec.shipped import PathLike
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.errors import InputError
 from compressnet.files import open_target
 from compressnet.images.kinds import Pictures
 
-__all__ = ["AUTO", "automatic_codec", "compress", "load", "open", "write"]
+__all__ = ["AUTO", "compress", "load", "open", "write"]
 
 AUTO = "auto"
 """The codec that `compress` chooses itself."""
@@ -69,8 +69,9 @@ def compress(
     as a pipe.
     codec: a name, a path or a loaded `Codec`; None learns from the images themselves, without
     loss, or with the largest error that `max_error`, `min_psnr` or `quality` leave: 100 less the
-    quality. `auto` does so where nothing may be lost, where `max_error` is given, and where the
-    codec that ships is not for the first images; else it takes that codec.
+    quality. `auto` looks at the first images: it takes a codec that ships if that is for such
+    images and, where nothing may be lost, takes fewer bytes for them; else None, as where
+    `max_error` is given.
     quality: 0 to 99, or 100 without loss; by default the codec's own. Where nothing may be lost,
     at 100 or with a max_error of 0, the archive is read back and compared before it is there.
     Above 70, an image that takes no more bytes without loss is coded so, where the codec can.
@@ -95,15 +96,13 @@ def compress(
     if lossless and quality not in (None, LOSSLESS_QUALITY):
         raise InputError(f"lossless, and quality {quality}: give one of them")
     quality = LOSSLESS_QUALITY if lossless else quality
-    if codec == AUTO:
-        images = [images] if isinstance(images, np.ndarray) else iter(images)
-        first = next(images, None) if isinstance(images, Iterator) else images[0]
-        images = itertools.chain([] if first is None else [first], images if isinstance(images, Iterator) else [])
-        codec = automatic_codec(first, quality, max_error)
+    if isinstance(codec, str) and codec == AUTO:
+        sample, images = looked_at([images] if isinstance(images, np.ndarray) else map(_as_batch, images))
+        codec = automatic_codec(sample, quality, max_error, backend, threads)
     settings = Settings(
         quality=quality,
-        effort=effort or 1,
-        learning_effort=effort or LEARNING_EFFORT,
+        effort=1 if effort is None else effort,
+        learning_effort=LEARNING_EFFORT if effort is None else effort,
         solid=solid,
         block_images=block_images,
         bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
@@ -122,15 +121,6 @@ def compress(
         backend=backend,
         report=report,
     )
-
-
-def automatic_codec(first: Pictures | None, quality: int | None, max_error: int | None) -> str | None:
-    """The shipped codec for images like the first ones (n,H,W[,C]); None where there is none."""
-    if quality == LOSSLESS_QUALITY or max_error is not None or first is None or first.dtype != np.uint8:
-        return None
-    shape = _as_batch(first).shape[1:]
-    kind = (*shape, 1) if len(shape) == 2 else shape
-    return DEFAULT_CODEC if kind in load(DEFAULT_CODEC).kinds else None
 
 
 def write(

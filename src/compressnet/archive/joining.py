@@ -8,25 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.coding.coder import WITHOUT_CODEC
+from compressnet.coding.coder import ADAPTIVE, WITHOUT_CODEC
 from compressnet.container.columns import Labels, as_labels
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.errors import CodecError, InputError
 from compressnet.images.kinds import count_text
 
+LEARNED = WITHOUT_CODEC | {ADAPTIVE}
+"""Methods of blocks that go with those of any other codec."""
+
 
 def require_same_codec(parts: Sequence[Container]) -> None:
     """Raises CodecError where an archive was made with another codec than one before.
 
-    Archives of one codec may use different parts of it, but no two of one method.
+    Archives of one codec may use different parts of it, but no two of one method. What was learned
+    from a collection goes along with its blocks, however many there are.
     """
     if len({frozenset(entry.identity for entry in part.codecs) for part in parts if part.codecs}) <= 1:
         return
     known: dict[int, tuple[CodecEntry, str]] = {}
     for part in parts:
         blocks = (part.read_block(number) for number in range(len(part.blocks)))
-        used = {block.method: part.codecs[block.codec] for block in blocks if block.method not in WITHOUT_CODEC}
+        used = {block.method: part.codecs[block.codec] for block in blocks if block.method not in LEARNED}
         for method, entry in used.items():
             first, name = known.setdefault(method, (entry, part.name))
             if first.identity != entry.identity:

@@ -23,6 +23,7 @@ from compressnet.archive.checked import require_as_given
 from compressnet.archive.embedding import CodecEntries, resolve_codec
 from compressnet.archive.joining import changes_of, joined_classes, joined_labels, joined_names, require_same_codec
 from compressnet.archive.selection import copy_blocks, copy_images
+from compressnet.archive.writing.learning import learned_codec
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.router import Router
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
@@ -33,6 +34,7 @@ from compressnet.codec.shipped import shipped_name
 from compressnet.coding.coder import LOSSLESS_QUALITY, WITHOUT_CODEC
 from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.container.container import Container
+from compressnet.container.entries import EMBEDDED_PRIMER
 from compressnet.container.sources import FileSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
@@ -96,8 +98,9 @@ def append(
     class_names: what the new labels stand for, where that differs from the archive's; they are
     then numbered as the archive does, and new classes follow. codec: the one that the archive was
     made with, where it does not ship with the package; what an archive embeds cannot encode, but
-    for lossless codecs. An archive without a codec needs none: the images are stored. quality: by
-    default that of the archive's last block that is not stored. modes: as for `chosen_tight`;
+    for lossless codecs. Where the archive was learned from its images, what it has learned codes
+    the new ones; where all of it is stored, the new ones are learned. quality: by default that of
+    the archive's last block that is not stored. modes: as for `chosen_tight`;
     None: as images of the archive are coded. What is written tells of the new images, but for
     `images` and `archive_bytes`. Images that the codec has no network for are stored, but an error
     where the archive has one shape and none of them fits, and something may be lost. Raises
@@ -106,7 +109,7 @@ def append(
     with locked(Path(path)) as require_unchanged, Container(FileSource(Path(path))) as old:
         loaded = _encoding_codec(codec, old, threads)
         if loaded is None:
-            quality = LOSSLESS_QUALITY
+            quality = LOSSLESS_QUALITY if quality is None else quality
         settings = Settings(
             quality=_last_quality(old, loaded) if quality is None else quality,
             effort=effort,
@@ -115,8 +118,10 @@ def append(
             tight=_tight_of(old.kinds) if modes is None else chosen_tight(list, loaded, quality, modes),
             threads=threads,
         )
-        entries = None if loaded is None else CodecEntries(loaded, None, old.codecs)
         arrays: Iterable[Pictures] = [images] if isinstance(images, np.ndarray) else images
+        if loaded is None:
+            loaded, settings, arrays = learned_codec(arrays, settings)
+        entries = CodecEntries(loaded, None, old.codecs)
         new_labels = None if labels is None else as_labels(labels)
         old_classes = old.read_class_names()
         new_classes = old_classes if class_names is None else as_class_names(class_names)
@@ -201,10 +206,12 @@ def _encoding_codec(codec: PathLike | Codec | None, container: Container, thread
     It is the one given, a shipped one, or what is embedded where that is lossless and needs no
     encoder. Raises CodecError.
     """
-    if not container.codecs and codec is None:
-        return None
+    trained = [entry for entry in container.codecs if entry.embedded_as != EMBEDDED_PRIMER]
+    if codec is None and not trained:
+        primer = next(reversed(container.codecs), None)
+        return None if primer is None else resolve_codec(primer, None, container.name, None, threads)
     if codec is None:
-        entry = container.codecs[0]
+        entry = trained[0]
         shipped = shipped_name(entry.identity, entry.name)
         embedded = shipped is None
         loaded = (
@@ -215,7 +222,7 @@ def _encoding_codec(codec: PathLike | Codec | None, container: Container, thread
     else:
         embedded = False
         loaded = codec if isinstance(codec, Codec) else load(codec, threads=threads)
-    missing = next((entry for entry in container.codecs if loaded.only(entry.identity) is None), None)
+    missing = next((entry for entry in trained if loaded.only(entry.identity) is None), None)
     if embedded and (missing or any(network.encoder is None for network in loaded.bundle.networks)):
         raise CodecError(f"{container.name}: the codec that it embeds has no encoder; pass its file with --codec")
     if missing is not None:

@@ -98,6 +98,7 @@ def compress(
     from compressnet import api
     from compressnet.archive.embedding import chosen_quality
     from compressnet.archive.writing.bounds import Bounds
+    from compressnet.archive.writing.choosing import automatic_codec, looked_at
     from compressnet.archive.writing.learning import allowed_error
     from compressnet.archive.writing.settings import LEARNING_EFFORT, Settings
     from compressnet.archive.writing.tightness import chosen_tight
@@ -116,6 +117,7 @@ def compress(
     if output != STREAM:
         require_target_free(Path(output), force=force)
     loaded = None if codec is None else api.load(codec, backend_name(backend), threads)
+    known = quality if loaded is None or target is not None else chosen_quality(loaded, quality, max_error)
     collection = open_input(
         source,
         labels=labels,
@@ -125,16 +127,13 @@ def compress(
         skipped=skipped,
         strict=strict,
         names_encoding=names_encoding,
-        deep=quality == LOSSLESS_QUALITY
-        or max_error == 0
-        or (loaded is None and target is None and not bounds.are_set and quality is None)
-        or (loaded is not None and target is None and chosen_quality(loaded, quality, max_error) == LOSSLESS_QUALITY),
+        deep=known == LOSSLESS_QUALITY or max_error == 0,
         output=None if output == STREAM else Path(output),
         force=force,
     )
     if loaded is None:
-        shipped = api.automatic_codec(next(iter(collection.batches()), None), quality, max_error)
-        loaded = None if shipped is None else api.load(shipped, backend_name(backend), threads)
+        sample, _ = looked_at(collection.batches())
+        loaded = automatic_codec(sample, quality, max_error, backend_name(backend), threads)
     known = quality if loaded is None else chosen_quality(loaded, quality, max_error)
     tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
     if target is not None:
