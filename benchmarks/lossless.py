@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def tell(name: str, done: int, total: int, title: str) -> None:
 def table(measured: Sequence[tuple[Made, list[Row]]]) -> str:
     """Markdown: a row for each codec and layout, a column for each collection."""
     places = {made.name: {(row["name"], row["layout"]): row for row in rows} for made, rows in measured}
-    fewest = {name: min(row["bytes_per_image"] for row in rows.values()) for name, rows in places.items()}
+    fewest = {name: least(rows.values()) for name, rows in places.items()}
     keys = list(dict.fromkeys(key for rows in places.values() for key in rows))
 
     def means(key: tuple[str, str], what: str) -> float:
@@ -80,12 +81,17 @@ def table(measured: Sequence[tuple[Made, list[Row]]]) -> str:
     return "\n".join(lines)
 
 
+def least(rows: Iterable[Row]) -> float:
+    """The fewest bytes an image among rows that are exact."""
+    return min((row["bytes_per_image"] for row in rows if row["exact"]), default=math.inf)
+
+
 def cell(row: Row | None, fewest: float) -> str:
     """Bytes an image."""
     if row is None:
         return "-"
     text = f"{row['bytes_per_image']:.1f}{'' if row['exact'] else '*'}"
-    return f"**{text}**" if row["bytes_per_image"] == fewest else text
+    return f"**{text}**" if row["exact"] and row["bytes_per_image"] == fewest else text
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
