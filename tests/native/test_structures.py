@@ -14,7 +14,7 @@ from compressnet.native.models import ALIGNMENT
 from compressnet.networks.program import OPS
 
 HEADER = (Path(__file__).parents[2] / "libcompressnet/include/compressnet.h").read_text(encoding="utf-8")
-NAMES = ("Node", "Program", "Dense", "Slice", "PriorModel", "Plane", "PixelModel")
+NAMES = ("Node", "Program", "Dense", "Slice", "PriorModel", "Plane", "PixelModel", "AdaptiveSettings", "Picture")
 
 
 def c_name(name: str) -> str:
@@ -35,7 +35,12 @@ def fields_in_header(name: str) -> list[tuple[str, str, int]]:
 
 
 def fields_in_python(name: str) -> list[tuple[str, str, int]]:
-    kinds = {ctypes.c_void_p: "*", ctypes.c_int32: "int32_t", structures.CnDense: "cn_dense"}
+    kinds = {
+        ctypes.c_void_p: "*",
+        ctypes.c_int32: "int32_t",
+        ctypes.c_uint32: "uint32_t",
+        structures.CnDense: "cn_dense",
+    }
     fields = []
     for called, kind in getattr(structures, f"Cn{name}")._fields_:
         element, count = (kind._type_, kind._length_) if issubclass(kind, ctypes.Array) else (kind, 1)

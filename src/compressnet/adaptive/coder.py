@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.adaptive.model import AdaptiveModel, Shape
+from compressnet.adaptive.model import AdaptiveCoderModel, PictureShape
 from compressnet.adaptive.payload import pack_payload, unpack_payload
 from compressnet.adaptive.primer import Primer, levels_of, values_of_levels
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, Coder, Values
@@ -22,6 +22,9 @@ from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images
 from compressnet.limits import BLOCK_VALUES_LIMIT
 
+SPARE_PIXELS = 1 << 16
+"""Room that a model has at least for an image alone."""
+
 
 class PrimedModel:
     """A model that has learned a primer, and the primer's images; for several threads.
@@ -29,36 +32,42 @@ class PrimedModel:
     Each thread that codes borrows a copy of the model.
     """
 
-    def __init__(self, model: AdaptiveModel, primer: Primer) -> None:
+    def __init__(self, model: AdaptiveCoderModel, primer: Primer) -> None:
         """model: one that has learned nothing. Raises CorruptError."""
-        self.images = model.learn_read(primer.shapes, primer.payload)
+        self.images = [picture.values_HWB for picture in model.learn_read(primer.payload, primer.shapes)]
         primer.check(self.images)
-        self._learned, self._free = model, list[AdaptiveModel]()
+        self._learned, self._pixels = model, primer.pixels
+        self._free: list[tuple[int, AdaptiveCoderModel]] = []
+        """Models with room for so many pixels."""
         self._lock = threading.Lock()
         both = zip(primer.shapes, self.images, strict=True)
         self._number_of = {(shape, image.tobytes()): i for i, (shape, image) in enumerate(both)}
         self._shapes = primer.shapes
 
-    def number_of(self, shape: Shape, image: Images) -> int | None:
+    def number_of(self, shape: PictureShape, image: Images) -> int | None:
         """Which of the primer's images this one (H,W,C) is; None where it is none of them."""
         return self._number_of.get((shape, image.tobytes()))
 
-    def image(self, number: int, shape: Shape) -> Images:
+    def image(self, number: int, shape: PictureShape) -> Images:
         """An image of the primer, which has this shape. Raises CorruptError."""
         if number >= len(self.images) or self._shapes[number] != shape:
             raise CorruptError(f"the payload means image {number} of the primer, which is not there or of another size")
         return self.images[number]
 
     @contextmanager
-    def borrowed(self) -> Generator[AdaptiveModel]:
-        """A model for one thread, for as long as this lasts."""
+    def borrowed(self, shape: PictureShape) -> Generator[AdaptiveCoderModel]:
+        """A model for one thread and images of a shape, for as long as this lasts."""
+        needed = self._pixels + shape.pixels
         with self._lock:
-            model = self._free.pop() if self._free else self._learned.copy()
+            room, model = self._free.pop() if self._free else (0, self._learned)
+            if room < needed:
+                room = max(needed, self._pixels + SPARE_PIXELS)
+                model = self._learned.copy(room)
         try:
             yield model
         finally:
             with self._lock:
-                self._free.append(model)
+                self._free.append((room, model))
 
 
 class AdaptiveCoder(Coder):
@@ -69,7 +78,7 @@ class AdaptiveCoder(Coder):
     written_values = read_values = BLOCK_VALUES_LIMIT
     codes_alone = True
 
-    def __init__(self, primed: PrimedModel, shape: Shape, error: int) -> None:
+    def __init__(self, primed: PrimedModel, shape: PictureShape, error: int) -> None:
         """error: the largest one of colours of 8 bits."""
         self.primed, self.shape, self.kind = primed, shape, shape.axes
         self.error = 0 if shape.deep else error
@@ -116,8 +125,8 @@ class AdaptiveCoder(Coder):
                 levels[i] = self.primed.image(one, self.shape)
         alone = [i for i, one in enumerate(coded) if not isinstance(one, int)]
         if alone:
-            with self.primed.borrowed() as model:
-                levels[alone] = model.read(self.shape, [one for one in coded if not isinstance(one, int)])
+            with self.primed.borrowed(self.shape) as model:
+                levels[alone] = model.read_all(self.shape, [one for one in coded if not isinstance(one, int)])
         return self._values(levels)
 
     def images_of(self, values: Values) -> Images:
@@ -145,8 +154,8 @@ class AdaptiveCoder(Coder):
         alone = [i for i, number in enumerate(numbers) if number is None]
         coded: list[bytes | int] = [0 if number is None else number for number in numbers]
         if alone:
-            with self.primed.borrowed() as model:
-                payloads = model.write(self.shape, levels_NHWC[alone])
+            with self.primed.borrowed(self.shape) as model:
+                payloads = model.write_all(self.shape, levels_NHWC[alone])
             for i, payload in zip(alone, payloads, strict=True):
                 coded[i] = payload
         return coded

@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from compressnet.adaptive.coder import AdaptiveCoder, PrimedModel
-from compressnet.adaptive.definition import PythonAdaptiveModel
-from compressnet.adaptive.model import AdaptiveBackend, Shape
+from compressnet.adaptive.definition import AdaptiveModel
+from compressnet.adaptive.model import (
+    SEEN_PIXELS_LIMIT,
+    AdaptiveBackend,
+    AdaptiveCoderModel,
+    AdaptiveSettings,
+    PictureShape,
+)
 from compressnet.adaptive.primer import Primer, unpack_primer
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY
 from compressnet.coding.part import Coders, PackedPart, PackedPlan, Part, Tensors
@@ -71,10 +77,17 @@ class AdaptivePart(Part):
         return AdaptiveCoders(self, backend)
 
 
-def shape_of(kind: Kind, *, deep: bool = False) -> Shape:
+def shape_of(kind: Kind, *, deep: bool = False) -> PictureShape:
     """The shape of images of a kind; deep: whether its channels are two bytes each."""
     height, width, channels = kind
-    return Shape(height=height, width=width, channels=channels // 2 if deep else channels, deep=deep)
+    return PictureShape(height=height, width=width, channels=channels // 2 if deep else channels, deep=deep)
+
+
+def new_model(settings: AdaptiveSettings, pixels: int, backend: Backend) -> AdaptiveCoderModel:
+    """A model that has learned nothing, with room for so many pixels; in Python without a core."""
+    if isinstance(backend, AdaptiveBackend):
+        return backend.adaptive_model(settings, pixels)
+    return AdaptiveModel(settings, SEEN_PIXELS_LIMIT)
 
 
 class AdaptiveCoders(Coders):
@@ -85,7 +98,7 @@ class AdaptiveCoders(Coders):
     def __init__(self, part: AdaptivePart, backend: Backend) -> None:
         self._part, self._backend = part, backend
         self._primed: PrimedModel | None = None
-        self._coders: dict[Shape, AdaptiveCoder] = {}
+        self._coders: dict[PictureShape, AdaptiveCoder] = {}
         self._lock = threading.Lock()
 
     @property
@@ -97,7 +110,7 @@ class AdaptiveCoders(Coders):
         """What it does not code of images of 8 bits."""
         return self.why_not_shape(shape_of(kind), quality)
 
-    def why_not_shape(self, shape: Shape, quality: int) -> str | None:
+    def why_not_shape(self, shape: PictureShape, quality: int) -> str | None:
         """The same of images of any depth."""
         own = LOSSLESS_QUALITY if shape.deep else LOSSLESS_QUALITY - self._part.primer.error
         if quality != own:
@@ -111,7 +124,7 @@ class AdaptiveCoders(Coders):
         del quality
         return self.find_shape(shape_of(kind))
 
-    def find_shape(self, shape: Shape) -> AdaptiveCoder:
+    def find_shape(self, shape: PictureShape) -> AdaptiveCoder:
         """The coder of images of any depth. Raises CodecRefusedError for a damaged primer."""
         with self._lock:
             if self._primed is None:
@@ -120,10 +133,8 @@ class AdaptiveCoders(Coders):
 
     def _decoded(self) -> PrimedModel:
         primer = self._part.primer
-        settings, backend, pixels = primer.settings, self._backend, primer.pixels
-        model = backend.adaptive_model(settings, pixels) if isinstance(backend, AdaptiveBackend) else None
         try:
-            return PrimedModel(PythonAdaptiveModel(settings) if model is None else model, primer)
+            return PrimedModel(new_model(primer.settings, primer.pixels, self._backend), primer)
         except CorruptError as error:
             raise CodecRefusedError(str(error)) from error
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressnet.adaptive.model import AdaptiveSettings, Shape
+from compressnet.adaptive.model import AdaptiveSettings, PictureShape
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Images
 from compressnet.limits import CHANNELS_LIMIT, LISTED_IMAGES_LIMIT, PRIMER_PIXELS_LIMIT, SIDE_LIMIT_PX
@@ -36,7 +36,7 @@ class Primer:
 
     settings: AdaptiveSettings
     error: int
-    shapes: tuple[Shape, ...]
+    shapes: tuple[PictureShape, ...]
     """Of its images, in their order."""
     checksum: int
     payload: bytes
@@ -44,7 +44,7 @@ class Primer:
     @property
     def pixels(self) -> int:
         """Of all its images."""
-        return sum(shape.height * shape.width for shape in self.shapes)
+        return sum(shape.pixels for shape in self.shapes)
 
     def check(self, images: Sequence[Images]) -> None:
         """Raises CorruptError where images (H,W,bytes) are not those that were written."""
@@ -78,16 +78,12 @@ def pack_primer(primer: Primer) -> bytes:
 def unpack_primer(data: bytes, what: str) -> Primer:
     """What `pack_primer` gave; `what` names it in errors. Raises CorruptError."""
     reader = Reader(data, what)
-    bits = reader.uint(1)
-    flags, of_bytes, histograms = (reader.varint(CONTEXTS_LIMIT) for _ in range(3))
-    settings = AdaptiveSettings(table_bits=bits, flags=flags, bytes=of_bytes, histograms=histograms)
-    if (reason := settings.why_not()) is not None:
-        raise CorruptError(f"{what} asks for {reason}, unknown to this version")
+    settings = AdaptiveSettings.read([reader.uint(1), *(reader.varint(CONTEXTS_LIMIT) for _ in range(3))], what)
     error = reader.uint(1)
     if error > ERROR_LIMIT:
         raise CorruptError(f"{what} has an error of {error}, up to {ERROR_LIMIT} are possible")
     images, pixels = reader.varint(LISTED_IMAGES_LIMIT), 0
-    shapes: list[Shape] = []
+    shapes: list[PictureShape] = []
     while len(shapes) < images:
         height, width = reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX)
         deep, channels = divmod(reader.varint(8 + CHANNELS_LIMIT), 8)
@@ -97,7 +93,7 @@ def unpack_primer(data: bytes, what: str) -> Primer:
             raise CorruptError(f"{what} describes {run} images of {height}x{width}x{channels}")
         if pixels > PRIMER_PIXELS_LIMIT:
             raise CorruptError(f"{what} has more than {PRIMER_PIXELS_LIMIT} pixels, the limit")
-        shapes += [Shape(height=height, width=width, channels=channels, deep=bool(deep))] * run
+        shapes += [PictureShape(height=height, width=width, channels=channels, deep=bool(deep))] * run
     checksum = reader.uint(4)
     return Primer(
         settings=settings, error=error, shapes=tuple(shapes), checksum=checksum, payload=reader.take(reader.left)

@@ -1,29 +1,70 @@
-"""The tables of adaptive models: squash, stretch and logarithm, by their formulas."""
+"""The three tables of an adaptive model, made by their formulas.
+
+No entry lies so near to a rounding tie that one machine's logarithm could round it another way
+than another's; docs/FORMAT.md has their SHA-256.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+ENTRIES = 4096
+"""Of each table."""
+UNIT = 256
+"""This many are one, in a stretched probability and in a logarithm."""
+STRETCH_LIMIT = 2047
+"""Stretched probabilities lie between minus this and this."""
+SQUASH_LIMIT = 16
+"""A probability of 2^16 is at least this, and so is that of the opposite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables, which are never written."""
+
+    squash: NDArray[np.uint16]
+    """(4096,): a probability of 2^16 by its stretched value + 2048."""
+    stretch: NDArray[np.int16]
+    """(4096,): 256 * ln(p / (1 - p)) by a probability p of 12 bits."""
+    logarithm: NDArray[np.uint16]
+    """(4096,): 256 * ln(i + 1)."""
+
+
+def exact_squash(i: int) -> float:
+    """What `squash` is rounded from, before it is limited."""
+    return 65536 / (1 + math.exp(-(i - ENTRIES // 2) / UNIT))
+
+
+def exact_stretch(i: int) -> float:
+    """What `stretch` is rounded from, before it is limited."""
+    return UNIT * math.log((i + 0.5) / (ENTRIES - 0.5 - i))
+
+
+def exact_logarithm(i: int) -> float:
+    """What `logarithm` is rounded from."""
+    return UNIT * math.log(i + 1)
+
 
 @cache
-def squash_table() -> NDArray[np.uint16]:
-    """(4096,): the probability of 16 bits that i - 2048 is the logit of, in 1/256."""
-    shares = (65536 / (1 + math.exp((2048 - i) / 256)) for i in range(4096))
-    return np.array([min(65520, max(16, math.floor(share + 0.5))) for share in shares], np.uint16)
+def tables() -> Tables:
+    """The tables that every adaptive model uses."""
+    squash = [_rounded(exact_squash(i)) for i in range(ENTRIES)]
+    stretch = [_rounded(exact_stretch(i)) for i in range(ENTRIES)]
+    logarithm = [_rounded(exact_logarithm(i)) for i in range(ENTRIES)]
+    made = Tables(
+        squash=np.clip(squash, SQUASH_LIMIT, 65536 - SQUASH_LIMIT).astype(np.uint16),
+        stretch=np.clip(stretch, -STRETCH_LIMIT, STRETCH_LIMIT).astype(np.int16),
+        logarithm=np.array(logarithm, np.uint16),
+    )
+    for table in (made.squash, made.stretch, made.logarithm):
+        table.flags.writeable = False
+    return made
 
 
-@cache
-def stretch_table() -> NDArray[np.int16]:
-    """(4096,): the logit of (i + 1/2) / 4096, in 1/256."""
-    logits = (round(256 * math.log((i + 0.5) / (4095.5 - i))) for i in range(4096))
-    return np.array([min(2047, max(-2047, logit)) for logit in logits], np.int16)
-
-
-@cache
-def logarithm_table() -> NDArray[np.uint16]:
-    """(4096,): the logarithm of i + 1, in 1/256."""
-    return np.array([math.floor(256 * math.log(i + 1) + 0.5) for i in range(4096)], np.uint16)
+def _rounded(value: float) -> int:
+    return math.floor(value + 0.5)

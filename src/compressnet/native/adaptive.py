@@ -1,6 +1,6 @@
-"""Adaptive models in the compiled core.
+"""Adaptive models run by the compiled core.
 
-Axes: N images, H rows, W columns.
+Axes: H rows, W columns, B bytes of a pixel.
 """
 
 from __future__ import annotations
@@ -8,146 +8,205 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.adaptive.model import AdaptiveModel, AdaptiveSettings, Shape
-from compressnet.adaptive.tables import logarithm_table, squash_table, stretch_table
-from compressnet.images.kinds import Images
+from compressnet.adaptive.model import (
+    SEEN_PIXELS_LIMIT,
+    AdaptiveCoderModel,
+    AdaptiveSettings,
+    Picture,
+    PictureShape,
+    require_room,
+)
+from compressnet.adaptive.tables import tables
+from compressnet.errors import InputError
 from compressnet.native.library import Core, check_status
-from compressnet.native.models import Memory
+from compressnet.native.models import Memory, Model
 from compressnet.native.structures import Arrays, CnAdaptiveSettings, CnPicture
 
+_BYTE_LIMIT, _END_LIMIT = 14, 16
+"""A payload has at most 14 bytes a byte, and 16 more."""
 _PAYLOADS_BYTES = 1 << 24
 """Room for payloads that are written in one call, where one image does not need more."""
 
 
-class NativeAdaptiveModel(AdaptiveModel):
-    """A model, with room for images of so many pixels in all; an image alone finds more room."""
+def settings_structure(settings: AdaptiveSettings, arrays: Arrays) -> CnAdaptiveSettings:
+    """Settings, with the tables."""
+    made = tables()
+    return CnAdaptiveSettings(
+        table_bits=settings.table_bits,
+        flags=settings.flags,
+        bytes=settings.bytes,
+        histograms=settings.histograms,
+        squash=arrays.pointer(made.squash, np.uint16),
+        stretch=arrays.pointer(made.stretch, np.int16),
+        logarithm=arrays.pointer(made.logarithm, np.uint16),
+    )
 
-    def __init__(self, core: Core, memory: Memory, address: int, pixels: int) -> None:
-        self._core, self._memory, self._address, self._pixels = core, memory, address, pixels
-        self._functions = core.functions
-        self._learned_pixels = 0
 
-    @classmethod
-    def of(cls, core: Core, settings: AdaptiveSettings, pixels: int) -> NativeAdaptiveModel:
-        """A model that has learned nothing."""
-        arrays = Arrays()
-        structure = CnAdaptiveSettings(
-            table_bits=settings.table_bits,
-            flags=settings.flags,
-            bytes=settings.bytes,
-            histograms=settings.histograms,
-            squash=arrays.pointer(squash_table(), np.uint16),
-            stretch=arrays.pointer(stretch_table(), np.int16),
-            logarithm=arrays.pointer(logarithm_table(), np.uint16),
-        )
-        described = ctypes.addressof(structure)
-        size = core.functions.cn_adaptive_size(core.address, described, pixels)
-        memory, address = Memory.of(size), ctypes.c_void_p()
-        made = core.functions.cn_adaptive_make(
-            core.address, described, pixels, memory.address, size, ctypes.addressof(address)
-        )
-        check_status(made, "made an adaptive model")
+class NativeAdaptiveModel(AdaptiveCoderModel):
+    """A model in the compiled core.
+
+    pixels: room, for all pixels that it is to learn, and for those of the largest picture that it
+    is then to code alone. Raises InputError where they are more than a model can have.
+    """
+
+    def __init__(self, core: Core, settings: AdaptiveSettings, pixels: int) -> None:
+        _require_pixels(pixels)
+        arrays, functions = Arrays(), core.functions
+        structure = settings_structure(settings, arrays)
+        description, address = ctypes.addressof(structure), ctypes.c_void_p()
+        size = functions.cn_adaptive_size(core.address, description, pixels)
+        memory = Memory.of(size)
+        make = functions.cn_adaptive_make
+        status = make(core.address, description, pixels, memory.address, size, ctypes.addressof(address))
+        check_status(status, "made an adaptive model")
         assert address.value is not None
-        return cls(core, memory, address.value, pixels)
+        self._model, self._pixels, self._learned = Model(functions, memory, address.value), pixels, 0
 
-    def copy(self, pixels: int | None = None) -> NativeAdaptiveModel:
-        """Another one that has learned the same; pixels: how many it has room for."""
-        pixels = self._pixels if pixels is None else pixels
-        size = self._functions.cn_adaptive_copy_size(self._address, pixels)
-        memory, address = Memory.of(size), ctypes.c_void_p()
-        made = self._functions.cn_adaptive_copy(self._address, pixels, memory.address, size, ctypes.addressof(address))
-        check_status(made, "copied an adaptive model")
-        assert address.value is not None
-        copied = NativeAdaptiveModel(self._core, memory, address.value, pixels)
-        copied._learned_pixels = self._learned_pixels
-        return copied
-
-    def learn_write(self, images: Sequence[tuple[Shape, Images]]) -> bytes:
-        """Images (H,W,bytes) in one payload; the model learns from them."""
-        kept = [np.ascontiguousarray(values) for _, values in images]
-        pictures = _pictures([shape for shape, _ in images], kept)
-        buffer = np.empty(4 * sum(values.nbytes for values in kept) + 16, np.uint8)
-        ends_N = np.zeros(max(1, len(images)), np.uintp)
-        status = self._functions.cn_adaptive_learn_write(
-            *(self._address, ctypes.addressof(pictures), len(images)),
+    def learn_write(self, pictures: Sequence[Picture]) -> tuple[bytes, list[int]]:
+        """One payload of some pictures, and how many bytes were written after each."""
+        shapes = [picture.shape for picture in pictures]
+        self._require_room(*shapes)
+        structures, values = _structures(pictures)
+        buffer, ends_N = _payload_room(pictures), np.empty(len(pictures), np.uintp)
+        status = self._model.functions.cn_adaptive_learn_write(
+            *(self._model.address, ctypes.addressof(structures), len(pictures)),
             *(buffer.ctypes.data, len(buffer), ends_N.ctypes.data),
         )
-        check_status(status, "learned pictures")
-        self._learned_pixels += sum(shape.height * shape.width for shape, _ in images)
-        return buffer[: ends_N[-1]].tobytes()
+        check_status(status, f"learned from {len(values)} pictures")
+        self._learned += sum(shape.pixels for shape in shapes)
+        ends = [int(end) for end in ends_N]
+        return buffer[: ends[-1] if ends else 0].tobytes(), ends
 
-    def learn_read(self, shapes: Sequence[Shape], payload: bytes) -> list[Images]:
-        """The images (H,W,bytes) again, of their shapes; the model learns from them."""
-        images = [np.empty(shape.axes, np.uint8) for shape in shapes]
-        pictures = _pictures(shapes, images)
-        status = self._functions.cn_adaptive_learn_read(
-            self._address, ctypes.addressof(pictures), len(images), payload, len(payload)
+    def learn_read(self, payload: bytes, shapes: Sequence[PictureShape]) -> list[Picture]:
+        """The pictures of `learn_write`."""
+        self._require_room(*shapes)
+        pictures = [_empty(shape) for shape in shapes]
+        structures, _ = _structures(pictures)
+        status = self._model.functions.cn_adaptive_learn_read(
+            self._model.address, ctypes.addressof(structures), len(pictures), payload, len(payload)
         )
-        check_status(status, "learned pictures")
-        self._learned_pixels += sum(shape.height * shape.width for shape in shapes)
-        return images
+        check_status(status, f"learned from {len(pictures)} pictures")
+        self._learned += sum(shape.pixels for shape in shapes)
+        return pictures
 
-    def write(self, shape: Shape, images_NHWC: Images) -> list[bytes]:
-        """Images (N,H,W,bytes) of a shape, each alone; the model is then as it was."""
-        images_NHWC = np.ascontiguousarray(images_NHWC)
-        self._make_room(shape)
-        room_bytes = 4 * int(np.prod(shape.axes)) + 16
-        step = max(1, _PAYLOADS_BYTES // room_bytes)
+    def write(self, picture: Picture) -> bytes:
+        """The payload of a picture alone."""
+        self._require_room(picture.shape)
+        structures, _values = _structures([picture])
+        buffer, length, scratch = _payload_room([picture]), ctypes.c_size_t(), self._scratch(structures)
+        status = self._model.functions.cn_adaptive_write(
+            *(self._model.address, ctypes.addressof(structures), 1, buffer.ctypes.data, len(buffer)),
+            *(ctypes.addressof(length), scratch.address),
+        )
+        check_status(status, "wrote a picture")
+        return buffer[: length.value].tobytes()
+
+    def read(self, payload: bytes, shape: PictureShape) -> Picture:
+        """The picture of `write`."""
+        self._require_room(shape)
+        picture = _empty(shape)
+        structures, _ = _structures([picture])
+        length, scratch = ctypes.c_size_t(len(payload)), self._scratch(structures)
+        status = self._model.functions.cn_adaptive_read(
+            *(self._model.address, ctypes.addressof(structures), 1, payload),
+            *(ctypes.addressof(length), scratch.address),
+        )
+        check_status(status, "read a picture")
+        return picture
+
+    def write_all(self, shape: PictureShape, images_NHWB: NDArray[np.uint8]) -> list[bytes]:
+        """The payload of each of some images of a shape (N,H,W,B), each alone."""
+        self._require_room(shape)
+        images_NHWB = np.ascontiguousarray(images_NHWB)
+        room_bytes = _BYTE_LIMIT * shape.pixels * shape.pixel_bytes + _END_LIMIT
+        together = max(1, _PAYLOADS_BYTES // room_bytes)
         payloads: list[bytes] = []
-        for start in range(0, len(images_NHWC), step):
-            part = images_NHWC[start : start + step]
-            pictures, scratch = self._prepared(shape, part)
+        for start in range(0, len(images_NHWB), together):
+            part = images_NHWB[start : start + together]
+            structures, _values = _structures([Picture(image, shape) for image in part])
             buffer, lengths_N = np.empty(len(part) * room_bytes, np.uint8), np.empty(len(part), np.uintp)
-            status = self._functions.cn_adaptive_write(
-                *(self._address, ctypes.addressof(pictures), len(part)),
-                *(buffer.ctypes.data, len(buffer), lengths_N.ctypes.data, scratch.address),
+            scratch = self._scratch(structures)
+            status = self._model.functions.cn_adaptive_write(
+                *(self._model.address, ctypes.addressof(structures), len(part), buffer.ctypes.data, len(buffer)),
+                *(lengths_N.ctypes.data, scratch.address),
             )
             check_status(status, "wrote pictures")
             bounds = np.cumsum([0, *lengths_N.tolist()]).tolist()
-            payloads += [buffer[a:b].tobytes() for a, b in pairwise(bounds)]
+            payloads += [buffer[begin:end].tobytes() for begin, end in pairwise(bounds)]
         return payloads
 
-    def read(self, shape: Shape, payloads: Sequence[bytes]) -> Images:
-        """The images (N,H,W,bytes) of payloads; the model is then as it was."""
-        self._make_room(shape)
-        images_NHWC = np.empty((len(payloads), *shape.axes), np.uint8)
-        pictures, scratch = self._prepared(shape, images_NHWC)
+    def read_all(self, shape: PictureShape, payloads: Sequence[bytes]) -> NDArray[np.uint8]:
+        """The images (N,H,W,B) of payloads, each alone."""
+        self._require_room(shape)
+        images_NHWB = np.empty((len(payloads), *shape.axes), np.uint8)
+        structures, _values = _structures([Picture(image, shape) for image in images_NHWB])
         lengths_N = np.array([len(payload) for payload in payloads], np.uintp)
-        status = self._functions.cn_adaptive_read(
-            *(self._address, ctypes.addressof(pictures), len(payloads)),
-            *(b"".join(payloads), lengths_N.ctypes.data, scratch.address),
+        scratch = self._scratch(structures)
+        status = self._model.functions.cn_adaptive_read(
+            *(self._model.address, ctypes.addressof(structures), len(payloads), b"".join(payloads)),
+            *(lengths_N.ctypes.data, scratch.address),
         )
         check_status(status, "read pictures")
-        return images_NHWC
+        return images_NHWB
 
-    def _make_room(self, shape: Shape) -> None:
-        """Move to larger memory where an image does not fit beside what was learned."""
-        needed = self._learned_pixels + shape.height * shape.width
-        if needed > self._pixels:
-            larger = self.copy(needed)
-            self._memory, self._address, self._pixels = larger._memory, larger._address, needed
+    def copy(self, pixels: int) -> Self:
+        """A model for another thread."""
+        _require_pixels(pixels)
+        require_room(self._learned, 0, pixels)
+        functions, address = self._model.functions, ctypes.c_void_p()
+        size = functions.cn_adaptive_copy_size(self._model.address, pixels)
+        memory = Memory.of(size)
+        status = functions.cn_adaptive_copy(
+            self._model.address, pixels, memory.address, size, ctypes.addressof(address)
+        )
+        check_status(status, "copied an adaptive model")
+        assert address.value is not None
+        made = type(self).__new__(type(self))
+        made._model, made._pixels, made._learned = Model(functions, memory, address.value), pixels, self._learned
+        return made
 
-    def _prepared(self, shape: Shape, images_NHWC: Images) -> tuple[ctypes.Array[CnPicture], Memory]:
-        """Images as the core gets them, and scratch for one of them."""
-        pictures = _pictures([shape] * len(images_NHWC), list(images_NHWC))
-        return pictures, Memory.of(self._functions.cn_adaptive_scratch(self._address, ctypes.addressof(pictures)))
+    def _require_room(self, *shapes: PictureShape) -> None:
+        require_room(self._learned, sum(shape.pixels for shape in shapes), self._pixels)
+
+    def _scratch(self, structures: ctypes.Array[CnPicture]) -> Memory:
+        return Memory.of(self._model.functions.cn_adaptive_scratch(self._model.address, ctypes.addressof(structures)))
 
 
-def _pictures(shapes: Sequence[Shape], images: Sequence[NDArray[np.uint8]]) -> ctypes.Array[CnPicture]:
-    """Descriptions of images (H,W,bytes), which have to live as long."""
-    return (CnPicture * len(shapes))(
+def _structures(pictures: Sequence[Picture]) -> tuple[ctypes.Array[CnPicture], list[object]]:
+    """Pictures, and what has to live for as long as they are used.
+
+    Values that the core writes to lie as it wants them already.
+    """
+    values = [np.ascontiguousarray(picture.values_HWB) for picture in pictures]
+    structures = (CnPicture * len(pictures))(
         *(
             CnPicture(
-                height=shape.height,
-                width=shape.width,
-                channels=shape.channels,
-                deep=int(shape.deep),
-                values=values.ctypes.data,
+                height=picture.shape.height,
+                width=picture.shape.width,
+                channels=picture.shape.channels,
+                deep=picture.shape.deep,
+                values=array.ctypes.data,
             )
-            for shape, values in zip(shapes, images, strict=True)
+            for picture, array in zip(pictures, values, strict=True)
         )
     )
+    return structures, [*values]
+
+
+def _empty(shape: PictureShape) -> Picture:
+    return Picture(np.empty((shape.height, shape.width, shape.pixel_bytes), np.uint8), shape)
+
+
+def _payload_room(pictures: Sequence[Picture]) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    values = sum(picture.values_HWB.size for picture in pictures)
+    return np.empty(_BYTE_LIMIT * values + _END_LIMIT, np.uint8)
+
+
+def _require_pixels(pixels: int) -> None:
+    if not 0 <= pixels <= SEEN_PIXELS_LIMIT:
+        raise InputError(f"an adaptive model for {pixels:,} pixels; there may be up to {SEEN_PIXELS_LIMIT:,}")

@@ -68,4 +68,4 @@ class NativeBackend(EntropyBackend, PixelBackend, AdaptiveBackend):
 
     def adaptive_model(self, settings: AdaptiveSettings, pixels: int) -> NativeAdaptiveModel:
         """A model that has learned nothing, with room to learn images of so many pixels."""
-        return NativeAdaptiveModel.of(self.core, settings, pixels)
+        return NativeAdaptiveModel(self.core, settings, pixels)

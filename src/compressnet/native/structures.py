@@ -151,7 +151,7 @@ class CnPixelModel(ctypes.Structure):
 
 
 class CnAdaptiveSettings(ctypes.Structure):
-    """How an adaptive model is to be made."""
+    """Settings of an adaptive model."""
 
     _fields_ = (
         ("table_bits", c_int32),
@@ -165,7 +165,7 @@ class CnAdaptiveSettings(ctypes.Structure):
 
 
 class CnPicture(ctypes.Structure):
-    """An image of any shape."""
+    """A picture that an adaptive model codes."""
 
     _fields_ = (
         ("height", c_int32),

@@ -15,7 +15,7 @@ from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.loading import load
 from compressnet.codec.shipped import DEFAULT_CODEC, shipped_codecs
 from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.images.kinds import Images, Pictures, picture_kind
+from compressnet.images.kinds import Images, Pictures, eight_bits, picture_kind
 from compressnet.images.modes import AS_IS
 
 SAMPLE_IMAGES = 256
@@ -23,14 +23,14 @@ SAMPLE_IMAGES = 256
 
 
 def looked_at(arrays: Iterable[Pictures]) -> tuple[Images | None, Iterator[Pictures]]:
-    """The first images (n,H,W[,C]), and all arrays; None where they differ in shape, or are deep."""
+    """The first images (n,H,W[,C]) and all arrays; None where they differ in shape or are deep."""
     source = iter(arrays)
     seen: list[Pictures] = []
     while sum(map(len, seen)) < SAMPLE_IMAGES and (array := next(source, None)) is not None:
         seen.append(array)
     shapes = {(array.dtype.name, array.shape[1:]) for array in seen}
     alike = len(shapes) == 1 and seen[0].dtype == np.uint8 and seen[0].ndim in (3, 4)
-    sample = np.concatenate(seen)[:SAMPLE_IMAGES] if alike else None
+    sample = np.concatenate([eight_bits(array) for array in seen])[:SAMPLE_IMAGES] if alike else None
     return sample, itertools.chain(seen, source)
 
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.adaptive.definition import PythonAdaptiveModel
-from compressnet.adaptive.model import AdaptiveBackend, AdaptiveModel, AdaptiveSettings, Shape
-from compressnet.adaptive.part import AdaptivePart, shape_of
+from compressnet.adaptive.model import AdaptiveSettings, Picture, PictureShape
+from compressnet.adaptive.part import AdaptivePart, new_model, shape_of
 from compressnet.adaptive.primer import Primer, checksum_of, levels_of, pack_primer, table_bits
 from compressnet.errors import InputError
 from compressnet.images.alpha import has_alpha
@@ -34,7 +33,7 @@ PIXEL_WORK = 0.25
 TABLE_BITS, SOLID_TABLE_BITS = 20, 22
 """The largest tables: 16 and 64 MiB."""
 
-Learned = tuple[Shape, Images]
+Learned = tuple[PictureShape, Images]
 """An image (H,W,C) and its shape."""
 
 
@@ -50,14 +49,14 @@ class Learning:
     """Whether all images are learned, one after the other, so that none can be read alone."""
 
 
-def make_primer(pictures: Iterable[Pictures], tight: Tight, learning: Learning, backend: Backend) -> AdaptivePart:
+def make_primer(collection: Iterable[Pictures], tight: Tight, learning: Learning, backend: Backend) -> AdaptivePart:
     """The primer of a collection, or of a sample of it, as a part of a codec.
 
-    pictures: arrays (n,H,W[,C]). Raises InputError for a solid collection that is too large.
+    collection: arrays (n,H,W[,C]). Raises InputError for a solid collection that is too large.
     """
-    images = distinct_images(pictures, tight, learning.error)
+    images = distinct_images(collection, tight, learning.error)
     chosen = images if learning.solid else chosen_images(images)
-    pixels = sum(shape.height * shape.width for shape, _ in chosen)
+    pixels = sum(shape.pixels for shape, _ in chosen)
     if pixels > PRIMER_PIXELS_LIMIT:
         raise InputError(f"{pixels} pixels are too many for one solid stream, which takes {PRIMER_PIXELS_LIMIT}")
     values = sum(image.size for _, image in chosen)
@@ -68,7 +67,8 @@ def make_primer(pictures: Iterable[Pictures], tight: Tight, learning: Learning, 
         bytes=of_bytes,
         histograms=histograms,
     )
-    payload = _model(settings, pixels, backend).learn_write(chosen)
+    pictures = [Picture(image, shape) for shape, image in chosen]
+    payload, _ = new_model(settings, pixels, backend).learn_write(pictures)
     if len(payload) >= values:  # such as noise, from which nothing can be learned
         chosen, payload = [], b""
     primer = Primer(
@@ -83,7 +83,7 @@ def make_primer(pictures: Iterable[Pictures], tight: Tight, learning: Learning, 
 
 def distinct_images(pictures: Iterable[Pictures], tight: Tight, error: int) -> list[Learned]:
     """What is coded of pictures, each image once; those of one shape follow each other."""
-    found: dict[Shape, dict[bytes, Images]] = {}
+    found: dict[PictureShape, dict[bytes, Images]] = {}
     for array in pictures:
         native = array.astype(array.dtype.newbyteorder("="), copy=False)
         for form, rows in forms_of(native, tight):
@@ -117,9 +117,3 @@ def work_of(image: Images) -> float:
 
 def _spread(count: int, chosen: int) -> NDArray[np.int64]:
     return (np.arange(chosen) * count + count // 2) // chosen
-
-
-def _model(settings: AdaptiveSettings, pixels: int, backend: Backend) -> AdaptiveModel:
-    if isinstance(backend, AdaptiveBackend):
-        return backend.adaptive_model(settings, pixels)
-    return PythonAdaptiveModel(settings)
