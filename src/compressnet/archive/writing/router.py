@@ -112,7 +112,7 @@ class Router:
         self._outcome.learned(reason, len(numbers))
         hidden_N = np.zeros(len(numbers), np.bool_)
         if self._bounds.keep_hidden_colour and not coder.keeps_hidden_colour:
-            hidden_N = hidden_colour(images_NHWC).any(axis=(1, 2))
+            hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
         hidden = images_NHWC[hidden_N]
         self._store(form, hidden, numbers[hidden_N], steps_of(form, hidden, self._bounds), "colour under alpha 0")
         self._images.put(Way(form, coder), images_NHWC[~hidden_N], numbers[~hidden_N])
@@ -271,8 +271,7 @@ class Router:
         errors = self._bounds.errors(*as_shown(way.form, images_NHWC, coder.images_of(values)))
         met_N = self._bounds.met(errors)
         is_raised = coder.has_symbols and coder.quality != self._settings.quality
-        other = alternative(self._codec, coder)
-        moved_N = np.zeros(len(met_N), np.bool_)
+        moved_N, other = np.zeros(len(met_N), np.bool_), alternative(self._codec, coder)
         if met_N.any() and (is_raised or other is not None):
             bits_N = coder.bits(values)
             if is_raised:
