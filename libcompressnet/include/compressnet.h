@@ -282,8 +282,9 @@ CN_API size_t cn_adaptive_copy_size(const cn_adaptive *model, size_t pixels);
 CN_API cn_status cn_adaptive_copy(const cn_adaptive *model, size_t pixels, void *memory, size_t size,
                                   cn_adaptive **copy);
 
-/* Pictures in one payload. `ends` gets how many bytes were written after each. A `capacity` of
- * 4 bytes a byte and 16 more is always enough. */
+/* Pictures in one payload. `ends` gets how many bytes were written after each; the last one is the
+ * payload's length, which may be less than ends before it, as zeros at the end are left out. A
+ * `capacity` of 14 bytes a byte and 16 more is always enough: a decision takes up to 12 bits. */
 CN_API cn_status cn_adaptive_learn_write(cn_adaptive *model, const cn_picture *pictures,
                                          size_t count, uint8_t *payload, size_t capacity,
                                          size_t *ends);

@@ -1,9 +1,9 @@
 /* fuzz.c - libFuzzer: payloads of any bytes
  *
- * Compiled with one of FUZZ_MASKED, FUZZ_CONTEXT and FUZZ_PIXELS, which are entropy models of both
- * kinds and pixel models. The first bytes of an input choose a model and its use, the rest is the
- * payload. All variants that this CPU can run must give the same, and what was read must come back
- * when it is written and read again.
+ * Compiled with one of FUZZ_MASKED, FUZZ_CONTEXT, FUZZ_PIXELS and FUZZ_ADAPTIVE, which are entropy
+ * models of both kinds, pixel models and adaptive models. The first bytes of an input choose a model
+ * and its use, the rest is the payload. All variants that this CPU can run must give the same, and
+ * what was read must come back when it is written and read again.
  */
 #include <stdlib.h>
 
@@ -81,6 +81,75 @@ static void fuzz(Random *r, const uint8_t *choices, const uint8_t *payload, size
         if (statuses[i] != CN_OK) continue;
         expect(memcmp(images, first, 2 * values) == 0);
         write_again(pixels, height, width, values, images, scratch);
+    }
+}
+#elif defined(FUZZ_ADAPTIVE)
+#define LEARNED 2
+
+static cn_adaptive *make_adaptive(const cn_core *core, const cn_adaptive_settings *settings, size_t pixels) {
+    cn_adaptive *model = NULL;
+    size_t size = cn_adaptive_size(core, settings, pixels);
+    expect(size > 0 && cn_adaptive_make(core, settings, pixels, room(size), size, &model) == CN_OK);
+    return model;
+}
+
+/* What was learned, to a payload and back, in models that know nothing yet. */
+static void learn_again(const cn_core *core, const cn_adaptive_settings *settings, const cn_picture *pictures,
+                        size_t pixels) {
+    size_t ends[LEARNED], capacity = 16;
+    cn_picture again[LEARNED];
+    for (int i = 0; i < LEARNED; i++) {
+        again[i] = pictures[i];
+        again[i].values = room(bytes_of_picture(&pictures[i]));
+        capacity += 14 * bytes_of_picture(&pictures[i]);
+    }
+    uint8_t *payload = room(capacity);
+    cn_adaptive *writer = make_adaptive(core, settings, pixels), *reader = make_adaptive(core, settings, pixels);
+    expect(cn_adaptive_learn_write(writer, pictures, LEARNED, payload, capacity, ends) == CN_OK);
+    expect(cn_adaptive_learn_read(reader, again, LEARNED, payload, ends[LEARNED - 1]) == CN_OK);
+    for (int i = 0; i < LEARNED; i++)
+        expect(memcmp(again[i].values, pictures[i].values, bytes_of_picture(&pictures[i])) == 0);
+}
+
+/* A picture alone, of any payload, twice; and once more from what is written of it. */
+static void read_alone(cn_adaptive *model, cn_picture *picture, const uint8_t *payload, size_t bytes) {
+    size_t values = bytes_of_picture(picture), capacity = 14 * values + 16, length = 0;
+    uint8_t *written = room(capacity);
+    cn_picture again = *picture;
+    again.values = room(values);
+    void *scratch = room(cn_adaptive_scratch(model, picture));
+    expect(cn_adaptive_read(model, picture, 1, payload, &bytes, scratch) == CN_OK);
+    expect(cn_adaptive_read(model, &again, 1, payload, &bytes, scratch) == CN_OK);
+    expect(memcmp(again.values, picture->values, values) == 0);
+    expect(cn_adaptive_write(model, picture, 1, written, capacity, &length, scratch) == CN_OK);
+    memset(again.values, 0, values);
+    expect(cn_adaptive_read(model, &again, 1, written, &length, scratch) == CN_OK);
+    expect(memcmp(again.values, picture->values, values) == 0);
+}
+
+/* Two pictures are learned from the payload up to where a choice says, and one is read of the rest. */
+static void fuzz(Random *r, const uint8_t *choices, const uint8_t *payload, size_t bytes) {
+    cn_adaptive_settings settings;
+    const cn_core *cores[VARIANTS];
+    cn_picture pictures[LEARNED + 1], first[LEARNED + 1];
+    Random shapes = {choices[1] | (uint64_t)choices[2] << 8};
+    size_t cut = bytes * choices[3] / 255, learned = 0;
+    random_adaptive(r, &settings);
+    for (int i = 0, count = find_variants(cores); i < count; i++) {
+        learned = 0;
+        for (int k = 0; k <= LEARNED; k++) {
+            Random shape = {shapes.state + (uint64_t)k};
+            pictures[k] = random_picture(&shape, 12);
+            if (k < LEARNED) learned += (size_t)pictures[k].height * (size_t)pictures[k].width;
+        }
+        size_t pixels = learned + (size_t)pictures[LEARNED].height * (size_t)pictures[LEARNED].width;
+        cn_adaptive *model = make_adaptive(cores[i], &settings, pixels);
+        expect(cn_adaptive_learn_read(model, pictures, LEARNED, payload, cut) == CN_OK);
+        read_alone(model, &pictures[LEARNED], payload + cut, bytes - cut);
+        if (i == 0) memcpy(first, pictures, sizeof first);
+        for (int k = 0; k <= LEARNED; k++)
+            expect(memcmp(pictures[k].values, first[k].values, bytes_of_picture(&pictures[k])) == 0);
+        learn_again(cores[i], &settings, pictures, learned);
     }
 }
 #else

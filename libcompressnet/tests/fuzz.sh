@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes what reads payloads: fuzz.sh [SECONDS [OPTION of build.py ...]], for each of three targets,
+# Fuzzes what reads payloads: fuzz.sh [SECONDS [OPTION of build.py ...]], for each of four targets,
 # such as fuzz.sh 60 --variants plain. Needs clang and libFuzzer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 python3 build.py --output "$work" --compiler clang --sanitize address,undefined,fuzzer-no-link "$@"
-for target in MASKED CONTEXT PIXELS; do
+for target in MASKED CONTEXT PIXELS ADAPTIVE; do
     clang -std=c11 -O1 -g -Wall -Wextra -Wno-unused-function -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=all \
         -DFUZZ_$target -Iinclude tests/fuzz.c "$work/_compressnet.so" -Wl,-rpath,"$work" -o "$work/$target"
     # Seeds: each model with payloads of zeros, of ones and of pseudo-random bytes.

@@ -433,4 +433,39 @@ static void random_pixels(Random *r, cn_pixel_model *m) {
     m->planes = planes;
 }
 
+/* ADAPTIVE MODELS */
+
+/* Tables of about the same shape as those of FORMAT.md, without a logarithm. */
+static void random_adaptive(Random *r, cn_adaptive_settings *s) {
+    uint16_t *squash = room(4096 * sizeof *squash), *logarithm = room(4096 * sizeof *logarithm);
+    int16_t *stretch = room(4096 * sizeof *stretch);
+    int32_t steep = between(r, 1, 600);
+    for (int32_t i = 0, bits = 0; i < 4096; i++) {
+        int32_t x = i - 2048, size = x < 0 ? -x : x, share = 32768 + 32768 * x / (size + steep);
+        squash[i] = (uint16_t)(share < 16 ? 16 : share > 65520 ? 65520 : share);
+        stretch[i] = (int16_t)(x < -2047 ? -2047 : x);
+        if (i + 1 >= 2 << bits) bits++;
+        logarithm[i] = (uint16_t)(177 * bits + 177 * (i + 1 - (1 << bits)) / (1 << bits));
+    }
+    *s = (cn_adaptive_settings){.squash = squash, .stretch = stretch, .logarithm = logarithm};
+    s->table_bits = between(r, 0, 1) ? 17 : between(r, 10, 12); /* a large one is put back by what was noted */
+    s->flags = (uint32_t)between(r, 1, (1 << 6) - 1);
+    s->bytes = (uint32_t)between(r, 1, (1 << 16) - 1);
+    s->histograms = (uint32_t)between(r, 0, (1 << 13) - 1);
+}
+
+static size_t bytes_of_picture(const cn_picture *p) {
+    return (size_t)p->height * (size_t)p->width * (size_t)p->channels * (p->deep ? 2 : 1);
+}
+
+/* A picture of a few values, with others here and there. */
+static cn_picture random_picture(Random *r, int32_t side) {
+    cn_picture p = {between(r, 1, side), between(r, 1, side), between(r, 1, 4), between(r, 0, 1), NULL};
+    int32_t rare = between(r, 0, 9), base = between(r, 0, 255), spread = between(r, 0, 9);
+    p.values = room(bytes_of_picture(&p));
+    for (size_t i = 0; i < bytes_of_picture(&p); i++)
+        p.values[i] = (uint8_t)(between(r, 0, rare) ? base + between(r, 0, spread) : between(r, 0, 255));
+    return p;
+}
+
 #endif

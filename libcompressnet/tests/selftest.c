@@ -133,6 +133,61 @@ static void test_pixels(Random *r, const cn_core *core) {
     if (status == CN_OK) add_result(again, count * values);
 }
 
+static cn_adaptive *make_adaptive(const cn_core *core, const cn_adaptive_settings *settings, size_t pixels) {
+    cn_adaptive *model = NULL;
+    size_t size = cn_adaptive_size(core, settings, pixels);
+    expect(size > 0 && cn_adaptive_make(core, settings, pixels, room(size), size, &model) == CN_OK);
+    return model;
+}
+
+/* A picture alone: written, and read again, and the payload of any bytes, too. */
+static void test_alone(Random *r, cn_adaptive *model, const cn_picture *picture) {
+    size_t bytes = bytes_of_picture(picture), capacity = 14 * bytes + 16, length = 0;
+    uint8_t *payload = room(capacity), *random = room(capacity);
+    cn_picture again = *picture;
+    again.values = room(bytes);
+    void *scratch = room(cn_adaptive_scratch(model, picture));
+    expect(cn_adaptive_write(model, picture, 1, payload, capacity, &length, scratch) == CN_OK);
+    add_result(payload, length);
+    for (size_t i = 0; i < capacity; i++) random[i] = (uint8_t)draw(r);
+    expect(cn_adaptive_read(model, &again, 1, random, &capacity, scratch) == CN_OK);
+    add_result(again.values, bytes);
+    expect(cn_adaptive_read(model, &again, 1, payload, &length, scratch) == CN_OK);
+    expect(memcmp(again.values, picture->values, bytes) == 0);
+}
+
+static void test_adaptive(Random *r, const cn_core *core) {
+    cn_adaptive_settings settings;
+    cn_picture pictures[4], again[4], more;
+    size_t ends[4], pixels = 0, bytes = 0, size, count = (size_t)between(r, 1, 4);
+    random_adaptive(r, &settings);
+    for (size_t i = 0; i < count; i++) {
+        pictures[i] = again[i] = random_picture(r, 12);
+        again[i].values = room(bytes_of_picture(&pictures[i]));
+        pixels += (size_t)pictures[i].height * (size_t)pictures[i].width;
+        bytes += bytes_of_picture(&pictures[i]);
+    }
+    more = random_picture(r, 12);
+    cn_adaptive *writer = make_adaptive(core, &settings, pixels + 144);
+    cn_adaptive *reader = make_adaptive(core, &settings, pixels), *copy = NULL;
+    if (writer == NULL || reader == NULL) return;
+    uint8_t *payload = room(14 * bytes + 16);
+    expect(cn_adaptive_learn_write(writer, pictures, count, payload, 14 * bytes + 16, ends) == CN_OK);
+    for (size_t i = 0; i < count; i++) add_number(ends[i]);
+    add_result(payload, ends[count - 1]);
+    expect(cn_adaptive_learn_read(reader, again, count, payload, ends[count - 1]) == CN_OK);
+    for (size_t i = 0; i < count; i++)
+        expect(memcmp(again[i].values, pictures[i].values, bytes_of_picture(&pictures[i])) == 0);
+    size = cn_adaptive_copy_size(reader, pixels + 144);
+    expect(size > 0 && cn_adaptive_copy(reader, pixels + 144, room(size), size, &copy) == CN_OK);
+    if (copy == NULL) return;
+    test_alone(r, writer, &more);
+    test_alone(r, copy, &more);
+    test_alone(r, writer, &more);
+    expect(cn_adaptive_learn_read(writer, &more, 1, payload, ends[0]) == CN_OK);
+    add_result(more.values, bytes_of_picture(&more));
+}
+
 /* The digest over models of seeds 0 to models - 1; 0 where something failed. */
 static uint64_t digest_of(const cn_core *core, int32_t models) {
     digest = UINT64_C(0xCBF29CE484222325);
@@ -140,10 +195,11 @@ static uint64_t digest_of(const cn_core *core, int32_t models) {
     for (int32_t seed = 0; seed < models; seed++) {
         Random r = {(uint64_t)seed};
         pool_used = 0;
-        switch (seed % 4) {
+        switch (seed % 5) {
         case 0: test_network(&r, core); break;
         case 1: test_prior(&r, core, 1); break;
         case 2: test_prior(&r, core, 0); break;
+        case 3: test_adaptive(&r, core); break;
         default: test_pixels(&r, core); break;
         }
     }
@@ -160,7 +216,7 @@ __attribute__((export_name("selftest"))) uint64_t selftest(int32_t models) {
 #include <stdlib.h>
 
 int main(int count, char **arguments) {
-    int32_t models = count > 1 ? atoi(arguments[1]) : 400;
+    int32_t models = count > 1 ? atoi(arguments[1]) : 500;
     char name[32];
     for (const char *names = cn_core_names(); sscanf(names, "%31s", name) == 1; names += strlen(name) + 1) {
         const cn_core *core = cn_core_find(name);

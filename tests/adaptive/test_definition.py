@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,6 +93,30 @@ def test_no_pictures_are_no_bytes() -> None:
     for model in models(ALL):
         assert model.learn_write([]) == (b"", [])
         assert model.learn_read(b"", []) == []
+
+
+def test_a_pixel_that_looks_like_none_is_a_pixel() -> None:
+    """All bytes of such a pixel are 255; it counts as unknown where it would foretell another."""
+    shape = PictureShape(height=3, width=9, channels=4, deep=True)
+    values = make_picture(shape, "flat", 1).values_HWB.copy()
+    values[:, 1:] = (255, 255, 255, 255, 254, 255, 254, 255)
+    picture = Picture(values, shape)
+    payloads = {model.learn_write([picture, picture])[0] for model in models(ALL)}
+    assert len(payloads) == 1
+    for model in models(ALL):
+        assert values_of(model.learn_read(*payloads, [shape, shape])) == values_of([picture, picture])
+
+
+def test_many_pictures_alone() -> None:
+    shape = PictureShape(height=4, width=3, channels=2, deep=False)
+    images = [make_picture(shape, "few", seed) for seed in range(3)]
+    for model in models(ALL):
+        model.learn_write(images[:1])
+        payloads = model.write_all(shape, np.stack([picture.values_HWB for picture in images]))
+        assert payloads == [model.write(picture) for picture in images]
+        assert model.read_all(shape, payloads).tobytes() == b"".join(values_of(images))
+        assert model.write_all(shape, np.empty((0, *shape.axes), np.uint8)) == []
+        assert model.read_all(shape, []).shape == (0, *shape.axes)
 
 
 def test_without_histograms() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from compressnet.adaptive.tables import ENTRIES, exact_logarithm, exact_squash, exact_stretch, tables
+
+FORMAT = Path(__file__).parents[2] / "docs/FORMAT.md"
 
 
 @pytest.mark.parametrize("formula", [exact_squash, exact_stretch, exact_logarithm])
@@ -24,6 +27,7 @@ def test_tables_are_those_of_the_format() -> None:
     data = b"".join(table.astype(f"<{table.dtype.str[1:]}").tobytes() for table in (made.squash, made.stretch))
     digest = hashlib.sha256(data + made.logarithm.astype("<u2").tobytes()).hexdigest()
     assert digest == "6f233aeb7f4e8b677e7c605f32dc87ed1ba181a29300834b8ba391f438bbf964"
+    assert f"`{digest}`" in FORMAT.read_text(encoding="utf-8")
 
 
 def test_ends_and_middles() -> None:

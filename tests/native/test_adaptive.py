@@ -88,6 +88,31 @@ def test_pictures_that_cannot_be_are_refused(changes: dict[str, int]) -> None:
     assert functions.cn_adaptive_read(model, address, 1, b"", out, scratch.address) == ARGUMENT
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"table_bits": 9},
+        {"table_bits": 23},
+        {"flags": 0},
+        {"flags": 64},
+        {"bytes": 0},
+        {"bytes": 1 << 16},
+        {"histograms": 1 << 13},
+        {"squash": 0},
+        {"stretch": 0},
+        {"logarithm": 0},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(changes: dict[str, int]) -> None:
+    core, arrays, address, memory = find_core(), Arrays(), ctypes.c_void_p(), Memory.of(1 << 23)
+    bad = settings_structure(ALL, arrays)
+    for name, value in changes.items():
+        setattr(bad, name, value)
+    assert core.functions.cn_adaptive_size(core.address, ctypes.addressof(bad), 10) == 0
+    given = (core.address, ctypes.addressof(bad), 10, memory.address, 1 << 23, ctypes.addressof(address))
+    assert core.functions.cn_adaptive_make(*given) == ARGUMENT
+
+
 def test_models_for_too_many_pixels_are_refused() -> None:
     for pixels in (-1, SEEN_PIXELS_LIMIT + 1):
         with pytest.raises(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "libcompressnet"
-MOST_LINES = 3000
+MOST_LINES = 4000
 """Of code: neither empty nor comment alone."""
 MOST_LINES_OF_FUNCTION = 80
 FILES = [*sorted((SOURCE / "src").iterdir()), *sorted((SOURCE / "include").iterdir())]

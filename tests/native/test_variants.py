@@ -13,7 +13,7 @@ from core_source import SOURCE, need, run_tool
 
 pytestmark = pytest.mark.slow
 
-MODELS = 400
+MODELS = 500
 """How many pseudo-random models the digest is over."""
 
 

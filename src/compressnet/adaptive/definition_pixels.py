@@ -14,7 +14,7 @@ from compressnet.adaptive.model import Picture, PictureShape
 
 ROLES = 8
 UNKNOWN_PIXEL = (1 << 64) - 1
-SHIFTS = [8 * (role & 3) + 32 * (role >> 2) for role in range(ROLES)]
+SHIFTS = [8 * role for role in range(ROLES)]
 """Where a role's byte lies in a pixel."""
 
 

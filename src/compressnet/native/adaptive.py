@@ -144,6 +144,8 @@ class NativeAdaptiveModel(AdaptiveCoderModel):
         """The images (N,H,W,B) of payloads, each alone."""
         self._require_room(shape)
         images_NHWB = np.empty((len(payloads), *shape.axes), np.uint8)
+        if not payloads:
+            return images_NHWB
         structures, _values = _structures([Picture(image, shape) for image in images_NHWB])
         lengths_N = np.array([len(payload) for payload in payloads], np.uintp)
         scratch = self._scratch(structures)
