@@ -16,6 +16,7 @@ import compressnet
 from backends import BACKENDS
 from compressnet.codec.codec import Codec
 from compressnet.container.container import Container
+from compressnet.container.entries import EMBEDDED_PACKED
 from compressnet.container.sources import FileSource
 from compressnet.errors import CodecError, FormatError
 from conftest import CONFORMANCE
@@ -123,7 +124,7 @@ def test_the_same_images_give_the_committed_bytes(
     with Container(FileSource(written)) as again, Container(FileSource(CONFORMANCE / f"{tiny_name}.cnet")) as committed:
         assert [again.read_block(i) for i in range(3)] == [committed.read_block(i) for i in range(3)]
         assert again.kinds == committed.kinds
-        assert again.codecs == [replace(committed.codecs[0], embedded=packed)]
+        assert again.codecs == [replace(committed.codecs[0], embedded=packed, embedded_as=EMBEDDED_PACKED)]
     assert codec.compress(images[:3], quality=99) == (CONFORMANCE / f"{tiny_name}.block").read_bytes()
 
 

@@ -120,6 +120,7 @@ def append(
             threads=threads,
         )
         arrays: Iterable[Pictures] = [images] if isinstance(images, np.ndarray) else images
+        arrays = (array[None] if array.ndim == 2 else array for array in arrays)
         if loaded is None:
             loaded, settings, arrays = learned_codec(arrays, settings)
         else:
@@ -138,7 +139,7 @@ def append(
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
             router = Router(writer, loaded, settings, entries, report)
             for array in arrays:
-                router.add(array[None] if array.ndim == 2 else array)
+                router.add(array)
             if not router.images:
                 raise InputError("there are no images to add")
             places = np.concatenate([places, router.finish()])

@@ -18,8 +18,9 @@ from compressnet.codec.bundle import adaptive_bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.loading import make_backend, make_codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.images.kinds import Pictures
+from compressnet.images.kinds import Pictures, picture_kind
 from compressnet.images.modes import forms_of
+from compressnet.limits import CHANNELS_LIMIT, SIDE_LIMIT_PX
 from compressnet.threads import default_threads
 
 SAMPLED_BYTES = 1 << 28
@@ -36,6 +37,8 @@ def extended_codec(codec: Codec, arrays: Iterable[Pictures], settings: Settings)
     quality = codec.default_quality if settings.quality is None else settings.quality
     unfit: list[Pictures] = []
     fits = settings.loses_nothing or settings.store_unknown
+    if not any(part.has_quality(quality) for part in codec.bundle.parts):
+        return codec, arrays
     for array in sample:
         for form, rows in forms_of(array, settings.tight):
             if codec.why_not(form.kind, quality, deep=form.deep) is None:
@@ -67,17 +70,25 @@ def learned_codec(
 
 
 def _sampled(arrays: Iterable[Pictures], limit_bytes: int | None) -> tuple[list[Pictures], Iterator[Pictures]]:
-    """The first arrays, single images as batches, and all of them."""
-    source = (array[None] if array.ndim == 2 else array for array in arrays)
-    sample: list[Pictures] = []
-    sample_bytes = 0
-    while limit_bytes is None or sample_bytes < limit_bytes:
+    """The first arrays that can be coded, and all arrays."""
+    source = iter(arrays)
+    seen: list[Pictures] = []
+    seen_bytes = 0
+    while limit_bytes is None or seen_bytes < limit_bytes:
         array = next(source, None)
         if array is None:
             break
-        sample.append(array)
-        sample_bytes += array.nbytes
-    return sample, itertools.chain(sample, source)
+        seen.append(array)
+        seen_bytes += array.nbytes
+    return [array for array in seen if _is_possible(array)], itertools.chain(seen, source)
+
+
+def _is_possible(array: Pictures) -> bool:
+    """Whether an array is images (n,H,W[,C]) as an archive can have them; others are refused."""
+    if array.dtype.kind != "u" or array.itemsize > 2 or array.ndim not in (3, 4):
+        return False
+    height, width, channels = picture_kind(array.astype(array.dtype.newbyteorder("="), copy=False))
+    return min(height, width) >= 1 and max(height, width) <= SIDE_LIMIT_PX and 1 <= channels <= CHANNELS_LIMIT
 
 
 def allowed_error(quality: int | None, bounds: Bounds) -> int:
