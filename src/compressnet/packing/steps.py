@@ -8,6 +8,7 @@ are measured on are kept in passing.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
+from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import chosen_quality
 from compressnet.archive.writing.learning import allowed_error
@@ -105,12 +107,22 @@ def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | Non
 
 
 def _sixteen_bits_in(archive: Archive) -> tuple[int, int]:
-    """How many images of an archive have 16 bits, and how many bytes their blocks take."""
+    """How many images of an archive have 16 bits, and how many bytes their blocks take.
+
+    Of a primer it is the share that their values have.
+    """
     container = archive.container
     blocks = container.blocks
     is_deep_B = np.array([form.deep for form in container.kinds])[container.kinds_of(np.arange(len(blocks)))]
     blocks_N = container.blocks_of(container.places_of(np.arange(len(archive))))
-    return int(is_deep_B[blocks_N].sum()), int(blocks.chunk_bytes[is_deep_B].sum())
+    deep_bytes = int(blocks.chunk_bytes[is_deep_B].sum())
+    for entry in container.codecs:
+        if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
+            shapes = unpack_primer(entry.embedded, f"{container.name}: the primer").shapes
+            values = sum(math.prod(shape.axes) for shape in shapes)
+            deep = sum(math.prod(shape.axes) for shape in shapes if shape.deep)
+            deep_bytes += round(len(entry.embedded) * deep / max(1, values))
+    return int(is_deep_B[blocks_N].sum()), deep_bytes
 
 
 def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str | None]:
