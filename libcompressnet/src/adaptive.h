@@ -69,7 +69,7 @@ struct cn_adaptive {
     uint64_t pixel[1 << MEMORY_BITS];  /* the one last seen where the neighbours were these */
     uint8_t has_pixel[1 << MEMORY_BITS];
     uint32_t position[1 << MEMORY_BITS]; /* where neighbours were last seen */
-    /* Stamps of rows that were kept in this pass. */
+    /* Stamps of rows that were kept in this pass; the last fields, see begin_pass. */
     uint32_t flag_map_kept[FLAG_CONTEXTS], byte_map_kept[ROLES][2][BYTE_CONTEXTS], linear_kept[ROLES];
     uint32_t agreement_kept, flag_equal_kept[EQUALITIES], flag_match_kept[MATCHES], flag_agree_kept[AGREEMENTS];
     uint32_t byte_place_kept[ROLES][256], byte_match_kept[ROLES][8][3], byte_equal_kept[ROLES][EQUALITIES];
@@ -110,6 +110,14 @@ static inline void keep_row(cn_adaptive *model, Kept *kept, uint32_t *stamp, con
     keep(model, kept, at, bytes);
 }
 
+/* A pass in which nothing is kept yet. When their numbers begin anew, old stamps mean nothing. */
+static void begin_pass(cn_adaptive *model) {
+    size_t stamps = offsetof(struct cn_adaptive, flag_map_kept);
+    if (++model->pass != 0) return;
+    memset((uint8_t *)model + stamps, 0, sizeof(struct cn_adaptive) - stamps);
+    model->pass = 1;
+}
+
 static void put_back(cn_adaptive *model, Kept *kept) {
     while (kept->used > 0) {
         size_t record[2];
@@ -119,13 +127,14 @@ static void put_back(cn_adaptive *model, Kept *kept) {
     }
 }
 
-/* The most that may have to be kept for an image of so many pixels and bytes a pixel. */
-static size_t kept_limit(size_t pixels, size_t roles) {
+/* The most that may have to be kept for an image of so many pixels and bytes a pixel: more than a
+ * size_t of 32 bits can say, where the image is large. */
+static uint64_t kept_limit(size_t pixels, size_t roles) {
     size_t rows = sizeof(struct cn_adaptive) + RECORD_BYTES * (sizeof(struct cn_adaptive) / sizeof(Weights));
     size_t bucket = sizeof(Bucket) + RECORD_BYTES;
     size_t of_pixel = FLAG_CONTEXTS * bucket + 3 * (8 + RECORD_BYTES);
     size_t of_byte = 2 * BYTE_CONTEXTS * bucket + 4 + RECORD_BYTES;
-    return rows + pixels * (of_pixel + roles * of_byte);
+    return rows + (uint64_t)pixels * (of_pixel + roles * of_byte);
 }
 
 /* STATES: how often a decision was 0 and 1, and which came last */

@@ -545,8 +545,8 @@ static size_t adaptive_scratch(const cn_adaptive *model, const cn_picture *pictu
     Picture picture;
     if (!describe(pictures, &picture)) return 0;
     size_t pixels = (size_t)picture.height * (size_t)picture.width, whole = model->size - model->capacity * 8;
-    size_t limit = kept_limit(pixels, (size_t)picture.roles);
-    return aligned(limit < whole ? limit : whole);
+    uint64_t limit = kept_limit(pixels, (size_t)picture.roles);
+    return aligned(limit < whole ? (size_t)limit : whole);
 }
 
 /* Either each change is noted in scratch, or all of the model but the pixels is saved there. */
@@ -554,7 +554,7 @@ static Kept begin_alone(cn_adaptive *model, const Picture *picture, void *scratc
     size_t pixels = (size_t)picture->height * (size_t)picture->width, whole = model->size - model->capacity * 8;
     *saved = kept_limit(pixels, (size_t)picture->roles) < whole ? 0 : pixels_offset(model->mask);
     if (*saved > 0) memcpy(scratch, model, *saved);
-    model->pass++;
+    begin_pass(model);
     return (Kept){*saved > 0 ? NULL : scratch, 0};
 }
 

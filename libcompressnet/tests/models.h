@@ -460,7 +460,10 @@ static size_t bytes_of_picture(const cn_picture *p) {
 
 /* A picture of a few values, with others here and there. */
 static cn_picture random_picture(Random *r, int32_t side) {
-    cn_picture p = {between(r, 1, side), between(r, 1, side), between(r, 1, 4), between(r, 0, 1), NULL};
+    cn_picture p = {.height = between(r, 1, side)};
+    p.width = between(r, 1, side);
+    p.channels = between(r, 1, 4);
+    p.deep = between(r, 0, 1);
     int32_t rare = between(r, 0, 9), base = between(r, 0, 255), spread = between(r, 0, 9);
     p.values = room(bytes_of_picture(&p));
     for (size_t i = 0; i < bytes_of_picture(&p); i++)
