@@ -39,9 +39,12 @@ typedef struct Bucket {
 
 typedef int32_t Weights[INPUTS];
 
-/* Histograms of values less what foretells them; each sums up to about 2^15. */
+/* Histograms of values less what foretells them; each sums up to about 2^15, so that sums fit in 16
+ * bits. The first shares are there again behind the last, so that any 16 in a row can be read. */
+#define SHARES (256 + 16)
+
 typedef struct Histogram {
-    int16_t share[256];
+    int16_t share[SHARES];
     int32_t count;
 } Histogram;
 
@@ -54,10 +57,11 @@ struct cn_adaptive {
     uint32_t seen;                     /* pixels; position 0 stays empty */
     uint32_t pass;                     /* what stamps of rows are compared with */
     int16_t stretch[LOGS];
-    uint16_t squash[LOGS], logarithm[LOGS];
+    uint16_t squash[LOGS];
+    uint16_t logarithm[2 * LOGS];      /* by log_place */
     uint8_t next[STATES][2];
     int32_t reciprocal[MAP_LIMIT + 1];
-    int16_t narrow[512];               /* the kernel twice, so that it is rotated by an offset */
+    int16_t narrow[256 + SHARES];      /* the kernel twice, so that it is rotated by an offset */
     uint32_t flag_map[FLAG_CONTEXTS][STATES];
     uint32_t byte_map[ROLES][2][BYTE_CONTEXTS][STATES];
     uint32_t agreement_map[AGREEMENTS];
@@ -235,7 +239,7 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
     if (size < needed) return CN_MEMORY;
     cn_adaptive *model = memory;
     States states;
-    int16_t wide[256];
+    int16_t wide[SHARES];
     memset(memory, 0, pixels_offset(((uint32_t)1 << settings->table_bits) - 1) + sizeof(uint64_t));
     model->core = core;
     model->size = needed;
@@ -247,7 +251,8 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
     if (model->byte_count + model->histogram_count + 1 > INPUTS) return CN_ARGUMENT;
     memcpy(model->squash, settings->squash, sizeof model->squash);
     memcpy(model->stretch, settings->stretch, sizeof model->stretch);
-    memcpy(model->logarithm, settings->logarithm, sizeof model->logarithm);
+    memcpy(model->logarithm, settings->logarithm, LOGS * sizeof(uint16_t));
+    for (int i = 0; i < LOGS; i++) model->logarithm[LOGS + i] = (uint16_t)(settings->logarithm[i] + 532);
     list_states(&states);
     make_states(model, &states);
     make_maps(model, &states);
@@ -262,7 +267,9 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
     }
     fill_kernel(model->narrow, 10474, 4609, 35, 4);
     memcpy(model->narrow + 256, model->narrow, 256 * sizeof(int16_t));
+    memcpy(model->narrow + 512, model->narrow, 16 * sizeof(int16_t));
     fill_kernel(wide, 2147, 1825, 54, 21);
+    memcpy(wide + 256, wide, 16 * sizeof(int16_t));
     for (int i = 0; i < ROLES * HISTOGRAMS * CLASSES; i++)
         memcpy((&model->of[0][0][0])[i].share, wide, sizeof wide);
     model->seen = 1;
