@@ -60,7 +60,7 @@ struct cn_adaptive {
     uint16_t squash[LOGS];
     uint16_t logarithm[2 * LOGS];      /* by log_place */
     uint8_t next[STATES][2];
-    int32_t reciprocal[MAP_LIMIT + 1];
+    int32_t reciprocal[MAP_LIMIT + 2]; /* the last is zero: of what never learns */
     int16_t narrow[256 + SHARES];      /* the kernel twice, so that it is rotated by an offset */
     uint32_t flag_map[FLAG_CONTEXTS][STATES];
     uint32_t byte_map[ROLES][2][BYTE_CONTEXTS][STATES];
@@ -196,6 +196,7 @@ static int list_bits(uint32_t set, uint8_t *list) {
 static int check_adaptive(const cn_adaptive_settings *s) {
     if (s->table_bits < TABLE_BITS_MIN || s->table_bits > TABLE_BITS_MAX) return 0;
     if (s->flags == 0 || s->flags >> FLAG_CONTEXTS || s->bytes == 0 || s->bytes >> BYTE_CONTEXTS) return 0;
+    if (s->stretch != NULL && s->stretch[LOGS / 2] != 0) return 0;
     if (s->histograms >> HISTOGRAMS || s->squash == NULL || s->stretch == NULL || s->logarithm == NULL) return 0;
     return 1;
 }
@@ -225,6 +226,7 @@ static void make_maps(cn_adaptive *model, const States *s) {
     for (int i = 0; i < s->count; i++) {
         uint64_t share = ((uint64_t)(10 * s->ones[i] + 4) << 22) / (uint64_t)(10 * (s->zeros[i] + s->ones[i]) + 8);
         uint32_t start = (uint32_t)share << 10;
+        if (i == 0) start |= MAP_LIMIT + 1; /* nothing is known of a context that was never seen */
         for (int k = 0; k < FLAG_CONTEXTS; k++) model->flag_map[k][i] = start;
         for (int k = 0; k < ROLES * 2 * BYTE_CONTEXTS; k++) (&model->byte_map[0][0][0][0])[k * STATES + i] = start;
     }

@@ -168,13 +168,13 @@ INLINE int code_nibble(cn_adaptive *model, Kept *kept, Binary *coder, const Arou
     int role = p->role, contexts = model->byte_count, histograms = model->histogram_count;
     int first = node > 1 ? 3 : 7, slot = 1;
     Mixer mixer;
-    memset(mixer.input, 0, sizeof mixer.input);
+    for (int i = 0; i < groups * GROUP; i++) mixer.input[i] = 0;
     mixer.input[contexts + histograms] = 256;
     for (int bit = first; bit > first - 4; bit--) {
         uint8_t *state[BYTE_CONTEXTS];
         for (int i = 0; i < contexts; i++) {
             state[i] = &nibble->bucket[i]->state[slot - 1];
-            mixer.input[i] = *state[i] == 0 ? 0 : stretched(model, map_share(nibble->map[i][*state[i]]));
+            mixer.input[i] = stretched(model, map_share(nibble->map[i][*state[i]]));
         }
         for (int i = 0; i < histograms; i++) mixer.input[contexts + i] = told(model, &nibble->tree[i], slot);
         int match = p->matched < 0 || (p->matched | 256) >> (bit + 1) != node ? 0 : 1 + (p->matched >> bit & 1);

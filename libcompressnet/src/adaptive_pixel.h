@@ -202,7 +202,7 @@ static inline int code_hit(cn_adaptive *model, Kept *kept, Binary *coder, const 
         uint32_t *map = model->flag_map[context];
         keep_row(model, kept, &model->flag_map_kept[context], map, sizeof model->flag_map[0]);
         state[i] = &find_bucket(model, kept, hash[i])->state[slot];
-        mixer.input[i] = *state[i] == 0 ? 0 : stretched(model, map_share(map[*state[i]]));
+        mixer.input[i] = stretched(model, map_share(map[*state[i]]));
     }
     mixer.input[count] = stretched(model, map_share(model->agreement_map[agrees]));
     mixer.input[count + 1] = 256;
