@@ -122,6 +122,7 @@ INLINE void learn_weights(const int32_t *restrict input, int32_t *restrict weigh
 INLINE int code_mixed(const cn_adaptive *model, Mixer *mixer, Binary *coder, int bit, int rate, int groups,
                       int reads) {
     int32_t sums[3];
+    for (int i = 0; i < groups * GROUP; i++) mixer->input[i] = limited(mixer->input[i], STRETCH_LIMIT);
     for (int i = 0; i < 3; i++) sums[i] = mixed(mixer->input, mixer->weights[i], groups * GROUP);
     int32_t average = limited(((sums[0] + sums[1] + sums[2]) * 21846) >> 16, STRETCH_LIMIT);
     bit = code_decision(coder, bit, squashed(model, average), reads);
@@ -146,10 +147,10 @@ INLINE uint16_t log_place(uint16_t sum) {
     return sum < LOGS ? sum : (uint16_t)(LOGS | (eighth < LOGS ? eighth : LOGS - 1));
 }
 
-/* What a histogram says of a decision: the logarithm of its odds. */
+/* What a histogram says of a decision: the logarithm of its odds, which is limited later. */
 INLINE int32_t told(const cn_adaptive *model, const Tree *tree, int node) {
     const uint16_t *pair = tree->node + 2 * node;
-    return limited(model->logarithm[pair[1]] - model->logarithm[pair[0]], STRETCH_LIMIT);
+    return model->logarithm[pair[1]] - model->logarithm[pair[0]];
 }
 
 #if defined(X86_256)
