@@ -19,25 +19,22 @@ static inline uint64_t hashed(uint64_t context, uint32_t salt) {
     return hash ^ (hash >> 32);
 }
 
-/* The bucket of a context: the one that is there, or the emptier of two, cleared. */
+/* The bucket of a context: the one that is there, or the emptier of two, cleared. Without branches,
+ * as nobody can foretell which it is. */
 static inline Bucket *find_bucket(cn_adaptive *model, Kept *kept, uint64_t hash) {
     uint8_t check = (uint8_t)hash;
-    if (check == 0) check = 1;
-    Bucket *table = table_of(model);
+    check = (uint8_t)(check + (check == 0));
     uint32_t place = (uint32_t)(hash >> 32) & model->mask;
-    Bucket *bucket = table + place, *other = table + (place ^ 1);
-    if (bucket->check != check) {
-        if (other->check == check) {
-            bucket = other;
-        } else {
-            if (bucket->check != 0 && (other->check == 0 || other->state[0] < bucket->state[0])) bucket = other;
-            keep(model, kept, bucket, sizeof *bucket);
-            memset(bucket, 0, sizeof *bucket);
-            bucket->check = check;
-            return bucket;
-        }
-    }
+    const Bucket *first = table_of(model) + place, *second = table_of(model) + (place ^ 1);
+    int in_first = first->check == check, in_second = second->check == check;
+    int emptier = (first->check != 0) & ((second->check == 0) | (second->state[0] < first->state[0]));
+    Bucket *bucket = table_of(model) + (place ^ (uint32_t)((in_second | emptier) & (in_first ^ 1)));
     keep(model, kept, bucket, sizeof *bucket);
+    uint64_t part[2], is_there = 0 - (uint64_t)(in_first | in_second);
+    memcpy(part, bucket, sizeof part);
+    part[0] &= is_there, part[1] &= is_there;
+    memcpy(bucket, part, sizeof part);
+    bucket->check = check;
     return bucket;
 }
 
