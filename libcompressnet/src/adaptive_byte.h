@@ -146,6 +146,17 @@ static inline void hash_nibble(cn_adaptive *model, Place *p, int node) {
     }
 }
 
+/* Fetch the buckets of the low four bits, both where the last of the high ones is 0 and 1. */
+static inline void fetch_both(cn_adaptive *model, const Place *p, int node) {
+    for (int one = 0; one < 2; one++) {
+        uint32_t salt = 128u + ((uint32_t)p->role << 5) + ((uint32_t)(2 * node + one) << 8);
+        for (int i = 0; i < model->byte_count; i++) {
+            uint32_t k = model->byte[i];
+            __builtin_prefetch(table_of(model) + ((uint32_t)(hashed(p->context[k], salt + k) >> 32) & model->mask));
+        }
+    }
+}
+
 /* What four bits of a byte are coded by. */
 typedef struct Nibble {
     Bucket *bucket[BYTE_CONTEXTS];
@@ -168,9 +179,10 @@ INLINE int code_nibble(cn_adaptive *model, Kept *kept, Binary *coder, const Arou
     int role = p->role, contexts = model->byte_count, histograms = model->histogram_count;
     int first = node > 1 ? 3 : 7, slot = 1;
     Mixer mixer;
-    for (int i = 0; i < groups * GROUP; i++) mixer.input[i] = 0;
     mixer.input[contexts + histograms] = 256;
+    for (int i = contexts + histograms + 1; i < groups * GROUP; i++) mixer.input[i] = 0;
     for (int bit = first; bit > first - 4; bit--) {
+        if (bit == 4) fetch_both(model, p, node);
         uint8_t *state[BYTE_CONTEXTS];
         for (int i = 0; i < contexts; i++) {
             state[i] = &nibble->bucket[i]->state[slot - 1];
