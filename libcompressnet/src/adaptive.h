@@ -2,7 +2,8 @@
  *
  * A model is one piece of memory without pointers: the structure, the table of buckets, and all
  * pixels that it has seen. So it is copied as bytes. While an image is coded alone, whatever is
- * changed is noted before (`keep`), and put back at the end.
+ * changed is noted before (`keep`), and put back at the end. What is noted of large images may take
+ * more than a quarter of the model: from then on there is a copy of it instead (`keep_all`).
  */
 #ifndef CN_ADAPTIVE_H
 #define CN_ADAPTIVE_H
@@ -83,7 +84,8 @@ struct cn_adaptive {
 /* What was changed, to be put back: a record's bytes, their place and their number, and so on. */
 typedef struct Kept {
     uint8_t *bytes; /* NULL: nothing is kept */
-    size_t used;
+    size_t used, limit;
+    uint8_t *saved; /* the whole model as it was, once there was no more room */
 } Kept;
 
 #define RECORD_BYTES (2 * sizeof(size_t))
@@ -98,9 +100,29 @@ static uint64_t *pixels_of(cn_adaptive *model) {
     return (uint64_t *)((uint8_t *)model + pixels_offset(model->mask));
 }
 
+static inline void put_back(uint8_t *model, Kept *kept) {
+    while (kept->used > 0) {
+        size_t record[2];
+        memcpy(record, kept->bytes + kept->used - RECORD_BYTES, RECORD_BYTES);
+        kept->used -= record[1] + RECORD_BYTES;
+        memcpy(model + record[0], kept->bytes + kept->used, record[1]);
+    }
+}
+
+/* From here on, all of the model but its pixels is what was kept. */
+static __attribute__((noinline)) void keep_all(cn_adaptive *model, Kept *kept) {
+    memcpy(kept->saved, model, pixels_offset(model->mask));
+    put_back(kept->saved, kept);
+    kept->bytes = NULL;
+}
+
 /* Note what lies at `at`, before it is changed. `bytes` is a multiple of 4. */
 static inline void keep(cn_adaptive *model, Kept *kept, const void *at, size_t bytes) {
     if (kept->bytes == NULL) return;
+    if (kept->limit - kept->used < bytes + RECORD_BYTES) {
+        keep_all(model, kept);
+        return;
+    }
     size_t record[2] = {(size_t)((const uint8_t *)at - (const uint8_t *)model), bytes};
     memcpy(kept->bytes + kept->used, at, bytes);
     memcpy(kept->bytes + kept->used + bytes, record, RECORD_BYTES);
@@ -114,21 +136,12 @@ static inline void keep_row(cn_adaptive *model, Kept *kept, uint32_t *stamp, con
     keep(model, kept, at, bytes);
 }
 
-static void put_back(cn_adaptive *model, Kept *kept) {
-    while (kept->used > 0) {
-        size_t record[2];
-        memcpy(record, kept->bytes + kept->used - RECORD_BYTES, RECORD_BYTES);
-        kept->used -= record[1] + RECORD_BYTES;
-        memcpy((uint8_t *)model + record[0], kept->bytes + kept->used, record[1]);
-    }
-}
-
 /* The most that may have to be kept for an image of so many pixels and bytes a pixel. */
-static size_t kept_limit(size_t pixels, size_t roles) {
+static size_t kept_limit(const cn_adaptive *model, size_t pixels, size_t roles) {
     size_t rows = sizeof(struct cn_adaptive) + RECORD_BYTES * (sizeof(struct cn_adaptive) / sizeof(Weights));
     size_t bucket = sizeof(Bucket) + RECORD_BYTES;
-    size_t of_pixel = FLAG_CONTEXTS * bucket + 3 * (8 + RECORD_BYTES);
-    size_t of_byte = 2 * BYTE_CONTEXTS * bucket + 4 + RECORD_BYTES;
+    size_t of_pixel = (size_t)model->flag_count * bucket + 3 * (8 + RECORD_BYTES);
+    size_t of_byte = 2 * (size_t)model->byte_count * bucket + 4 + RECORD_BYTES;
     return rows + pixels * (of_pixel + roles * of_byte);
 }
 

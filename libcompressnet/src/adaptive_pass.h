@@ -75,7 +75,7 @@ static int has_room(const cn_adaptive *model, const Picture *picture) {
 /* Images one after the other, in one payload; the model learns from them. */
 static cn_status adaptive_learn_write(cn_adaptive *model, const cn_picture *pictures, size_t count, uint8_t *payload,
                                       size_t capacity, size_t *ends) {
-    Kept kept = {NULL, 0};
+    Kept kept = {NULL, 0, 0, NULL};
     Picture picture;
     Binary coder;
     begin_writing(&coder, payload, capacity);
@@ -90,7 +90,7 @@ static cn_status adaptive_learn_write(cn_adaptive *model, const cn_picture *pict
 
 static cn_status adaptive_learn_read(cn_adaptive *model, const cn_picture *pictures, size_t count,
                                      const uint8_t *payload, size_t bytes) {
-    Kept kept = {NULL, 0};
+    Kept kept = {NULL, 0, 0, NULL};
     Picture picture;
     Binary coder;
     begin_reading(&coder, payload, bytes);
@@ -103,28 +103,34 @@ static cn_status adaptive_learn_read(cn_adaptive *model, const cn_picture *pictu
 
 /* ALONE: whatever a picture changes is put back */
 
+/* How much may be noted of an image: all, or a quarter of the model, behind which is room for it. */
+static size_t noted_limit(const cn_adaptive *model, const Picture *picture, int *is_all) {
+    size_t limit = kept_limit(model, (size_t)picture->height * (size_t)picture->width, (size_t)picture->roles);
+    size_t most = pixels_offset(model->mask) / 4;
+    *is_all = limit <= most;
+    return aligned(*is_all ? limit : most);
+}
+
 static size_t adaptive_scratch(const cn_adaptive *model, const cn_picture *pictures) {
     Picture picture;
+    int is_all;
     if (!describe(pictures, &picture)) return 0;
-    size_t pixels = (size_t)picture.height * (size_t)picture.width, whole = model->size - model->capacity * 8;
-    size_t limit = kept_limit(pixels, (size_t)picture.roles);
-    return aligned(limit < whole ? limit : whole);
+    size_t limit = noted_limit(model, &picture, &is_all);
+    return limit + (is_all ? 0 : pixels_offset(model->mask));
 }
 
-/* Either each change is noted in scratch, or all of the model but the pixels is saved there. */
-static Kept begin_alone(cn_adaptive *model, const Picture *picture, void *scratch, size_t *saved) {
-    size_t pixels = (size_t)picture->height * (size_t)picture->width, whole = model->size - model->capacity * 8;
-    *saved = kept_limit(pixels, (size_t)picture->roles) < whole ? 0 : pixels_offset(model->mask);
-    if (*saved > 0) memcpy(scratch, model, *saved);
+static Kept begin_alone(cn_adaptive *model, const Picture *picture, uint8_t *scratch) {
+    int is_all;
+    size_t limit = noted_limit(model, picture, &is_all);
     model->pass++;
-    return (Kept){*saved > 0 ? NULL : scratch, 0};
+    return (Kept){scratch, 0, limit, scratch + limit};
 }
 
-static void end_alone(cn_adaptive *model, Kept *kept, const void *scratch, size_t saved, uint32_t seen) {
-    if (saved > 0)
-        memcpy(model, scratch, saved);
+static void end_alone(cn_adaptive *model, Kept *kept, uint32_t seen) {
+    if (kept->bytes == NULL)
+        memcpy(model, kept->saved, pixels_offset(model->mask));
     else
-        put_back(model, kept);
+        put_back((uint8_t *)model, kept);
     model->seen = seen;
 }
 
@@ -134,12 +140,11 @@ static cn_status adaptive_write(cn_adaptive *model, const cn_picture *pictures, 
     Binary coder;
     uint32_t seen = model->seen;
     for (size_t i = 0; i < count; i++) {
-        size_t saved;
         if (!describe(&pictures[i], &picture) || !has_room(model, &picture)) return CN_ARGUMENT;
-        Kept kept = begin_alone(model, &picture, scratch, &saved);
+        Kept kept = begin_alone(model, &picture, scratch);
         begin_writing(&coder, payload, capacity);
         write_picture(model, &kept, &coder, &picture, pictures[i].values);
-        end_alone(model, &kept, scratch, saved, seen);
+        end_alone(model, &kept, seen);
         lengths[i] = (size_t)(end_writing(&coder, payload) - payload);
         if (coder.full) return CN_MEMORY;
         payload += lengths[i];
@@ -154,12 +159,11 @@ static cn_status adaptive_read(cn_adaptive *model, const cn_picture *pictures, s
     Binary coder;
     uint32_t seen = model->seen;
     for (size_t i = 0; i < count; i++) {
-        size_t saved;
         if (!describe(&pictures[i], &picture) || !has_room(model, &picture)) return CN_ARGUMENT;
-        Kept kept = begin_alone(model, &picture, scratch, &saved);
+        Kept kept = begin_alone(model, &picture, scratch);
         begin_reading(&coder, payload, lengths[i]);
         read_picture(model, &kept, &coder, &picture, pictures[i].values);
-        end_alone(model, &kept, scratch, saved, seen);
+        end_alone(model, &kept, seen);
         payload += lengths[i];
     }
     return CN_OK;

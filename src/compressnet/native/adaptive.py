@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class NativeAdaptiveModel(AdaptiveModel):
         self._core, self._memory, self._address, self._pixels = core, memory, address, pixels
         self._functions = core.functions
         self._learned_pixels = 0
+        self._scratch_bytes, self._scratch = 0, Memory.of(0)
 
     @classmethod
     def of(cls, core: Core, settings: AdaptiveSettings, pixels: int) -> NativeAdaptiveModel:
@@ -58,9 +60,7 @@ class NativeAdaptiveModel(AdaptiveModel):
         pixels = self._pixels if pixels is None else pixels
         size = self._functions.cn_adaptive_copy_size(self._address, pixels)
         memory, address = Memory.of(size), ctypes.c_void_p()
-        made = self._functions.cn_adaptive_copy(
-            self._address, pixels, memory.address, size, ctypes.addressof(address)
-        )
+        made = self._functions.cn_adaptive_copy(self._address, pixels, memory.address, size, ctypes.addressof(address))
         check_status(made, "copied an adaptive model")
         assert address.value is not None
         copied = NativeAdaptiveModel(self._core, memory, address.value, pixels)
@@ -109,7 +109,7 @@ class NativeAdaptiveModel(AdaptiveModel):
             )
             check_status(status, "wrote pictures")
             bounds = np.cumsum([0, *lengths_N.tolist()]).tolist()
-            payloads += [buffer[a:b].tobytes() for a, b in zip(bounds, bounds[1:], strict=False)]
+            payloads += [buffer[a:b].tobytes() for a, b in pairwise(bounds)]
         return payloads
 
     def read(self, shape: Shape, payloads: Sequence[bytes]) -> Images:
@@ -133,9 +133,12 @@ class NativeAdaptiveModel(AdaptiveModel):
             self._memory, self._address, self._pixels = larger._memory, larger._address, needed
 
     def _prepared(self, shape: Shape, images_NHWC: Images) -> tuple[ctypes.Array[CnPicture], Memory]:
-        """Images as the core gets them, and scratch for one of them."""
+        """Images as the core gets them, and the scratch of this model, large enough for one."""
         pictures = _pictures([shape] * len(images_NHWC), list(images_NHWC))
-        return pictures, Memory.of(self._functions.cn_adaptive_scratch(self._address, ctypes.addressof(pictures)))
+        needed = self._functions.cn_adaptive_scratch(self._address, ctypes.addressof(pictures)) if len(pictures) else 0
+        if needed > self._scratch_bytes:
+            self._scratch_bytes, self._scratch = needed, Memory.of(needed)
+        return pictures, self._scratch
 
 
 def _pictures(shapes: Sequence[Shape], images: Sequence[NDArray[np.uint8]]) -> ctypes.Array[CnPicture]:
