@@ -2,7 +2,8 @@
  *
  * A model is one piece of memory without pointers: the structure, the table of buckets, and all
  * pixels that it has seen. So it is copied as bytes. While an image is coded alone, whatever is
- * changed is noted before (`keep`), and put back at the end.
+ * changed is noted before (`keep`), and put back at the end. What is noted of large images may take
+ * more than a quarter of the model: from then on there is a copy of it instead (`keep_all`).
  */
 #ifndef CN_ADAPTIVE_H
 #define CN_ADAPTIVE_H
@@ -39,9 +40,12 @@ typedef struct Bucket {
 
 typedef int32_t Weights[INPUTS];
 
-/* Histograms of values less what foretells them; each sums up to about 2^15. */
+/* Histograms of values less what foretells them; each sums up to about 2^15, so that sums fit in 16
+ * bits. The first shares are there again behind the last, so that any 16 in a row can be read. */
+#define SHARES (256 + 16)
+
 typedef struct Histogram {
-    int16_t share[256];
+    int16_t share[SHARES];
     int32_t count;
 } Histogram;
 
@@ -54,10 +58,11 @@ struct cn_adaptive {
     uint32_t seen;                     /* pixels; position 0 stays empty */
     uint32_t pass;                     /* what stamps of rows are compared with */
     int16_t stretch[LOGS];
-    uint16_t squash[LOGS], logarithm[LOGS];
+    uint16_t squash[LOGS];
+    uint16_t logarithm[2 * LOGS];      /* by log_place */
     uint8_t next[STATES][2];
-    int32_t reciprocal[MAP_LIMIT + 1];
-    int16_t narrow[512];               /* the kernel twice, so that it is rotated by an offset */
+    int32_t reciprocal[MAP_LIMIT + 2]; /* the last is zero: of what never learns */
+    int16_t narrow[256 + SHARES];      /* the kernel twice, so that it is rotated by an offset */
     uint32_t flag_map[FLAG_CONTEXTS][STATES];
     uint32_t byte_map[ROLES][2][BYTE_CONTEXTS][STATES];
     uint32_t agreement_map[AGREEMENTS];
@@ -79,7 +84,8 @@ struct cn_adaptive {
 /* What was changed, to be put back: a record's bytes, their place and their number, and so on. */
 typedef struct Kept {
     uint8_t *bytes; /* NULL: nothing is kept */
-    size_t used;
+    size_t used, limit;
+    uint8_t *saved; /* the whole model as it was, once there was no more room */
 } Kept;
 
 #define RECORD_BYTES (2 * sizeof(size_t))
@@ -94,9 +100,29 @@ static uint64_t *pixels_of(cn_adaptive *model) {
     return (uint64_t *)((uint8_t *)model + pixels_offset(model->mask));
 }
 
+static inline void put_back(uint8_t *model, Kept *kept) {
+    while (kept->used > 0) {
+        size_t record[2];
+        memcpy(record, kept->bytes + kept->used - RECORD_BYTES, RECORD_BYTES);
+        kept->used -= record[1] + RECORD_BYTES;
+        memcpy(model + record[0], kept->bytes + kept->used, record[1]);
+    }
+}
+
+/* From here on, all of the model but its pixels is what was kept. */
+static __attribute__((noinline)) void keep_all(cn_adaptive *model, Kept *kept) {
+    memcpy(kept->saved, model, pixels_offset(model->mask));
+    put_back(kept->saved, kept);
+    kept->bytes = NULL;
+}
+
 /* Note what lies at `at`, before it is changed. `bytes` is a multiple of 4. */
 static inline void keep(cn_adaptive *model, Kept *kept, const void *at, size_t bytes) {
     if (kept->bytes == NULL) return;
+    if (kept->limit - kept->used < bytes + RECORD_BYTES) {
+        keep_all(model, kept);
+        return;
+    }
     size_t record[2] = {(size_t)((const uint8_t *)at - (const uint8_t *)model), bytes};
     memcpy(kept->bytes + kept->used, at, bytes);
     memcpy(kept->bytes + kept->used + bytes, record, RECORD_BYTES);
@@ -118,22 +144,13 @@ static void begin_pass(cn_adaptive *model) {
     model->pass = 1;
 }
 
-static void put_back(cn_adaptive *model, Kept *kept) {
-    while (kept->used > 0) {
-        size_t record[2];
-        memcpy(record, kept->bytes + kept->used - RECORD_BYTES, RECORD_BYTES);
-        kept->used -= record[1] + RECORD_BYTES;
-        memcpy((uint8_t *)model + record[0], kept->bytes + kept->used, record[1]);
-    }
-}
-
 /* The most that may have to be kept for an image of so many pixels and bytes a pixel: more than a
  * size_t of 32 bits can say, where the image is large. */
-static uint64_t kept_limit(size_t pixels, size_t roles) {
+static uint64_t kept_limit(const cn_adaptive *model, size_t pixels, size_t roles) {
     size_t rows = sizeof(struct cn_adaptive) + RECORD_BYTES * (sizeof(struct cn_adaptive) / sizeof(Weights));
     size_t bucket = sizeof(Bucket) + RECORD_BYTES;
-    size_t of_pixel = FLAG_CONTEXTS * bucket + 3 * (8 + RECORD_BYTES);
-    size_t of_byte = 2 * BYTE_CONTEXTS * bucket + 4 + RECORD_BYTES;
+    size_t of_pixel = (size_t)model->flag_count * bucket + 3 * (8 + RECORD_BYTES);
+    size_t of_byte = 2 * (size_t)model->byte_count * bucket + 4 + RECORD_BYTES;
     return rows + (uint64_t)pixels * (of_pixel + roles * of_byte);
 }
 
@@ -201,6 +218,7 @@ static int list_bits(uint32_t set, uint8_t *list) {
 static int check_adaptive(const cn_adaptive_settings *s) {
     if (s->table_bits < TABLE_BITS_MIN || s->table_bits > TABLE_BITS_MAX) return 0;
     if (s->flags == 0 || s->flags >> FLAG_CONTEXTS || s->bytes == 0 || s->bytes >> BYTE_CONTEXTS) return 0;
+    if (s->stretch != NULL && s->stretch[LOGS / 2] != 0) return 0;
     if (s->histograms >> HISTOGRAMS || s->squash == NULL || s->stretch == NULL || s->logarithm == NULL) return 0;
     return 1;
 }
@@ -230,6 +248,7 @@ static void make_maps(cn_adaptive *model, const States *s) {
     for (int i = 0; i < s->count; i++) {
         uint64_t share = ((uint64_t)(10 * s->ones[i] + 4) << 22) / (uint64_t)(10 * (s->zeros[i] + s->ones[i]) + 8);
         uint32_t start = (uint32_t)share << 10;
+        if (i == 0) start |= MAP_LIMIT + 1; /* nothing is known of a context that was never seen */
         for (int k = 0; k < FLAG_CONTEXTS; k++) model->flag_map[k][i] = start;
         for (int k = 0; k < ROLES * 2 * BYTE_CONTEXTS; k++) (&model->byte_map[0][0][0][0])[k * STATES + i] = start;
     }
@@ -244,7 +263,7 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
     if (size < needed) return CN_MEMORY;
     cn_adaptive *model = memory;
     States states;
-    int16_t wide[256];
+    int16_t wide[SHARES];
     memset(memory, 0, pixels_offset(((uint32_t)1 << settings->table_bits) - 1) + sizeof(uint64_t));
     model->core = core;
     model->size = needed;
@@ -256,7 +275,8 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
     if (model->byte_count + model->histogram_count + 1 > INPUTS) return CN_ARGUMENT;
     memcpy(model->squash, settings->squash, sizeof model->squash);
     memcpy(model->stretch, settings->stretch, sizeof model->stretch);
-    memcpy(model->logarithm, settings->logarithm, sizeof model->logarithm);
+    memcpy(model->logarithm, settings->logarithm, LOGS * sizeof(uint16_t));
+    for (int i = 0; i < LOGS; i++) model->logarithm[LOGS + i] = (uint16_t)(settings->logarithm[i] + 532);
     list_states(&states);
     make_states(model, &states);
     make_maps(model, &states);
@@ -271,7 +291,9 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
     }
     fill_kernel(model->narrow, 10474, 4609, 35, 4);
     memcpy(model->narrow + 256, model->narrow, 256 * sizeof(int16_t));
+    memcpy(model->narrow + 512, model->narrow, 16 * sizeof(int16_t));
     fill_kernel(wide, 2147, 1825, 54, 21);
+    memcpy(wide + 256, wide, 16 * sizeof(int16_t));
     for (int i = 0; i < ROLES * HISTOGRAMS * CLASSES; i++)
         memcpy((&model->of[0][0][0])[i].share, wide, sizeof wide);
     model->seen = 1;

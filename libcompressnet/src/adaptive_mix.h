@@ -3,6 +3,7 @@
 #define CN_ADAPTIVE_MIX_H
 
 #include "adaptive.h"
+#include "vector.h"
 
 #define STRETCH_LIMIT 2047             /* of stretched probabilities, 1/256 of a natural logarithm */
 #define WEIGHT_LIMIT ((1 << 19) - 1)   /* 2^16 is one */
@@ -89,7 +90,7 @@ static inline void learn_map(const cn_adaptive *model, uint32_t *map, int bit) {
 /* MIXING */
 
 typedef struct Mixer {
-    int32_t input[INPUTS], count;
+    int32_t input[INPUTS];
     int32_t *weights[3];
 } Mixer;
 
@@ -101,13 +102,16 @@ static inline uint32_t squashed(const cn_adaptive *model, int32_t stretched) { r
 
 static inline int32_t stretched(const cn_adaptive *model, uint32_t share) { return model->stretch[share >> 4]; }
 
-static inline int32_t mixed(const int32_t *input, const int32_t *weights, int count) {
+/* Inputs come in groups of eight, whose number compilers know, so that they make vectors of them. */
+#define GROUP 8
+
+INLINE int32_t mixed(const int32_t *restrict input, const int32_t *restrict weights, int count) {
     int32_t sum = 0;
     for (int i = 0; i < count; i++) sum += (input[i] * weights[i]) >> 8;
     return limited(sum >> 8, STRETCH_LIMIT);
 }
 
-static inline void learn_weights(const int32_t *input, int32_t *weights, int count, int32_t error) {
+INLINE void learn_weights(const int32_t *restrict input, int32_t *restrict weights, int count, int32_t error) {
     for (int i = 0; i < count; i++) {
         int32_t weight = weights[i] + ((input[i] * error + (1 << 13)) >> 14);
         weights[i] = limited(weight, WEIGHT_LIMIT);
@@ -115,48 +119,123 @@ static inline void learn_weights(const int32_t *input, int32_t *weights, int cou
 }
 
 /* Code a decision by the average of three mixtures, each of which learns on its own. */
-static inline int code_mixed(const cn_adaptive *model, Mixer *mixer, Binary *coder, int bit, int rate, int reads) {
-    int count = mixer->count;
+INLINE int code_mixed(const cn_adaptive *model, Mixer *mixer, Binary *coder, int bit, int rate, int groups,
+                      int reads) {
     int32_t sums[3];
-    while (count & 7) mixer->input[count++] = 0;
-    for (int i = 0; i < 3; i++) sums[i] = mixed(mixer->input, mixer->weights[i], count);
+    for (int i = 0; i < groups * GROUP; i++) mixer->input[i] = limited(mixer->input[i], STRETCH_LIMIT);
+    for (int i = 0; i < 3; i++) sums[i] = mixed(mixer->input, mixer->weights[i], groups * GROUP);
     int32_t average = limited(((sums[0] + sums[1] + sums[2]) * 21846) >> 16, STRETCH_LIMIT);
     bit = code_decision(coder, bit, squashed(model, average), reads);
     for (int i = 0; i < 3; i++) {
         int32_t error = (((int32_t)bit << 16) - (int32_t)squashed(model, sums[i])) >> 2;
-        learn_weights(mixer->input, mixer->weights[i], count, error * rate);
+        learn_weights(mixer->input, mixer->weights[i], groups * GROUP, error * rate);
     }
     return bit;
 }
 
 /* HISTOGRAMS */
 
-/* Two stretched sums: 256 * ln(sum + 1). */
-static inline int32_t logarithm(const cn_adaptive *model, uint32_t sum) {
-    return sum < LOGS ? model->logarithm[sum] : model->logarithm[sum >> 3 < LOGS ? sum >> 3 : LOGS - 1] + 532;
+/* Sums of shares over 16 ranges, and over pairs of those, and so on: those of node i are 2 i and
+ * 2 i + 1. What is kept of a sum is where its logarithm lies. */
+typedef struct Tree {
+    uint16_t node[32];
+} Tree;
+
+/* Where 256 * ln(sum + 1) lies: from 4096 on, only an eighth of the sum counts. */
+INLINE uint16_t log_place(uint16_t sum) {
+    uint16_t eighth = sum >> 3;
+    return sum < LOGS ? sum : (uint16_t)(LOGS | (eighth < LOGS ? eighth : LOGS - 1));
 }
 
-static inline uint32_t summed(const int16_t *share, int count) {
-    uint16_t sum = 0;
-    for (int i = 0; i < count; i++) sum = (uint16_t)(sum + share[i]);
-    return sum;
+/* What a histogram says of a decision: the logarithm of its odds, which is limited later. */
+INLINE int32_t told(const cn_adaptive *model, const Tree *tree, int node) {
+    const uint16_t *pair = tree->node + 2 * node;
+    return model->logarithm[pair[1]] - model->logarithm[pair[0]];
 }
 
-/* The shares of the values 0 to 255 lie at the result, given what foretells them. */
-static inline const int16_t *turned(const Histogram *histogram, int foretold, int16_t twice[512]) {
-    memcpy(twice, histogram->share, sizeof histogram->share);
-    memcpy(twice + 256, histogram->share, sizeof histogram->share);
-    return twice + (-foretold & 255);
+#if defined(X86_256)
+
+INLINE __m256i log_places(__m256i sums) {
+    __m256i eighth = _mm256_min_epi16(_mm256_srli_epi16(sums, 3), _mm256_set1_epi16(LOGS - 1));
+    __m256i is_small = _mm256_cmpeq_epi16(_mm256_srli_epi16(sums, 12), _mm256_setzero_si256());
+    return _mm256_blendv_epi8(_mm256_or_si256(eighth, _mm256_set1_epi16(LOGS)), sums, is_small);
 }
 
-static inline void learn_histogram(const cn_adaptive *model, Histogram *histogram, int difference) {
+INLINE void fill_tree(Tree *tree, __m256i leaves) {
+    __m128i pairs = _mm_hadd_epi16(_mm256_castsi256_si128(leaves), _mm256_extracti128_si256(leaves, 1));
+    __m128i fours = _mm_hadd_epi16(pairs, pairs), halves = _mm_hadd_epi16(fours, fours);
+    __m256i nodes = _mm256_set_m128i(pairs, _mm_unpacklo_epi64(_mm_slli_si128(_mm_unpacklo_epi32(halves, halves), 4), fours));
+    _mm256_storeu_si256((__m256i *)(void *)tree->node, log_places(nodes));
+    _mm256_storeu_si256((__m256i *)(void *)(tree->node + 16), log_places(leaves));
+}
+
+INLINE __m256i load_16(const int16_t *from) { return _mm256_loadu_si256((const __m256i *)(const void *)from); }
+
+INLINE __m256i shares_at(const Histogram *histogram, int place) { return load_16(histogram->share + (place & 255)); }
+
+/* Of the high four bits of values, given what foretells them. */
+INLINE void fill_high_tree(Tree *tree, const Histogram *histogram, int foretold) {
+    __m256i four[4];
+    for (int i = 0; i < 4; i++) {
+        int place = 64 * i - foretold;
+        __m256i low = _mm256_hadd_epi16(shares_at(histogram, place), shares_at(histogram, place + 16));
+        __m256i high = _mm256_hadd_epi16(shares_at(histogram, place + 32), shares_at(histogram, place + 48));
+        four[i] = _mm256_hadd_epi16(low, high);
+    }
+    __m256i low = _mm256_hadd_epi16(four[0], four[1]), high = _mm256_hadd_epi16(four[2], four[3]);
+    fill_tree(tree, _mm256_add_epi16(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31)));
+}
+
+/* Of the low four bits; `value` has the high ones. */
+INLINE void fill_low_tree(Tree *tree, const Histogram *histogram, int foretold, int value) {
+    fill_tree(tree, shares_at(histogram, value - foretold));
+}
+
+#else
+
+INLINE void fill_tree(Tree *tree) {
+    for (int i = 15; i > 0; i--) tree->node[i] = (uint16_t)(tree->node[2 * i] + tree->node[2 * i + 1]);
+    for (int i = 0; i < 32; i++) tree->node[i] = log_place(tree->node[i]);
+}
+
+/* Of the high four bits of values, given what foretells them. */
+INLINE void fill_high_tree(Tree *tree, const Histogram *histogram, int foretold) {
+    tree->node[0] = 0;
+    for (int i = 0; i < 16; i++) {
+        const int16_t *share = histogram->share + ((16 * i - foretold) & 255);
+        uint16_t sum = 0;
+        for (int k = 0; k < 16; k++) sum = (uint16_t)(sum + share[k]);
+        tree->node[16 + i] = sum;
+    }
+    fill_tree(tree);
+}
+
+/* Of the low four bits; `value` has the high ones. */
+INLINE void fill_low_tree(Tree *tree, const Histogram *histogram, int foretold, int value) {
+    tree->node[0] = 0;
+    memcpy(tree->node + 16, histogram->share + ((value - foretold) & 255), 16 * sizeof(uint16_t));
+    fill_tree(tree);
+}
+
+#endif
+
+INLINE void learn_histogram(const cn_adaptive *model, Histogram *histogram, int difference) {
     int16_t rate = (int16_t)(32768 / (histogram->count + 2));
     const int16_t *restrict kernel = model->narrow + ((256 - difference) & 255);
     int16_t *restrict share = histogram->share;
-    for (int i = 0; i < 256; i++) {
+#if defined(X86_256)
+    const __m256i rates = _mm256_set1_epi16(rate);
+    for (int i = 0; i < SHARES; i += 16) {
+        __m256i from = load_16(share + i), to = load_16(kernel + i);
+        from = _mm256_add_epi16(from, _mm256_mulhrs_epi16(_mm256_sub_epi16(to, from), rates));
+        _mm256_storeu_si256((__m256i *)(void *)(share + i), from);
+    }
+#else
+    for (int i = 0; i < SHARES; i++) {
         int16_t gap = (int16_t)(kernel[i] - share[i]);
         share[i] = (int16_t)(share[i] + (int16_t)((((gap * rate) >> 14) + 1) >> 1)); /* rounded */
     }
+#endif
     if (histogram->count < HISTOGRAM_LIMIT) histogram->count++;
 }
 

@@ -66,6 +66,7 @@ class NativeAdaptiveModel(AdaptiveCoderModel):
         check_status(status, "made an adaptive model")
         assert address.value is not None
         self._model, self._pixels, self._learned = Model(functions, memory, address.value), pixels, 0
+        self._scratch_bytes, self._scratch_memory = 0, Memory.of(0)
 
     def learn_write(self, pictures: Sequence[Picture]) -> tuple[bytes, list[int]]:
         """One payload of some pictures, and how many bytes were written after each."""
@@ -170,13 +171,18 @@ class NativeAdaptiveModel(AdaptiveCoderModel):
         assert address.value is not None
         made = type(self).__new__(type(self))
         made._model, made._pixels, made._learned = Model(functions, memory, address.value), pixels, self._learned
+        made._scratch_bytes, made._scratch_memory = 0, Memory.of(0)
         return made
 
     def _require_room(self, *shapes: PictureShape) -> None:
         require_room(self._learned, sum(shape.pixels for shape in shapes), self._pixels)
 
     def _scratch(self, structures: ctypes.Array[CnPicture]) -> Memory:
-        return Memory.of(self._model.functions.cn_adaptive_scratch(self._model.address, ctypes.addressof(structures)))
+        """Scratch for pictures; the model keeps it, as it is large."""
+        needed = self._model.functions.cn_adaptive_scratch(self._model.address, ctypes.addressof(structures))
+        if needed > self._scratch_bytes:
+            self._scratch_bytes, self._scratch_memory = needed, Memory.of(needed)
+        return self._scratch_memory
 
 
 def _structures(pictures: Sequence[Picture]) -> tuple[ctypes.Array[CnPicture], list[object]]:

@@ -14,7 +14,6 @@ until the archive is there. `resume` goes on from whichever is there.
 from __future__ import annotations
 
 import io
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -73,10 +72,10 @@ def pack(
     """Train a codec on a collection, and write the collection with it to `output`.
 
     Images of kinds that are not trained on are coded without loss, by what is learned from them;
-    with too few images in all, all of them are. Where nothing may be lost, all are written that way
-    as well, and the smaller archive is kept. Images of 16 bits are refused beside a codec that
-    loses something. Raises InputError, MissingExtraError without torch, TrainingInterrupted on Ctrl-C, and
-    DefectError where nothing may be lost but was.
+    with too few images in all, all of them are. Where nothing may be lost, all are written that
+    way as well, and the smaller archive is kept. Images of 16 bits are refused beside a codec that
+    loses something. Raises InputError, MissingExtraError without torch, TrainingInterrupted on
+    Ctrl-C, and DefectError where nothing may be lost but was.
     """
     training = import_training()
     path = codec_path(output)
@@ -194,7 +193,7 @@ def _smaller(packed: Packed, sample: Sample, job: Job) -> tuple[Packed, Sample]:
         with_bytes, without_bytes = packed.written.archive_bytes, untrained.written.archive_bytes
         if without_bytes >= with_bytes:
             return packed, sample
-        os.replace(other, job.output)
+        other.replace(job.output)
     finally:
         other.unlink(missing_ok=True)
     why = f"packed without the trained codec: {without_bytes} bytes, where it takes {with_bytes} with it"

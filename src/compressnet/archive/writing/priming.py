@@ -1,6 +1,6 @@
 """Which images of a collection are learned first, and the primer that they make.
 
-pictures -> what is coded of them, equal ones once -> some of them, evenly spread, by how long they
+pictures -> what is coded of them, equal ones once -> the most telling of them, by how long they
 take to decode -> primer
 
 Axes: N images, H rows, W columns, C bytes of a pixel.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from compressnet.adaptive.model import AdaptiveSettings, Picture, PictureShape
 from compressnet.adaptive.part import AdaptivePart, new_model, shape_of
 from compressnet.adaptive.primer import Primer, checksum_of, levels_of, pack_primer, table_bits
+from compressnet.archive.writing.novelty import telling_images
 from compressnet.errors import InputError
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images, Pictures
@@ -26,8 +27,10 @@ from compressnet.networks.program import Backend
 
 CONTEXTS = {1: (0b10101, 0b101110100, 0b1001001001), 5: (0b11111, 0x1FF, 0x3FF), 9: (0b111111, 0xFFFF, 0x1FFF)}
 """Contexts of flags and of bytes, and histograms, from an effort on."""
-WORK_LIMIT = 75_000
+WORK_LIMIT = 170_000
 """Of a primer that an archive with random access has: about a quarter of a second to decode it."""
+CANDIDATES_PIXELS = 1 << 21
+"""Of the images that a primer is chosen from: those of larger collections are evenly spread."""
 PIXEL_WORK = 0.25
 """Of a pixel that is like its neighbours, where a byte of another one counts 1."""
 TABLE_BITS, SOLID_TABLE_BITS = 20, 22
@@ -97,14 +100,18 @@ def distinct_images(pictures: Iterable[Pictures], tight: Tight, error: int) -> l
 
 
 def chosen_images(images: Sequence[Learned]) -> list[Learned]:
-    """Images evenly spread, as many as may be decoded whenever the archive is opened."""
+    """The most telling images, as many as may be decoded whenever the archive is opened.
+
+    Those of a shape are in order, as a block's payload can then name those that it has.
+    """
+    pixels = sum(shape.height * shape.width for shape, _ in images)
+    if pixels > CANDIDATES_PIXELS:
+        images = [images[i] for i in _spread(len(images), max(1, len(images) * CANDIDATES_PIXELS // pixels))]
     work_N = np.array([work_of(image) for _, image in images])
-    if work_N.sum() <= WORK_LIMIT:
+    if work_N.sum() <= WORK_LIMIT and pixels <= CANDIDATES_PIXELS:
         return list(images)
-    count = max(1, int(len(images) * WORK_LIMIT / work_N.sum()))
-    while count > 1 and work_N[_spread(len(images), count)].sum() > WORK_LIMIT:
-        count -= max(1, count // 50)
-    return [images[i] for i in _spread(len(images), count)]
+    chosen = telling_images([image for _, image in images], work_N, WORK_LIMIT)
+    return [images[i] for i in sorted(chosen)] or [images[int(work_N.argmin())]]
 
 
 def work_of(image: Images) -> float:
