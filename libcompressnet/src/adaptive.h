@@ -270,7 +270,7 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
         fill_weights(model->byte_equal[role], EQUALITIES, byte_inputs);
     }
     fill_kernel(model->narrow, 10474, 4609, 35, 4);
-    memcpy(model->narrow + 256, model->narrow, 256 * sizeof(int16_t));
+    for (int i = 0; i < 256; i++) model->narrow[256 + i] = model->narrow[i];
     fill_kernel(wide, 2147, 1825, 54, 21);
     for (int i = 0; i < ROLES * HISTOGRAMS * CLASSES; i++)
         memcpy((&model->of[0][0][0])[i].share, wide, sizeof wide);

@@ -393,9 +393,9 @@ static inline void find_nibble(cn_adaptive *model, Kept *kept, const Place *p, i
 
 static inline int code_byte(cn_adaptive *model, Kept *kept, Binary *coder, const Around *a, Place *p, int value,
                             int reads) {
-    Bucket *bucket[BYTE_CONTEXTS];
+    Bucket *bucket[BYTE_CONTEXTS] = {NULL};
     uint8_t *state[BYTE_CONTEXTS];
-    uint32_t total[HISTOGRAMS];
+    uint32_t total[HISTOGRAMS] = {0};
     Mixer mixer;
     int role = p->role, node = 1; /* node: a one, and the bits that are known */
     for (int i = 0; i < model->histogram_count; i++) total[i] = summed(p->share[model->histogram[i]], 256);
