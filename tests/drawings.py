@@ -32,3 +32,23 @@ def pixel_art(count: int) -> np.ndarray:
         images[i, i % 4 : i % 4 + 3, i % 3 : i % 3 + 4] = (200, 30, 90)
         images[i, 7, i % 8] = (i, 0, 0)
     return images
+
+
+def drawn(count: int, side_px: int = 12, channels: int = 4, seed: int = 0) -> np.ndarray:
+    """Flat drawings of few colours, (count,side,side,channels): a frame, and bars across.
+
+    Where there is alpha, the corners are transparent, and black.
+    """
+    generator = np.random.default_rng(seed)
+    palette = generator.integers(0, 256, (6, 4)).astype(np.uint8)
+    images = np.zeros((count, side_px, side_px, 4), np.uint8)
+    for image in images:
+        image[...] = palette[generator.integers(6)]
+        image[1:-1, 1:-1] = palette[generator.integers(6)]
+        row, column = generator.integers(1, side_px - 2, 2)
+        image[row : row + 2, 1:-1] = palette[generator.integers(6)]
+        image[1:-1, column] = palette[generator.integers(6)]
+        image[side_px // 2 :, :, :3] //= 2
+        image[..., 3] = 255
+        image[:2, :2] = image[-1:, -2:] = 0
+    return images[..., 4 - channels :] if channels in (2, 4) else images[..., :channels]

@@ -13,7 +13,9 @@ that are stored, and equal ones, and what each has to decode to. `lossless`: pix
 integers, grey of 12x14 and any with alpha, an archive of such images and of some that are stored,
 a single block of each kind, and the images. `forms` makes two archives: `deep`, without a codec,
 of images of 16 bits in all modes, some of them tight, beside 8 bits, with names of classes; and
-`tight`, of grey images that were saved in other modes, coded by `grey`.
+`tight`, of grey images that were saved in other modes, coded by `grey`. `adaptive` makes two, of
+images of all modes and of 8 and 16 bits, most of which follow a primer of a few: `adaptive`
+without loss, and `near` with errors of up to 3.
 """
 
 from __future__ import annotations
@@ -26,9 +28,12 @@ import numpy as np
 import torch
 
 import compressnet
-from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.archive.writing.priming import Learning, make_primer
+from compressnet.codec.bundle import Bundle, adaptive_bundle, make_bundle
 from compressnet.codec.file import to_bytes
+from compressnet.codec.loading import make_backend, make_codec
 from compressnet.codec.packed import pack_bundle
+from compressnet.images.modes import AS_IS
 from compressnet.training.freeze.lossy import freeze
 from compressnet.training.lossy.design import OVERVIEW
 from compressnet.training.lossy.networks.model import Model
@@ -146,11 +151,31 @@ def write_forms() -> None:
         np.savez_compressed(FOLDER / "tight.npz", *archive)
 
 
+def adaptive_images() -> list[np.ndarray]:
+    """Arrays of small drawings in all modes, some of them equal, and two of 16 bits."""
+    grey = blobs(4, (9, 7, 1), 9)[..., 0] // 40 * 40
+    deep = grey[:2].astype(np.uint16) * 200 + 3
+    return [*in_modes(grey), blobs(2, (5, 12, 4), 10), grey[1:2], deep, deep[..., None].repeat(3, axis=-1)]
+
+
+def write_adaptive() -> None:
+    """Write the adaptive archives and their pixels anew."""
+    images = adaptive_images()
+    shallow = [array for array in images if array.dtype == np.uint8]
+    for name, arrays, error in (("adaptive", images, 0), ("near", shallow, 3)):
+        part = make_primer([array[:2] for array in arrays], AS_IS, Learning(error=error), make_backend(None, 1))
+        codec = make_codec(adaptive_bundle(part), None, 1, "conformance")
+        path = FOLDER / f"{name}.cnet"
+        compressnet.compress(arrays, path, codec, 100 - error, block_images=3, exact_alpha=True)
+        with compressnet.open(path) as archive:
+            np.savez_compressed(FOLDER / f"{name}.npz", *archive)
+
+
 def main(names: list[str]) -> None:
     """Write the files of these codecs anew."""
     FOLDER.mkdir(exist_ok=True)
     for name in names:
-        others = {"mixed": write_mixed, "lossless": write_lossless, "forms": write_forms}
+        others = {"mixed": write_mixed, "lossless": write_lossless, "forms": write_forms, "adaptive": write_adaptive}
         if name in others:
             others[name]()
             continue

@@ -15,7 +15,7 @@ from compressnet.archive.embedding import chosen_quality
 from compressnet.archive.opening import open  # noqa: A004 - the library's name for it, as in gzip.open
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.choosing import automatic_codec, looked_at
-from compressnet.archive.writing.learning import learned_codec
+from compressnet.archive.writing.learning import extended_codec, learned_codec
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.settings import BLOCK_IMAGES, LEARNING_EFFORT, Settings
 from compressnet.archive.writing.tightness import Modes, chosen_tight
@@ -145,6 +145,7 @@ def write(
         codec, settings, arrays = learned_codec(arrays, settings, backend)
     quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
     settings = replace(settings, quality=quality)
+    codec, arrays = extended_codec(codec, arrays, settings)
     columns = Columns(
         labels=None if labels is None else as_labels(labels),
         names=None if names is None else as_names(names),

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
+from compressnet.adaptive.coder import AdaptiveCoder
 from compressnet.archive import checked
 from compressnet.codec.codec import Codec
 from compressnet.coding.stored import StoredCoder
@@ -118,7 +119,7 @@ def flipped(images: np.ndarray) -> np.ndarray:
     return other
 
 
-@pytest.fixture(params=["stored", "lossless", "form", "reading"])
+@pytest.fixture(params=["stored", "lossless", "adaptive", "form", "reading"])
 def defect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A fault in what writes images, in one of its parts."""
     if request.param == "stored":
@@ -127,6 +128,9 @@ def defect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     elif request.param == "lossless":
         wrote = LosslessCoder.values_of
         monkeypatch.setattr(LosslessCoder, "values_of", lambda *args: flipped(wrote(*args)))
+    elif request.param == "adaptive":
+        learned = AdaptiveCoder.values_of
+        monkeypatch.setattr(AdaptiveCoder, "values_of", lambda *args: flipped(learned(*args)))
     elif request.param == "form":
         coded = Form.coded
         monkeypatch.setattr(Form, "coded", lambda *args: flipped(coded(*args)))
@@ -142,9 +146,10 @@ def test_a_defect_leaves_what_was_there(
     path, stream = tmp_path / "a.cnet", io.BytesIO()
     path.write_bytes(b"what was there")
     images = np.concatenate([mnist[:20], np.random.default_rng(0).integers(0, 256, (9, 28, 28)).astype(np.uint8)])
+    codec = None if defect == "adaptive" else "mnist"
     for target in (path, stream):
         with pytest.raises(DefectError, match=r"did not come back as it was given, .*report it"):
-            compressnet.compress(images, target, **options)
+            compressnet.compress(images, target, codec, **options)
     assert path.read_bytes() == b"what was there"
     assert list(tmp_path.iterdir()) == [path]
     assert stream.getvalue() == b""
@@ -184,13 +189,13 @@ def test_quality_100_is_not_made_coarser_by_bounds(mnist: np.ndarray, tmp_path: 
         require_same(tmp_path / "a.cnet", [image for array in images for image in array])
 
 
-def test_images_that_no_network_fits_are_stored_where_nothing_may_be_lost(tmp_path: Path) -> None:
+def test_images_that_no_network_fits_are_learned_where_nothing_may_be_lost(tmp_path: Path) -> None:
     grey = compressnet.load(CONFORMANCE / "grey.codec", threads=1)
     images = np.random.default_rng(0).integers(0, 256, (3, 7, 7, 4)).astype(np.uint8)
     for codec, options in (("mnist", {"quality": 100}), (grey, {"max_error": 0}), ("mnist", {"max_error": 0})):
         written = compressnet.compress(images, tmp_path / "a.cnet", codec, **options)
-        assert (written.stored, written.lossless_checked) == (3, True)
-        assert "3 images stored: no network for 7x7x4" in written.remarks()
+        assert (written.learned, written.lossless_checked) == (3, True)
+        assert "3 images coded without the codec, learned from themselves: no network for 7x7x4" in written.remarks()
         require_same(tmp_path / "a.cnet", list(images))
     with pytest.raises(InputError, match="7x7x4"):
         compressnet.compress(images, tmp_path / "a.cnet", grey, quality=60)
@@ -207,8 +212,8 @@ def test_hidden_colour_that_is_not_kept_is_counted() -> None:
     images[:4, 1, 1, 3] = 0
     images[3, 1, 1] = 0
     doubled = np.concatenate([images, images])
-    for options, expected in (({}, 6), ({"exact_alpha": True}, 0), ({"max_error": 3}, 0), ({"quality": 100}, 0)):
+    for options, expected in (({"quality": 92}, 6), ({}, 0), ({"max_error": 3}, 0), ({"quality": 100}, 0)):
         written = compressnet.compress(doubled, io.BytesIO(), None, **options)
         assert written.hidden_cleared == written.as_json()["hidden_cleared"] == expected
     remark = "6 images lost the colour under alpha 0, which nobody sees; --exact-alpha keeps it"
-    assert remark in compressnet.compress(doubled, io.BytesIO(), None).remarks()
+    assert remark in compressnet.compress(doubled, io.BytesIO(), None, 92).remarks()

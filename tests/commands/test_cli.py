@@ -283,7 +283,7 @@ def test_inputs_that_cannot_be_used_end_with_1(tmp_path: Path) -> None:
     assert "c.png: not a picture" in refused(1, "compress", folder, "-o", target)
     assert "nowhere: no such file" in refused(1, "compress", tmp_path / "nowhere", "-o", target)
     np.save(tmp_path / "wide.npy", np.zeros((3, 28, 30), np.uint8))
-    assert "28x30" in refused(1, "compress", tmp_path / "wide.npy", "-o", target)
+    assert "28x30" in refused(1, "compress", tmp_path / "wide.npy", "-o", target, "--codec", "mnist")
     assert not target.exists()
 
 

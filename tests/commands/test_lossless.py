@@ -149,7 +149,7 @@ def test_qualities_that_a_codec_has_not(images: Path, codec: Path, tmp_path: Pat
 def test_images_of_other_sizes_are_told(codec: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "wide.npy", np.zeros((3, 8, 13), np.uint8))
     said = run("compress", tmp_path / "wide.npy", "-o", tmp_path / "a.cnet", "--codec", codec).stdout
-    assert "1 image stored: no network for 8x13x1\n" in said
+    assert "1 image coded without the codec, learned from themselves: no network for 8x13x1\n" in said
     assert "without loss: all 3 images were read back, and every value is as it was\n" in said
     said = refused(1, "compress", tmp_path / "wide.npy", "-o", tmp_path / "b.cnet", "--codec", GREY)
     assert "images of 8x13x1 (height, width, channels)" in said

@@ -189,3 +189,24 @@ def test_what_was_sampled_is_told() -> None:
     told = advise([images], scale=10, packed_images=80, **common)
     assert told.sampling == "compressnet was measured on 80 of 400 images, its rivals on 40"
     assert json.loads(json.dumps(told.to_json()))["packed_images"] == 80
+
+
+def test_without_loss_every_byte_codec_is_a_rival(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> Advice:
+        return advise([sprites(40)], psnr_db=None, payload_bytes=500, codec_bytes=0, codecs=QUICK)
+
+    monkeypatch.setitem(sys.modules, "bz3", None)
+    names = [row.name for row in told().rows]
+    assert names[:6] == ["compressnet", "raw pixels", "zstd -19", "xz -9e", "zstd -22 --long", "brotli -11"]
+    assert told().left_out == ("bzip3 is not measured: pip install 'compressnet[rivals]'",)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    names = [row.name for row in told().rows]
+    assert names[:4] == ["compressnet", "raw pixels", "xz -9e", "brotli -11"]
+
+
+def test_byte_codecs_that_time_does_not_suffice_for_are_named() -> None:
+    pytest.importorskip("bz3")
+    told = advise([sprites(40)], psnr_db=None, payload_bytes=500, codec_bytes=0, codecs=QUICK, budget_s=0)
+    late = "is not measured: there was no time left for it"
+    named = [f"{name} {late}" for name in ("xz -9e", "zstd -22 --long", "brotli -11", "bzip3", "WebP", "PNG")]
+    assert told.left_out == tuple(named)

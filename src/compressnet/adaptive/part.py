@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from compressnet.adaptive.model import (
 from compressnet.adaptive.primer import Primer, unpack_primer
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY
 from compressnet.coding.part import Coders, PackedPart, PackedPlan, Part, Tensors
-from compressnet.errors import CodecRefusedError, CorruptError, InputError
+from compressnet.errors import CodecRefusedError, CorruptError, InputError, SlowerWarning
 from compressnet.images.kinds import Kind, size_text
 from compressnet.limits import CHANNELS_LIMIT
 from compressnet.networks.program import Backend
@@ -87,6 +88,11 @@ def new_model(settings: AdaptiveSettings, pixels: int, backend: Backend) -> Adap
     """A model that has learned nothing, with room for so many pixels; in Python without a core."""
     if isinstance(backend, AdaptiveBackend):
         return backend.adaptive_model(settings, pixels)
+    warnings.warn(
+        "what learns from images runs in Python without the compiled core, some hundred times slower",
+        SlowerWarning,
+        stacklevel=2,
+    )
     return AdaptiveModel(settings, SEEN_PIXELS_LIMIT)
 
 

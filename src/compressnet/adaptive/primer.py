@@ -26,7 +26,7 @@ from compressnet.images.kinds import Images
 from compressnet.limits import CHANNELS_LIMIT, LISTED_IMAGES_LIMIT, PRIMER_PIXELS_LIMIT, SIDE_LIMIT_PX
 from compressnet.wire import Reader, pack_varint
 
-ERROR_LIMIT = 127
+ERROR_LIMIT = 100
 CONTEXTS_LIMIT = 1 << 16
 
 

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.adaptive.part import AdaptivePart
 from compressnet.archive.archive import Archive
 from compressnet.archive.checked import require_as_given
 from compressnet.archive.embedding import CodecEntries, resolve_codec
 from compressnet.archive.joining import changes_of, joined_classes, joined_labels, joined_names, require_same_codec
 from compressnet.archive.selection import copy_blocks, copy_images
-from compressnet.archive.writing.learning import learned_codec
+from compressnet.archive.writing.learning import extended_codec, learned_codec
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.router import Router
 from compressnet.archive.writing.settings import BLOCK_IMAGES, Settings
@@ -31,7 +32,7 @@ from compressnet.archive.writing.tightness import Modes, chosen_tight
 from compressnet.codec.codec import Codec
 from compressnet.codec.loading import load
 from compressnet.codec.shipped import shipped_name
-from compressnet.coding.coder import LOSSLESS_QUALITY, WITHOUT_CODEC
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, WITHOUT_CODEC
 from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import EMBEDDED_PRIMER
@@ -119,8 +120,11 @@ def append(
             threads=threads,
         )
         arrays: Iterable[Pictures] = [images] if isinstance(images, np.ndarray) else images
+        arrays = (array[None] if array.ndim == 2 else array for array in arrays)
         if loaded is None:
             loaded, settings, arrays = learned_codec(arrays, settings)
+        else:
+            loaded, arrays = _extended(loaded, old, arrays, settings)
         entries = CodecEntries(loaded, None, old.codecs)
         new_labels = None if labels is None else as_labels(labels)
         old_classes = old.read_class_names()
@@ -135,7 +139,7 @@ def append(
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
             router = Router(writer, loaded, settings, entries, report)
             for array in arrays:
-                router.add(array[None] if array.ndim == 2 else array)
+                router.add(array)
             if not router.images:
                 raise InputError("there are no images to add")
             places = np.concatenate([places, router.finish()])
@@ -175,6 +179,18 @@ def subset(
     return Written(
         images=len(chosen), archive_bytes=writer.bytes_written, duplicates=len(chosen) - len(np.unique(places))
     )
+
+
+def _extended(
+    codec: Codec, container: Container, arrays: Iterable[Pictures], settings: Settings
+) -> tuple[Codec, Iterable[Pictures]]:
+    """A codec with what its archive has learned, or else what new images teach that it lacks."""
+    if codec.coders(ADAPTIVE) is not None:
+        return codec, arrays
+    for entry in reversed(container.codecs):
+        if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
+            return codec.with_part(AdaptivePart.of(entry.embedded, f"{container.name}: the primer")), arrays
+    return extended_codec(codec, arrays, settings)
 
 
 def _last_quality(container: Container, codec: Codec | None) -> int:

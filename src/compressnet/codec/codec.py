@@ -7,14 +7,15 @@ images uint8 (N,H,W[,C]) <- decoder <- symbols int32 (N,D) <- entropy decoder <-
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from compressnet.adaptive.part import AdaptiveCoders, shape_of
+from compressnet.adaptive.part import AdaptiveCoders, AdaptivePart, shape_of
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.single import read_single, write_single
-from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, LOSSY, Coder
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY, LOSSY, Coder
 from compressnet.coding.part import Coders
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.images.kinds import Images, Kind, Symbols, kind_of, size_text
@@ -84,6 +85,13 @@ class Codec:
         only._coders = {part.method: self._coders[part.method] for part in bundle.parts}
         return only
 
+    def with_part(self, part: AdaptivePart) -> Codec:
+        """The same codec, and after its own parts one that was learned from a collection."""
+        extended = copy.copy(self)
+        extended.bundle = replace(self.bundle, parts=(*self.bundle.parts, part))
+        extended._coders = self._coders | {part.method: part.coders(self.name, self.backend)}
+        return extended
+
     def coders(self, method: int) -> Coders | None:
         """The coders of a method; None where no part has it."""
         return self._coders.get(method)
@@ -116,6 +124,14 @@ class Codec:
         if coders is None:
             raise InputError(self.why_not(kind, quality, deep=deep) or "")
         return self.coder_of(coders, kind, quality, deep=deep)
+
+    def learned_coder(self, kind: Kind, *, deep: bool) -> Coder | None:
+        """The coder that was learned from a collection, if there is one.
+
+        Raises CodecRefusedError.
+        """
+        coders = self._coders.get(ADAPTIVE)
+        return None if coders is None else self.coder_of(coders, kind, LOSSLESS_QUALITY, deep=deep)
 
     def coder_of(self, coders: Coders, kind: Kind, quality: int, *, deep: bool = False) -> Coder:
         """The coder that a part of this codec has. Raises CodecRefusedError."""

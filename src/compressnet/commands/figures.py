@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from compressnet.commands.options import (
     BackendOption,
     CodecOption,
     EffortOption,
+    ExactAlphaOption,
     JsonOption,
     LimitOption,
     MaxMseOption,
@@ -35,10 +37,11 @@ from compressnet.commands.options import (
     parse_target,
     reach,
 )
-from compressnet.commands.tables import make_table, print_evaluation, print_lossless, print_rates
+from compressnet.commands.tables import make_table, print_evaluation, print_lossless, print_mixed, print_rates
 
 if TYPE_CHECKING:
     from compressnet.bench.evaluate import Evaluation
+    from compressnet.bench.mixed import Mixed
     from compressnet.codec.codec import Codec
 
 
@@ -95,11 +98,20 @@ def _write_report(path: Path, result: Evaluation, images: Any, codec: Codec, sou
 @guarded
 def bench(
     source: InputArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write into.")],
-    codec: CodecOption = "mnist",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The folder to write into.")
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="A shipped codec's name, or a .codec file; mnist, but for --lossless.")
+    ] = None,
     quality: Annotated[
         int | None, typer.Option(metavar="100", help="100: only what loses nothing; by default, curves as well.")
     ] = None,
+    lossless: Annotated[
+        bool,
+        typer.Option("--lossless", help="Only what loses nothing, on images of any sizes, modes and depths together."),
+    ] = False,
+    exact_alpha: ExactAlphaOption = False,
     limit: LimitOption = None,
     rivals: Annotated[str | None, typer.Option(metavar="A,B,...", help="Only these; by default all.")] = None,
     efforts: Annotated[str, typer.Option(metavar="E,F,...", help="Efforts of compressnet.")] = "1,5,9",
@@ -110,6 +122,17 @@ def bench(
 ) -> None:
     """Compare compressnet with other codecs: curves, BD-rates, lossless figures and times."""
     from compressnet import api
+
+    chosen_rivals = None if rivals is None else rivals.split(",")
+    if lossless:
+        loaded = None if codec is None else api.load(codec, threads=threads)
+        result = _measure_mixed(source, loaded, chosen_rivals, limit, exact_alpha=exact_alpha, quiet=quiet)
+        _tell_mixed(result, output, as_json=as_json, quiet=quiet)
+        return
+    if output is None:
+        fail("bench needs -o DIR, but for --lossless", USAGE)
+    if exact_alpha:
+        fail("--exact-alpha goes with --lossless", USAGE)
     from compressnet.bench.measure import run_bench, run_lossless
     from compressnet.bench.report import write_bench
     from compressnet.coding.coder import LOSSLESS_QUALITY
@@ -122,8 +145,7 @@ def bench(
         fail(f"--efforts {efforts}: give numbers from 1 to 9, such as 1,9", USAGE)
     interval = None if psnr_range is None else _parse_interval(psnr_range)
     images = open_input(source).load(limit)
-    loaded = api.load(codec, threads=threads)
-    chosen_rivals = None if rivals is None else rivals.split(",")
+    loaded = api.load("mnist" if codec is None else codec, threads=threads)
     with make_progress(quiet=quiet) as progress:
         task = progress.add_task("bench", total=None)
 
@@ -145,6 +167,38 @@ def bench(
             errors_console.print(f"compressnet: {failure.codec}, {failure.mode} failed: {failure.error}")
         curves = ", rate-distortion.png, rate-distortion.svg and " if quality is None else " and "
         console.print(f"wrote bench.json{curves}report.html into {output}")
+
+
+def _measure_mixed(
+    source: str, codec: Codec | None, rivals: Sequence[str] | None, limit: int | None, *, exact_alpha: bool, quiet: bool
+) -> Mixed:
+    """Every lossless rival on images of any sizes, and compressnet with a codec or without."""
+    from compressnet.bench.mixed import own_rows, run_mixed
+    from compressnet.bench.points import COMPRESSNET
+    from compressnet.bench.rivals.lossless.family import lossless_rivals
+    from compressnet.bench.rivals.lossless.stacks import make_stacks
+
+    chosen = lossless_rivals(rivals)
+    stacks = make_stacks(open_input(source, deep=True).batches(), hidden_colour=exact_alpha, limit=limit)
+    with status_line(quiet=quiet) as tell:
+        tell(COMPRESSNET)
+        own = own_rows(stacks, codec, exact_alpha=exact_alpha)
+        return run_mixed(stacks, source, chosen, own, lambda done, total, title: tell(f"{title} ({done}/{total})"))
+
+
+def _tell_mixed(result: Mixed, output: Path | None, *, as_json: bool, quiet: bool) -> None:
+    """Print a table or JSON, and write lossless.json where a folder is given."""
+    from compressnet.files import atomic_write
+
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        atomic_write(output / "lossless.json", (json.dumps(result.as_json(), indent=1) + "\n").encode())
+    if as_json:
+        print(json.dumps(result.as_json()))
+    elif not quiet:
+        print_mixed(result)
+        if output is not None:
+            console.print(f"wrote lossless.json into {output}")
 
 
 def _parse_interval(text: str) -> tuple[float, float]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from compressnet.bench.evaluate import Evaluation
+    from compressnet.bench.mixed import Mixed
     from compressnet.bench.points import Bench
     from compressnet.packing.advice import Advice
 
@@ -116,3 +117,19 @@ def print_lossless(result: Bench) -> None:
         table.add_row(name, mode, *figures)
     if table.row_count:
         console.print(table)
+
+
+def print_mixed(result: Mixed) -> None:
+    """Every lossless rival of a collection of any sizes, and what was left out."""
+    from compressnet.bench.mixed import MIXED_HEADER
+
+    exact = all(row.fault is None for row in result.rows)
+    every = "every value came back" if exact else "what is not exact stands last"
+    table = make_table(f"{result.source}: {result.images} images, {result.raw_bytes} bytes of values; {every}")
+    for name in MIXED_HEADER:
+        table.add_column(name, justify="left" if name in ("codec", "layout", "alone") else "right")
+    for row in result.rows:
+        table.add_row(*row.texts)
+    console.print(table)
+    for line in result.remarks:
+        console.print(line)

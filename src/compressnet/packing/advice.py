@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from compressnet.bench.points import COMPRESSNET
@@ -26,6 +27,7 @@ from compressnet.bench.rivals.groups import (
     sample_in_time,
     sampled,
 )
+from compressnet.bench.rivals.lossless.streams import BYTE_CODECS, ByteCodec
 from compressnet.bench.rivals.matched import TRIAL_PX, match_groups, require_psnr
 from compressnet.bench.rivals.pictures import PictureCodec
 from compressnet.bench.rivals.rival import can_import
@@ -129,8 +131,11 @@ def advise(
     budget = start_budget(budget_s, clock)
     groups = make_groups(images_by_shape, scale)
     images = round(sum(map(len, images_by_shape)) * scale)
-    stream, remark = _measure_stream(groups, sample_px, budget.share(len(codecs) + 1), report)
-    found = _measure_pictures(groups, codecs, psnr_db, sample_px, budget, report)
+    byte_codecs = BYTE_CODECS if psnr_db is None else ()
+    stream, remark = _measure_stream(groups, sample_px, budget.share(len(codecs) + len(byte_codecs) + 1), report)
+    others = [codec for codec in byte_codecs if codec.name != stream.row.name]
+    found = _measure_byte_codecs(groups, others, sample_px, budget.share(len(codecs) + 1), report)
+    found += _measure_pictures(groups, codecs, psnr_db, sample_px, budget, report)
     measured = [stream, *(one for one in found if isinstance(one, _Measured))]
     raw_bytes = sum(group.values for group in groups)
     raw = AdviceRow(name="raw pixels", total_bytes=raw_bytes, psnr=None, note="every value a byte")
@@ -181,6 +186,25 @@ def _measure_stream(
     total_bytes = round(measure(chosen, encode, setting).total_bytes)
     row = AdviceRow(name=name, total_bytes=total_bytes, psnr=None, note="all pixels as one stream")
     return _Measured(row=row, images=count_images(chosen)), remark
+
+
+def _measure_byte_codecs(
+    groups: Sequence[Group], codecs: Sequence[ByteCodec], sample_px: int, budget: Budget, report: Report
+) -> list[_Measured | str]:
+    """What each byte codec takes at its slowest, or why it is left out."""
+    found: list[_Measured | str] = []
+    few = sampled(groups, TRIAL_PX)
+    for left, codec in zip(range(len(codecs), 0, -1), codecs, strict=True):
+        if (missing := codec.missing()) is not None or budget.left_s() == 0:
+            found.append(missing or f"{codec.name} is not measured: there was no time left for it")
+            continue
+        report(codec.name)
+        try_few = partial(measure, few, codec.encode, {})
+        chosen = sample_in_time(groups, sample_px, few, try_few, 1, budget.share(left))
+        total_bytes = round(measure(chosen, codec.encode, {}).total_bytes)
+        row = AdviceRow(name=codec.name, total_bytes=total_bytes, psnr=None, note="all pixels as one stream")
+        found.append(_Measured(row=row, images=count_images(chosen)))
+    return found
 
 
 def _measure_pictures(

@@ -14,6 +14,7 @@ until the archive is there. `resume` goes on from whichever is there.
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from compressnet.images.kinds import Pictures, sixteen_bits_error
 from compressnet.images.modes import tightened
 from compressnet.packing.options import Packed, PackOptions, Watcher
 from compressnet.packing.samples import Tap
-from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, with_advice, write_and_check
+from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, Sample, with_advice, write_and_check
 from compressnet.training import import_training
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ def pack(
 ) -> Packed:
     """Train a codec on a collection, and write the collection with it to `output`.
 
-    Images of kinds that are not trained on are stored without loss; with too few images in all,
-    all of them are. Images of 16 bits are stored, and refused beside a codec that loses something.
-    Raises InputError, MissingExtraError without torch, TrainingInterrupted on Ctrl-C, and
+    Images of kinds that are not trained on are coded without loss, by what is learned from them;
+    with too few images in all, all of them are. Where nothing may be lost, all are written that way
+    as well, and the smaller archive is kept. Images of 16 bits are refused beside a codec that
+    loses something. Raises InputError, MissingExtraError without torch, TrainingInterrupted on Ctrl-C, and
     DefectError where nothing may be lost but was.
     """
     training = import_training()
@@ -105,6 +107,8 @@ def pack(
     # what `pack` promises, so this is a self-test of it.
     packed, sample = write_and_check(job, aimed.sets(), read_with=None)
     packed = replace(packed, why_untrained=trained.why_untrained, left_out=trained.left_out)
+    if trained.codec is not None and options.loses_nothing:
+        packed, sample = _smaller(packed, sample, job)
     packed = with_advice(packed, job, sample, max(trained.seconds, LEAST_ADVICE_S))
     if not options.keep_codec:
         path.unlink(missing_ok=True)
@@ -179,6 +183,22 @@ def _train(
     seconds = time.monotonic() - began_s
     codec = api.load(path, threads=options.threads)
     return _Trained(codec=codec, why_untrained=None, left_out=gathered.left_out_by_reason(), seconds=seconds)
+
+
+def _smaller(packed: Packed, sample: Sample, job: Job) -> tuple[Packed, Sample]:
+    """The archive with the trained codec, or the one without if that is smaller."""
+    job.watcher.step("pack without the codec")
+    other = job.output.with_name(job.output.name + ".untrained")
+    try:
+        untrained, its_sample = write_and_check(replace(job, codec=None, output=other), [], read_with=None)
+        with_bytes, without_bytes = packed.written.archive_bytes, untrained.written.archive_bytes
+        if without_bytes >= with_bytes:
+            return packed, sample
+        os.replace(other, job.output)
+    finally:
+        other.unlink(missing_ok=True)
+    why = f"packed without the trained codec: {without_bytes} bytes, where it takes {with_bytes} with it"
+    return replace(untrained, why_untrained=why), its_sample
 
 
 def _part_in_time(collection: Collection, codec: Codec, settings: Settings, budget: Budget) -> Collection:

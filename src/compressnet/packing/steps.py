@@ -8,6 +8,7 @@ are measured on are kept in passing.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,17 +18,21 @@ from typing import Any
 import numpy as np
 
 from compressnet import api
+from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.writing.learning import allowed_error
 from compressnet.archive.writing.outcome import Written
 from compressnet.bench.rivals.budget import Clock
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.container.entries import EMBEDDED_PRIMER
 from compressnet.images import Collection, evenly_spread
 from compressnet.images.kinds import Images
 from compressnet.images.modes import Tight
 from compressnet.packing.advice import advise
 from compressnet.packing.checking import check_picked
+from compressnet.packing.error_targets import find_error
 from compressnet.packing.options import Packed, PackOptions, Watcher
 from compressnet.packing.samples import Tap, positions_in_runs
 from compressnet.packing.targets import OutOfReachError, Target, find_quality
@@ -86,7 +91,8 @@ def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | Non
     with api.open(job.output, read_with, threads=options.threads) as archive:
         psnr = check_picked(archive, checked.picked).psnr
         deep_images, deep_bytes = _sixteen_bits_in(archive)
-        codec_bytes = sum(len(entry.embedded) for entry in archive.container.codecs if entry.embedded is not None)
+        trained = [entry for entry in archive.container.codecs if entry.embedded_as != EMBEDDED_PRIMER]
+        codec_bytes = sum(len(entry.embedded) for entry in trained if entry.embedded is not None)
     packed = Packed(
         written=written,
         codec_bytes=codec_bytes,
@@ -101,22 +107,35 @@ def write_and_check(job: Job, aimed: Sequence[Images], *, read_with: Codec | Non
 
 
 def _sixteen_bits_in(archive: Archive) -> tuple[int, int]:
-    """How many images of an archive have 16 bits, and how many bytes their blocks take."""
+    """How many images of an archive have 16 bits, and how many bytes their blocks take.
+
+    Of a primer it is the share that their values have.
+    """
     container = archive.container
     blocks = container.blocks
     is_deep_B = np.array([form.deep for form in container.kinds])[container.kinds_of(np.arange(len(blocks)))]
     blocks_N = container.blocks_of(container.places_of(np.arange(len(archive))))
-    return int(is_deep_B[blocks_N].sum()), int(blocks.chunk_bytes[is_deep_B].sum())
+    deep_bytes = int(blocks.chunk_bytes[is_deep_B].sum())
+    for entry in container.codecs:
+        if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
+            shapes = unpack_primer(entry.embedded, f"{container.name}: the primer").shapes
+            values = sum(math.prod(shape.axes) for shape in shapes)
+            deep = sum(math.prod(shape.axes) for shape in shapes if shape.deep)
+            deep_bytes += round(len(entry.embedded) * deep / max(1, values))
+    return int(is_deep_B[blocks_N].sum()), deep_bytes
 
 
 def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str | None]:
     """The quality; and why a target is missed, None if it is not.
 
-    Without a codec the quality is 100 where nothing may be lost, else None.
+    Without a codec it is 100 less the largest error that is allowed.
     """
     codec, options = job.codec, job.options
     if codec is None:
-        return (LOSSLESS_QUALITY if options.loses_nothing else None), None
+        error = allowed_error(LOSSLESS_QUALITY if options.loses_nothing else options.quality, options.bounds)
+        if options.target_psnr is not None:
+            error = find_error(aimed, Target(measure="psnr", value=options.target_psnr), options.threads)
+        return LOSSLESS_QUALITY - error, None
     if options.target_psnr is None:
         return chosen_quality(codec, options.quality, options.max_error), None
     job.watcher.step("look for the quality")

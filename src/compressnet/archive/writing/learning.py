@@ -18,11 +18,38 @@ from compressnet.codec.bundle import adaptive_bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.loading import make_backend, make_codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.images.kinds import Pictures
+from compressnet.images.kinds import Pictures, picture_kind
+from compressnet.images.modes import forms_of
+from compressnet.limits import CHANNELS_LIMIT, SIDE_LIMIT_PX
 from compressnet.threads import default_threads
 
 SAMPLED_BYTES = 1 << 28
 """Of images that are looked at before the first one is written."""
+
+
+def extended_codec(codec: Codec, arrays: Iterable[Pictures], settings: Settings) -> tuple[Codec, Iterator[Pictures]]:
+    """A codec that also codes those of some arrays (n,H,W[,C]) that it has no network for.
+
+    It is the same codec where there are none among the first arrays, and where all are such images
+    and something may be lost, which is more likely a mistake. Gives all arrays as well.
+    """
+    sample, arrays = _sampled(arrays, SAMPLED_BYTES)
+    quality = codec.default_quality if settings.quality is None else settings.quality
+    unfit: list[Pictures] = []
+    fits = settings.loses_nothing or settings.store_unknown
+    if not any(part.has_quality(quality) for part in codec.bundle.parts):
+        return codec, arrays
+    for array in sample:
+        for form, rows in forms_of(array, settings.tight):
+            if codec.why_not(form.kind, quality, deep=form.deep) is None:
+                fits = True
+            else:
+                unfit.append(array[rows])
+    if not unfit or not fits:
+        return codec, arrays
+    error = 0 if settings.loses_nothing else allowed_error(None, settings.bounds)
+    learning = Learning(effort=settings.learning_effort, error=error)
+    return codec.with_part(make_primer(unfit, settings.tight, learning, codec.backend)), arrays
 
 
 def learned_codec(
@@ -33,23 +60,41 @@ def learned_codec(
     The settings come back with the codec's quality: 100 less the largest error that they allow.
     Raises InputError.
     """
-    source = iter(arrays)
-    sample: list[Pictures] = []
-    while settings.solid or sum(array.nbytes for array in sample) < SAMPLED_BYTES:
-        array = next(source, None)
-        if array is None:
-            break
-        sample.append(array)
+    sample, arrays = _sampled(arrays, None if settings.solid else SAMPLED_BYTES)
     error = allowed_error(settings.quality, settings.bounds)
     learning = Learning(effort=settings.learning_effort, error=error, solid=settings.solid)
     threads = default_threads() if settings.threads is None else settings.threads
     part = make_primer(sample, settings.tight, learning, make_backend(backend, threads))
     codec = make_codec(adaptive_bundle(part), backend, threads, "what was learned")
-    return codec, replace(settings, quality=LOSSLESS_QUALITY - error), itertools.chain(sample, source)
+    return codec, replace(settings, quality=LOSSLESS_QUALITY - error), arrays
+
+
+def _sampled(arrays: Iterable[Pictures], limit_bytes: int | None) -> tuple[list[Pictures], Iterator[Pictures]]:
+    """The first arrays that can be coded, and all arrays."""
+    source = iter(arrays)
+    seen: list[Pictures] = []
+    seen_bytes = 0
+    while limit_bytes is None or seen_bytes < limit_bytes:
+        array = next(source, None)
+        if array is None:
+            break
+        seen.append(array)
+        seen_bytes += array.nbytes
+    return [array for array in seen if _is_possible(array)], itertools.chain(seen, source)
+
+
+def _is_possible(array: Pictures) -> bool:
+    """Whether an array is images (n,H,W[,C]) as an archive can have them; others are refused."""
+    if array.dtype.kind != "u" or array.itemsize > 2 or array.ndim not in (3, 4):
+        return False
+    height, width, channels = picture_kind(array.astype(array.dtype.newbyteorder("="), copy=False))
+    return min(height, width) >= 1 and max(height, width) <= SIDE_LIMIT_PX and 1 <= channels <= CHANNELS_LIMIT
 
 
 def allowed_error(quality: int | None, bounds: Bounds) -> int:
     """The largest error of a value: what the bounds leave, or 100 less the quality; else 0."""
+    if quality == LOSSLESS_QUALITY:
+        return 0
     if bounds.max_error is not None:
         return min(bounds.max_error, ERROR_LIMIT)
     if bounds.min_psnr is not None:

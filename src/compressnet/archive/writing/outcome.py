@@ -62,6 +62,10 @@ class Written:
     """Images in 3 or 4 channels of which red, green and blue are equal, and were coded once."""
     opaque: int = 0
     """Images with alpha that is opaque throughout, and was not coded."""
+    learned: int = 0
+    """Images that were coded without the codec that was given, learned from themselves."""
+    learned_reasons: dict[str, int] = field(default_factory=dict)
+    """Why, and how many for each reason."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Why images were stored, and how many for each reason."""
     worst: list[WorstImage] = field(default_factory=list)
@@ -91,7 +95,8 @@ class Written:
             lines.append(f"{count_text(self.grey)} of grey saved in 3 or 4 channels: coded as grey, shown as before")
         if self.opaque:
             lines.append(f"{count_text(self.opaque)} with alpha that is opaque: coded without it, shown with it")
-        lines += _stored_remarks(self.reasons)
+        lines += _remarks_of(self.learned_reasons, "coded without the codec, learned from themselves")
+        lines += _remarks_of(self.reasons, "stored")
         if self.hidden_cleared:
             cleared = count_text(self.hidden_cleared)
             lines.append(f"{cleared} lost the colour under alpha 0, which nobody sees; --exact-alpha keeps it")
@@ -105,14 +110,14 @@ class Written:
         return lines
 
 
-def _stored_remarks(reasons: dict[str, int]) -> list[str]:
-    """A line for each reason; many sizes without a network share one."""
+def _remarks_of(reasons: dict[str, int], what: str) -> list[str]:
+    """A line for each reason that something was done; many sizes without a network share one."""
     unfit = {reason: count for reason, count in reasons.items() if reason.startswith(NO_NETWORK)}
-    lines = [f"{count_text(count)} stored: {reason}" for reason, count in reasons.items() if reason not in unfit]
+    lines = [f"{count_text(count)} {what}: {reason}" for reason, count in reasons.items() if reason not in unfit]
     if len(unfit) <= SIZES_NAMED:
-        return lines + [f"{count_text(count)} stored: {reason}" for reason, count in unfit.items()]
+        return lines + [f"{count_text(count)} {what}: {reason}" for reason, count in unfit.items()]
     named = ", ".join(reason.removeprefix(NO_NETWORK) for reason in list(unfit)[:SIZES_NAMED])
-    return [*lines, f"{sum(unfit.values())} images of {len(unfit)} sizes stored: {NO_NETWORK}{named} and others"]
+    return [*lines, f"{sum(unfit.values())} images of {len(unfit)} sizes {what}: {NO_NETWORK}{named} and others"]
 
 
 class Outcome:
@@ -121,12 +126,18 @@ class Outcome:
     def __init__(self) -> None:
         self.raised = self.lossless = self.hidden_cleared = self.grey = self.opaque = 0
         self._reasons: dict[str, int] = {}
+        self._learned: dict[str, int] = {}
         self._worst: list[tuple[float, int, int | None, int | None]] = []
 
     def stored(self, reason: str, images: int) -> None:
         """Images are stored for a reason."""
         if images:
             self._reasons[reason] = self._reasons.get(reason, 0) + images
+
+    def learned(self, reason: str, images: int) -> None:
+        """Images are coded without the codec that was given, if there is a reason for it."""
+        if reason:
+            self._learned[reason] = self._learned.get(reason, 0) + images
 
     def remember(
         self,
@@ -152,6 +163,8 @@ class Outcome:
             hidden_cleared=self.hidden_cleared,
             grey=self.grey,
             opaque=self.opaque,
+            learned=sum(self._learned.values()),
+            learned_reasons=self._learned,
             reasons=self._reasons,
             worst=[
                 WorstImage(image=distinct.first_image(number), psnr=psnr_of_mse(mse), quality=quality, step=step)

@@ -28,7 +28,7 @@ from compressnet.archive.writing.placing import BlockPlacer
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.tightness import way_out
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, STORED, Coder
 from compressnet.coding.lockstep import SEARCH_IMAGES, Payloads, values_of, write_images, write_values
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.writer import ContainerWriter
@@ -103,10 +103,13 @@ class Router:
         """Let new images of a form wait for the coder that suits them."""
         form, images_NHWC, numbers = portion.form, portion.images_NHWC, portion.numbers
         coder, reason = self._coder_for(portion)
+        self._some_fit |= coder is not None
+        if coder is None and self._codec is not None:
+            coder = self._codec.learned_coder(form.kind, deep=form.deep)
         if coder is None:
             self._store(form, images_NHWC, numbers, steps_of(form, images_NHWC, self._bounds), reason)
             return
-        self._some_fit = True
+        self._outcome.learned(reason, len(numbers))
         hidden_N = np.zeros(len(numbers), np.bool_)
         if self._bounds.keep_hidden_colour and not coder.keeps_hidden_colour:
             hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
@@ -125,7 +128,10 @@ class Router:
             raise InputError(self._codec.why_not(next(iter(self._codec.kinds), form.kind), quality))
         reason = self._codec.why_not(form.kind, quality, deep=form.deep)
         if reason is None:
-            return self._codec.coder(form.kind, quality, deep=form.deep), ""
+            coder = self._codec.coder(form.kind, quality, deep=form.deep)
+            if coder.method != ADAPTIVE or len(self._codec.bundle.parts) == 1:
+                return coder, ""
+            return coder, "16 bits" if form.deep else f"{NO_NETWORK}{size_text(form.kind)}"
         if form.deep:
             return None, "16 bits"
         if form.kind in self._codec.kinds and quality != LOSSLESS_QUALITY:
@@ -264,8 +270,8 @@ class Router:
         values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
         errors = self._bounds.errors(*as_shown(way.form, images_NHWC, coder.images_of(values)))
         met_N = self._bounds.met(errors)
-        is_raised, other = coder.quality != self._settings.quality, alternative(self._codec, coder)
-        moved_N = np.zeros(len(met_N), np.bool_)
+        is_raised = coder.has_symbols and coder.quality != self._settings.quality
+        moved_N, other = np.zeros(len(met_N), np.bool_), alternative(self._codec, coder)
         if met_N.any() and (is_raised or other is not None):
             bits_N = coder.bits(values)
             if is_raised:
@@ -282,7 +288,7 @@ class Router:
         """Let images that missed their bounds be tried at the next quality, or stored."""
         assert self._codec is not None
         assert self._settings.quality is not None
-        coder = next_coder(self._codec, way.coder, self._settings.quality)
+        coder = next_coder(self._codec, way.coder, self._settings.quality) if way.coder.has_symbols else None
         if coder is not None:
             self._images.put(Way(way.form, coder), images_NHWC, numbers)
             return

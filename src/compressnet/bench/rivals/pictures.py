@@ -12,7 +12,7 @@ import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from PIL import Image
@@ -20,8 +20,9 @@ from PIL import Image
 from compressnet.bench.rivals.rival import Coded, Encode, Mode, Rival, Setting, can_import
 from compressnet.errors import InputError
 from compressnet.images.alpha import has_alpha
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Pictures
 
+P = TypeVar("P", bound=Pictures)
 _SOI, _APP8 = b"\xff\xd8", b"\xff\xe8"
 
 
@@ -101,23 +102,23 @@ class PictureCodec:
         ]
 
 
-def mosaic(images_NHWC: Images) -> Images:
+def mosaic(images_NHWC: P) -> P:
     """All images as one picture (rows*H,columns*W,C), about square; places left over are black."""
     count, height, width, channels = images_NHWC.shape
     columns = math.ceil(math.sqrt(count * height / width))
     rows = math.ceil(count / columns)
-    canvas = np.zeros((rows * columns, height, width, channels), np.uint8)
+    canvas = np.zeros((rows * columns, height, width, channels), images_NHWC.dtype)
     canvas[:count] = images_NHWC
     placed = canvas.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
-    return placed.reshape(rows * height, columns * width, channels)
+    return cast("P", placed.reshape(rows * height, columns * width, channels))
 
 
-def unmosaic(picture: Images, shape: tuple[int, ...]) -> Images:
+def unmosaic(picture: P, shape: tuple[int, ...]) -> P:
     """The images (N,H,W,C) of a mosaic."""
     count, height, width, channels = shape
     columns = picture.shape[1] // width
     tiles = picture.reshape(-1, height, columns, width, channels).transpose(0, 2, 1, 3, 4)
-    return np.ascontiguousarray(tiles.reshape(-1, height, width, channels)[:count])
+    return cast("P", np.ascontiguousarray(tiles.reshape(-1, height, width, channels)[:count]))
 
 
 def save_picture(picture_HWC: Images, setting: Setting, pillow_format: str) -> bytes:
