@@ -35,11 +35,13 @@ def learned_codec(
     """
     source = iter(arrays)
     sample: list[Pictures] = []
-    while settings.solid or sum(array.nbytes for array in sample) < SAMPLED_BYTES:
+    sampled_bytes = 0
+    while settings.solid or sampled_bytes < SAMPLED_BYTES:
         array = next(source, None)
         if array is None:
             break
         sample.append(array)
+        sampled_bytes += array.nbytes
     error = allowed_error(settings.quality, settings.bounds)
     learning = Learning(effort=settings.learning_effort, error=error, solid=settings.solid)
     threads = default_threads() if settings.threads is None else settings.threads
