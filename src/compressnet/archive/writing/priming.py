@@ -25,8 +25,18 @@ from compressnet.images.modes import Tight, forms_of
 from compressnet.limits import PRIMER_PIXELS_LIMIT
 from compressnet.networks.program import Backend
 
-CONTEXTS = {1: (0b10101, 0b101110100, 0b1001001001), 5: (0b11111, 0x1FF, 0x3FF), 9: (0b111111, 0xFFFF, 0x1FFF)}
-"""Contexts of flags and of bytes, and histograms, from an effort on."""
+CONTEXTS = {
+    1: (0x1A, 0x24, 0x1360),
+    2: (0x1A, 0x25, 0x1368),
+    3: (0x1E, 0x165, 0x368),
+    4: (0x1E, 0x16D, 0x136D),
+    5: (0x1E, 0x1FF, 0x13ED),
+    6: (0x1E, 0x81FF, 0x13ED),
+    7: (0x1E, 0x89FF, 0x13ED),
+    8: (0x1E, 0x89FF, 0x13FF),
+    9: (0x1F, 0x89FF, 0x13FF),
+}
+"""Contexts of flags and of bytes, and histograms, of each effort, by docs/EXPERIMENTS.md."""
 WORK_LIMIT = 170_000
 """Of a primer that an archive with random access has: about a quarter of a second to decode it."""
 CANDIDATES_PIXELS = 1 << 21
@@ -63,7 +73,7 @@ def make_primer(collection: Iterable[Pictures], tight: Tight, learning: Learning
     if pixels > PRIMER_PIXELS_LIMIT:
         raise InputError(f"{pixels} pixels are too many for one solid stream, which takes {PRIMER_PIXELS_LIMIT}")
     values = sum(image.size for _, image in chosen)
-    flags, of_bytes, histograms = CONTEXTS[max(effort for effort in CONTEXTS if effort <= learning.effort)]
+    flags, of_bytes, histograms = CONTEXTS[learning.effort]
     settings = AdaptiveSettings(
         table_bits=table_bits(values, SOLID_TABLE_BITS if learning.solid else TABLE_BITS),
         flags=flags,
