@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "libcompressnet"
-MOST_LINES = 4000
-"""Of code: neither empty nor comment alone."""
+MOST_LINES, MOST_ADAPTIVE_LINES = 3100, 1050
+"""Of code, neither empty nor comment alone: of all but adaptive models, and of these."""
 MOST_LINES_OF_FUNCTION = 80
 FILES = [*sorted((SOURCE / "src").iterdir()), *sorted((SOURCE / "include").iterdir())]
 
@@ -18,7 +18,9 @@ def code(path: Path) -> list[str]:
 
 
 def test_the_core_is_small() -> None:
-    assert sum(len(code(path)) for path in FILES) <= MOST_LINES
+    of_adaptive = [path for path in FILES if path.name.startswith("adaptive")]
+    assert sum(len(code(path)) for path in of_adaptive) <= MOST_ADAPTIVE_LINES
+    assert sum(len(code(path)) for path in FILES if path not in of_adaptive) <= MOST_LINES
 
 
 def test_functions_are_short() -> None:
