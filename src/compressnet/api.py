@@ -93,8 +93,8 @@ def compress(
     come with the package.
     Raises InputError, CodecError, DefectError; `path` then holds no archive, or still the old one.
     """
-    if lossless and quality not in (None, LOSSLESS_QUALITY):
-        raise InputError(f"lossless, and quality {quality}: give one of them")
+    if lossless and (quality not in (None, LOSSLESS_QUALITY) or max_error):
+        raise InputError(f"lossless, and quality {quality} or a max_error of {max_error}: give one of them")
     quality = LOSSLESS_QUALITY if lossless else quality
     if isinstance(codec, str) and codec == AUTO:
         sample, images = looked_at([images] if isinstance(images, np.ndarray) else map(_as_batch, images))

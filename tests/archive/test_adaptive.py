@@ -235,3 +235,21 @@ def test_targets_without_a_codec(folder: Path, tmp_path: Path) -> None:
     half = json.loads(run("compress", folder, "-o", out, "-f", "--target-bytes", f"{whole / 60}", "--json").stdout)
     assert half["quality"] < 100
     assert half["archive_bytes"] < whole
+
+
+def test_append_keeps_the_error_of_an_archive(tmp_path: Path) -> None:
+    path, hidden = tmp_path / "a.cnet", np.random.default_rng(1).integers(0, 256, (5, 7, 7, 4)).astype(np.uint8)
+    hidden[:, :3, :, 3] = 0
+    compressnet.compress(drawings(9), path, max_error=2)
+    assert compressnet.append(path, hidden).hidden_cleared == 0
+    with compressnet.open(path) as archive:
+        for image, known in zip(archive[9:], hidden, strict=True):
+            assert np.abs(image.astype(int) - known).max() <= 2
+            assert np.array_equal(image[..., 3], known[..., 3])
+
+
+@pytest.mark.parametrize("target", [("--target-psnr", "nan"), ("--target-bytes", "-1"), ("--max-mse", "2")])
+def test_targets_that_mean_nothing_are_refused(folder: Path, tmp_path: Path, target: tuple[str, str]) -> None:
+    said = refused(2, "compress", folder, "-o", tmp_path / "a.cnet", *target)
+    assert target[0] in said
+    assert not (tmp_path / "a.cnet").exists()

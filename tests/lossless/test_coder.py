@@ -143,6 +143,7 @@ def test_what_would_grow_is_stored() -> None:
         assert np.array_equal(archive[:300], noise)
 
 
+@pytest.mark.filterwarnings("ignore::compressnet.errors.SlowerWarning")
 def test_images_without_a_model() -> None:
     sized = codec_of(make_lossless_bundle(make_pixel_model(1, (7, 6))))
     other = images_for(MODELS[1], 3, (6, 7))[..., 0]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from compressnet.adaptive.coder import AdaptiveCoder, PrimedModel
-from compressnet.adaptive.definition import AdaptiveModel
 from compressnet.adaptive.model import (
     SEEN_PIXELS_LIMIT,
     AdaptiveBackend,
@@ -93,6 +92,8 @@ def new_model(settings: AdaptiveSettings, pixels: int, backend: Backend) -> Adap
         SlowerWarning,
         stacklevel=2,
     )
+    from compressnet.adaptive.definition import AdaptiveModel  # installs with a core do without it
+
     return AdaptiveModel(settings, SEEN_PIXELS_LIMIT)
 
 

@@ -24,6 +24,7 @@ from compressnet.archive.checked import require_as_given
 from compressnet.archive.embedding import CodecEntries, resolve_codec
 from compressnet.archive.joining import changes_of, joined_classes, joined_labels, joined_names, require_same_codec
 from compressnet.archive.selection import copy_blocks, copy_images
+from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.learning import extended_codec, learned_codec
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.router import Router
@@ -115,6 +116,7 @@ def append(
             quality=_last_quality(old, loaded) if quality is None else quality,
             effort=effort,
             block_images=block_images,
+            bounds=_bounds_of(loaded),
             store_unknown=len(old.kinds) > 1 or not old.codecs,
             tight=_tight_of(old.kinds) if modes is None else chosen_tight(list, loaded, quality, modes),
             threads=threads,
@@ -191,6 +193,12 @@ def _extended(
         if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
             return codec.with_part(AdaptivePart.of(entry.embedded, f"{container.name}: the primer")), arrays
     return extended_codec(codec, arrays, settings)
+
+
+def _bounds_of(codec: Codec | None) -> Bounds:
+    """What images that are added have to meet: the error of what was learned, where it has one."""
+    low, high = (0, 0) if codec is None or codec.coders(ADAPTIVE) is None else codec.qualities
+    return Bounds(max_error=high - low) if high == LOSSLESS_QUALITY and low < high else Bounds()
 
 
 def _last_quality(container: Container, codec: Codec | None) -> int:

@@ -112,6 +112,8 @@ def compress(
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
     if lossless and (target is not None or quality not in (None, LOSSLESS_QUALITY)):
         fail("give one of --lossless, --quality, --target-psnr, --target-bytes and --max-mse", USAGE)
+    if lossless and max_error:
+        fail(f"--lossless and --max-error {max_error}: give one of them", USAGE)
     quality = LOSSLESS_QUALITY if lossless else quality
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if output != STREAM:
@@ -184,6 +186,7 @@ def compress(
     if as_json:
         name = PRIMER_NAME if loaded is None else loaded.name
         document = written.as_json() | {"codec": name, "quality": known, "account": account_json(collection)}
+        document["max_error"] = max_error if loaded is not None or known is None else LOSSLESS_QUALITY - known
         print(json.dumps(document))
     elif not quiet:
         per_image = written.archive_bytes / written.images

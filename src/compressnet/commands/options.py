@@ -6,6 +6,7 @@ interrupted. Figures go to stdout, progress and errors to stderr.
 
 from __future__ import annotations
 
+import math
 import sys
 from enum import Enum
 from pathlib import Path
@@ -129,6 +130,12 @@ def parse_target(
 
     if sum(value is not None for value in (quality, target_psnr, target_bytes, max_mse)) > 1:
         fail("give one of --quality, --target-psnr, --target-bytes and --max-mse", USAGE)
+    if target_psnr is not None and not 0 <= target_psnr < math.inf:
+        fail(f"--target-psnr {target_psnr:g}: give a number of dB from 0 on", USAGE)
+    if target_bytes is not None and not 0 < target_bytes < math.inf:
+        fail(f"--target-bytes {target_bytes:g}: give a number above 0", USAGE)
+    if max_mse is not None and not 0 <= max_mse <= 1:
+        fail(f"--max-mse {max_mse:g}: give a number from 0 to 1", USAGE)
     if target_psnr is not None:
         return Target(measure="psnr", value=target_psnr)
     if target_bytes is not None:

@@ -131,10 +131,16 @@ def test_a_search_keeps_to_the_bounds(shipped: Codec, mnist: np.ndarray) -> None
 
 def test_images_without_a_network_are_stored_and_told_of(grey: Codec) -> None:
     written, archive, _ = packed([noise(3, (8, 12)), noise(2, (16, 16, 3))], grey)
-    assert written.stored == 2
-    assert written.reasons == {"no network for 16x16x3": 2}
+    assert written.learned + written.stored == 2
     assert np.array_equal(archive[3:], noise(2, (16, 16, 3)))
-    assert written.remarks() == ["2 images stored: no network for 16x16x3"]
+    assert written.remarks() == ["2 images stored: smaller without the codec"]
+
+
+def test_images_without_a_network_are_learned_and_told_of(grey: Codec) -> None:
+    flat = np.arange(5, dtype=np.uint8)[:, None, None, None] + np.full((5, 16, 16, 3), 40, np.uint8)
+    written = compressnet.compress([noise(3, (8, 12)), flat], io.BytesIO(), grey)
+    assert (written.learned, written.learned_reasons) == (5, {"no network for 16x16x3": 5})
+    assert "5 images coded without the codec, learned from themselves: no network for 16x16x3" in written.remarks()
 
 
 def test_no_image_that_fits_is_an_error_unless_asked_for(grey: Codec) -> None:

@@ -37,13 +37,12 @@ def extended_codec(codec: Codec, arrays: Iterable[Pictures], settings: Settings)
     quality = codec.default_quality if settings.quality is None else settings.quality
     unfit: list[Pictures] = []
     fits = settings.loses_nothing or settings.store_unknown
-    if not any(part.has_quality(quality) for part in codec.bundle.parts):
-        return codec, arrays
+    has_quality = any(part.has_quality(quality) for part in codec.bundle.parts)
     for array in sample:
         for form, rows in forms_of(array, settings.tight):
             if codec.why_not(form.kind, quality, deep=form.deep) is None:
                 fits = True
-            else:
+            elif has_quality or form.deep:  # else the quality is the mistake
                 unfit.append(array[rows])
     if not unfit or not fits:
         return codec, arrays

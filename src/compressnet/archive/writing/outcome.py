@@ -135,8 +135,8 @@ class Outcome:
             self._reasons[reason] = self._reasons.get(reason, 0) + images
 
     def learned(self, reason: str, images: int) -> None:
-        """Images are coded without the codec that was given, if there is a reason for it."""
-        if reason:
+        """Images are coded without the codec that was given, for a reason."""
+        if images:
             self._learned[reason] = self._learned.get(reason, 0) + images
 
     def remember(

@@ -37,7 +37,7 @@ CONTEXTS = {
     9: (0x1F, 0x89FF, 0x13FF),
 }
 """Contexts of flags and of bytes, and histograms, of each effort, by docs/EXPERIMENTS.md."""
-WORK_LIMIT = 170_000
+WORK_LIMIT = 150_000
 """Of a primer that an archive with random access has: about a quarter of a second to decode it."""
 CANDIDATES_PIXELS = 1 << 21
 """Of the images that a primer is chosen from: those of larger collections are evenly spread."""
@@ -121,7 +121,7 @@ def chosen_images(images: Sequence[Learned]) -> list[Learned]:
     if work_N.sum() <= WORK_LIMIT and pixels <= CANDIDATES_PIXELS:
         return list(images)
     chosen = telling_images([image for _, image in images], work_N, WORK_LIMIT)
-    return [images[i] for i in sorted(chosen)] or [images[int(work_N.argmin())]]
+    return [images[i] for i in sorted(chosen)]
 
 
 def work_of(image: Images) -> float:

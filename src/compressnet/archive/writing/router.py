@@ -109,7 +109,6 @@ class Router:
         if coder is None:
             self._store(form, images_NHWC, numbers, steps_of(form, images_NHWC, self._bounds), reason)
             return
-        self._outcome.learned(reason, len(numbers))
         hidden_N = np.zeros(len(numbers), np.bool_)
         if self._bounds.keep_hidden_colour and not coder.keeps_hidden_colour:
             hidden_N |= hidden_colour(images_NHWC).any(axis=(1, 2))
@@ -128,10 +127,7 @@ class Router:
             raise InputError(self._codec.why_not(next(iter(self._codec.kinds), form.kind), quality))
         reason = self._codec.why_not(form.kind, quality, deep=form.deep)
         if reason is None:
-            coder = self._codec.coder(form.kind, quality, deep=form.deep)
-            if coder.method != ADAPTIVE or len(self._codec.bundle.parts) == 1:
-                return coder, ""
-            return coder, "16 bits" if form.deep else f"{NO_NETWORK}{size_text(form.kind)}"
+            return self._codec.coder(form.kind, quality, deep=form.deep), ""
         if form.deep:
             return None, "16 bits"
         if form.kind in self._codec.kinds and quality != LOSSLESS_QUALITY:
@@ -258,6 +254,9 @@ class Router:
 
     def _add_blocks(self, way: Way, written: Payloads, numbers: NDArray[np.int64]) -> None:
         """Append blocks to the archive."""
+        if way.coder.method == ADAPTIVE and self._codec is not None and len(self._codec.bundle.parts) > 1:
+            form = way.form
+            self._outcome.learned("16 bits" if form.deep else f"{NO_NETWORK}{size_text(form.kind)}", len(numbers))
         self._placer.add(way, written, numbers)
         self._report(self._distinct.images - self._images.images - self._values.images)
 
