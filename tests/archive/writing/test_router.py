@@ -133,7 +133,7 @@ def test_images_without_a_network_are_stored_and_told_of(grey: Codec) -> None:
     written, archive, _ = packed([noise(3, (8, 12)), noise(2, (16, 16, 3))], grey)
     assert written.learned + written.stored == 2
     assert np.array_equal(archive[3:], noise(2, (16, 16, 3)))
-    assert written.remarks() == ["2 images stored: smaller without the codec"]
+    assert written.remarks() == ["2 images stored: smaller as they are"]
 
 
 def test_images_without_a_network_are_learned_and_told_of(grey: Codec) -> None:

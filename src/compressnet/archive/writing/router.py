@@ -239,7 +239,7 @@ class Router:
         moved_N = self._choice.cheaper(bits_N, other, other.bits(images_NHWC))
         if other.method == STORED:
             steps_N = np.ones(int(moved_N.sum()), np.int64)
-            reason = "smaller without the codec"
+            reason = "smaller as they are"
             self._store(way.form, images_NHWC[moved_N], numbers[moved_N], steps_N, reason)
         else:
             self._outcome.lossless += int(moved_N.sum())
