@@ -23,7 +23,7 @@ from compressnet.images.modes import forms_of
 from compressnet.limits import CHANNELS_LIMIT, SIDE_LIMIT_PX
 from compressnet.threads import default_threads
 
-SAMPLED_BYTES = 1 << 28
+SAMPLED_BYTES = 1 << 26
 """Of images that are looked at before the first one is written."""
 
 
