@@ -32,8 +32,6 @@ from compressnet.images.kinds import Kind, kind_of
 from conftest import CONFORMANCE
 from pixel_models import images_for, make_pixel_model
 
-pytestmark = pytest.mark.filterwarnings("ignore::compressnet.errors.SlowerWarning")
-
 QUALITIES = (30, 60, LOSSLESS_QUALITY)
 LIMITS = (1, 2, 3, 5, selection.NEW_BLOCK_IMAGES)
 """Images of a new block, at most: as it is, and so few that a few images exceed it."""
@@ -80,7 +78,7 @@ def everything() -> Codec:
     lossy = [from_bytes((CONFORMANCE / name).read_bytes(), name) for name in ("grey.codec", "rgb.codec")]
     networks = tuple(network for bundle in lossy for network in bundle.networks)
     bundle = make_bundle(networks, (GREY, ALPHA, COLOUR), name="everything", default_quality=60, about="{}")
-    return make_codec(bundle, "onnx", 1, "everything")
+    return make_codec(bundle, None, 1, "everything")
 
 
 @functools.cache
