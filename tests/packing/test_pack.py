@@ -247,12 +247,12 @@ def test_grey_saved_as_colour_is_trained_on_and_coded_as_grey(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_kinds_that_cannot_be_trained_on_are_stored_and_told(tmp_path: Path) -> None:
+def test_kinds_that_cannot_be_trained_on_are_learned_and_told(tmp_path: Path) -> None:
     tiny = sprites(5, side_px=6)
     both = Collection(name="both", count=485, batches=lambda: iter([SMALL, LARGE, tiny]))
     packed = pack(both, tmp_path / "a.cnet", QUICK, Silent())
     assert packed.left_out == ["5 images of 1 size are left out: sides from 8 to 64 pixels are trained on"]
-    assert packed.written.reasons == {"no network for 6x6x4": 5}
+    assert packed.written.learned_reasons == {"no network for 6x6x4": 5}
 
 
 @pytest.mark.slow
