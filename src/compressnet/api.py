@@ -60,7 +60,7 @@ def compress(
 ) -> Written:
     """Write images into an archive.
 
-    Equal images are written once; those that the codec has no network for are stored.
+    Equal images are written once; those that the codec has no network for are coded without it.
 
     images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single
     images (H,W). uint16 likewise, where nothing may be lost: at quality 100, with a max_error of
@@ -143,9 +143,10 @@ def write(
     arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
     if codec is None:
         codec, settings, arrays = learned_codec(arrays, settings, backend)
-    quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
-    settings = replace(settings, quality=quality)
-    codec, arrays = extended_codec(codec, arrays, settings)
+    else:
+        quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
+        settings = replace(settings, quality=quality)
+        codec, arrays = extended_codec(codec, arrays, settings)
     columns = Columns(
         labels=None if labels is None else as_labels(labels),
         names=None if names is None else as_names(names),

@@ -18,9 +18,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from compressnet.adaptive.model import AdaptiveSettings, PictureShape
+from compressnet.coding.stored import levels_in, of_levels
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Images
 from compressnet.limits import CHANNELS_LIMIT, LISTED_IMAGES_LIMIT, PRIMER_PIXELS_LIMIT, SIDE_LIMIT_PX
@@ -109,7 +108,7 @@ def levels_of(images: Images, error: int, *, with_alpha: bool) -> Images:
     """Colours (...,C) of 8 bits as levels of one step; alpha stays."""
     if not error:
         return images
-    levels = ((images.astype(np.uint16) + error) // (2 * error + 1)).astype(np.uint8)
+    levels = levels_in(images, 2 * error + 1)
     if with_alpha:
         levels[..., -1] = images[..., -1]
     return levels
@@ -119,7 +118,7 @@ def values_of_levels(levels: Images, error: int, *, with_alpha: bool) -> Images:
     """The values that levels (...,C) stand for."""
     if not error:
         return levels
-    values = np.minimum(levels.astype(np.uint16) * (2 * error + 1), 255).astype(np.uint8)
+    values = of_levels(levels, 2 * error + 1)
     if with_alpha:
         values[..., -1] = levels[..., -1]
     return values

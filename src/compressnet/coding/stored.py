@@ -62,7 +62,16 @@ def largest_error(step: int) -> int:
 
 def in_steps(images: Images, step: int) -> Images:
     """What images are read as when they were stored in steps of `step`."""
-    levels = _levels(images, step)
+    return of_levels(levels_in(images, step), step)
+
+
+def levels_in(images: Images, step: int) -> Images:
+    """The levels of values in steps of `step`, an odd number."""
+    return ((images.astype(np.uint16) + largest_error(step)) // step).astype(np.uint8)
+
+
+def of_levels(levels: Images, step: int) -> Images:
+    """The values that levels stand for."""
     return np.minimum(levels.astype(np.uint16) * step, 255).astype(np.uint8)
 
 
@@ -71,7 +80,7 @@ def pack_stored(images_NHWC: Images, step: int) -> bytes:
 
     Never more than 3 bytes beyond raw.
     """
-    levels = _levels(images_NHWC, step)
+    levels = levels_in(images_NHWC, step)
     raw = _lay_out(levels, Arrangement(predictor=NONE, green_taken=False, interleaved=False))
     best = bytes([RAW, step, NONE]) + raw
     quick: list[tuple[int, Arrangement, bytes]] = []
@@ -116,7 +125,7 @@ def unpack_stored(data: bytes, images: int, kind: Kind, what: str = "the payload
     if arrangement.green_taken:
         residuals = _give_green(residuals, count)
     levels = _levels_of(residuals, arrangement.predictor, count)
-    return np.minimum(levels.astype(np.uint16) * step, 255).astype(np.uint8), step
+    return of_levels(levels, step), step
 
 
 class StoredCoder(Coder):
@@ -184,10 +193,6 @@ def coarsest_step(values: Images) -> int:
 
 def _level_count(step: int) -> int:
     return (255 + (step - 1) // 2) // step + 1
-
-
-def _levels(images: Images, step: int) -> Images:
-    return ((images.astype(np.uint16) + (step - 1) // 2) // step).astype(np.uint8)
 
 
 def _residuals(levels_NHWC: Images, predictor: int, count: int) -> Images:

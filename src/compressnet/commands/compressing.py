@@ -92,8 +92,8 @@ def compress(
 
     Without a codec, lossless coding and that within a largest error learn from the images
     themselves; so does all coding of images that the shipped codec is not for. With a codec, what
-    it has no network for is stored as it is, and above quality 70 images that take no more bytes
-    without loss are coded without loss, if the codec can.
+    it has no network for is coded by what is learned from it, and above quality 70 images that
+    take no more bytes without loss are coded without loss, if the codec can.
     """
     from compressnet import api
     from compressnet.archive.embedding import chosen_quality

@@ -97,28 +97,11 @@ class NativeAdaptiveModel(AdaptiveCoderModel):
 
     def write(self, picture: Picture) -> bytes:
         """The payload of a picture alone."""
-        self._require_room(picture.shape)
-        structures, _values = _structures([picture])
-        buffer, length, scratch = _payload_room([picture]), ctypes.c_size_t(), self._scratch(structures)
-        status = self._model.functions.cn_adaptive_write(
-            *(self._model.address, ctypes.addressof(structures), 1, buffer.ctypes.data, len(buffer)),
-            *(ctypes.addressof(length), scratch.address),
-        )
-        check_status(status, "wrote a picture")
-        return buffer[: length.value].tobytes()
+        return self.write_all(picture.shape, picture.values_HWB[None])[0]
 
     def read(self, payload: bytes, shape: PictureShape) -> Picture:
         """The picture of `write`."""
-        self._require_room(shape)
-        picture = _empty(shape)
-        structures, _ = _structures([picture])
-        length, scratch = ctypes.c_size_t(len(payload)), self._scratch(structures)
-        status = self._model.functions.cn_adaptive_read(
-            *(self._model.address, ctypes.addressof(structures), 1, payload),
-            *(ctypes.addressof(length), scratch.address),
-        )
-        check_status(status, "read a picture")
-        return picture
+        return Picture(self.read_all(shape, [payload])[0], shape)
 
     def write_all(self, shape: PictureShape, images_NHWB: NDArray[np.uint8]) -> list[bytes]:
         """The payload of each of some images of a shape (N,H,W,B), each alone."""
