@@ -52,11 +52,13 @@ def design_of(network: Network, name: str) -> Design:
     widths = Widths(
         fine=len(encoder["fine0"]),
         coarse=len(encoder["coarse0"]),
+        deep=len(encoder["deep0"]) if "deep0" in encoder else 0,
         dense=len(decoder["dense"]) if vector else 0,
         vector=vector,
         grid=grid,
         fine_blocks=_blocks(decoder, "fine"),
         coarse_blocks=_blocks(decoder, "coarse"),
+        deep_blocks=_blocks(decoder, "deep") or 1,
         analysis_blocks=_blocks(encoder, "coarse"),
         analysis_dense=len(encoder["dense"]) if vector else 0,
         dense_blocks=_blocks(decoder, "dense"),

@@ -23,7 +23,6 @@ from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LI
 from compressnet.training.lossy.networks.layers import Weighted
 from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.networks.pixels import to_pixels
-from compressnet.training.lossy.networks.widths import TILE_PX
 
 SAMPLE_IMAGES = 4000
 NARROW, WIDE = 0.15, 0.7
@@ -43,7 +42,7 @@ def begin_as_transform(model: Model, sets: Sequence[Images]) -> None:
     if not (widths.linear and widths.grid):
         return
     share = min(1.0, SAMPLE_IMAGES / sum(map(len, sets)))
-    tiles_TV = torch.cat([_tiles(images, model.inner_kind[2], math.ceil(share * len(images))) for images in sets])
+    tiles_TV = torch.cat([_tiles(images, model, math.ceil(share * len(images))) for images in sets])
     mean_V = tiles_TV.mean(dim=0)
     variances, vectors = torch.linalg.eigh(torch.cov(tiles_TV.T))
     basis_GV = vectors.flip(1).T[: widths.grid]
@@ -63,15 +62,16 @@ def begin_as_transform(model: Model, sets: Sequence[Images]) -> None:
             _begin_entropy_model(model.prior, variances.flip(0)[: widths.grid].clamp_min(1e-6).sqrt() * LATENT_SCALE)
 
 
-def _tiles(images_NHWC: Images, channels: int, count: int) -> torch.Tensor:
-    """Tiles (T,V) of `count` images, evenly spread, as networks of so many channels see them."""
+def _tiles(images_NHWC: Images, model: Model, count: int) -> torch.Tensor:
+    """Tiles (T,V) of `count` images, evenly spread, as the model's networks see them."""
     few = images_NHWC[np.linspace(0, len(images_NHWC) - 1, count).astype(int)]
     x = to_pixels(few, torch.float32)
-    mapping = promotion(images_NHWC.shape[3], channels)
+    mapping = promotion(images_NHWC.shape[3], model.inner_kind[2])
     x = x if mapping is None else mapping(x, quantized=False)
-    rows, columns = (-side % TILE_PX for side in x.shape[2:])
+    tile_px = model.widths.tile_px
+    rows, columns = (-side % tile_px for side in x.shape[2:])
     x = F.pad(x, (0, columns, 0, rows), mode="replicate")
-    return F.pixel_unshuffle(x, TILE_PX).permute(0, 2, 3, 1).flatten(0, 2).double()
+    return F.pixel_unshuffle(x, tile_px).permute(0, 2, 3, 1).flatten(0, 2).double()
 
 
 def _begin_entropy_model(prior: ContextModule, deviation_G: torch.Tensor) -> None:

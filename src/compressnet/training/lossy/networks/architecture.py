@@ -21,19 +21,19 @@ from compressnet.training.lossy.networks.layer_list import (
     dense,
     extended,
 )
-from compressnet.training.lossy.networks.widths import TILE_PX, Widths, grid_shape
+from compressnet.training.lossy.networks.widths import Widths
 
 
 def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     """g_a: images (N,C,H,W) to latents.
 
-    They are registers `vector` (N,V) and `grid` (N,G,H/4,W/4), or one of the two.
+    They are registers `vector` (N,V) and `grid` (N,G,R,C), or one of the two.
     """
     height, width, channels = kind
-    rows, columns = grid_shape(height, width)
+    rows, columns = widths.grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
     layers: list[Layer] = []
-    x = extended("x", kind, layers)
+    x = extended("x", kind, widths.tile_px, layers)
     layers += [
         Layer(op="unshuffle", inputs=(x,), output="patches", attributes={"factor": 2, "channels": channels}),
         conv("patches", "fine0", "fine", (fine, 4 * channels, 1), by_quality=True),
@@ -41,19 +41,25 @@ def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     last = append_residuals(layers, "fine", fine, widths.fine_blocks)
     layers.append(conv(last, "coarse0", "coarse", (coarse, fine, 2), by_quality=True))
     last = append_residuals(layers, "coarse", coarse, widths.analysis_blocks)
+    if widths.deep:
+        layers.append(conv(last, "deep0", "deep", (widths.deep, coarse, 2), by_quality=True))
+        last = append_residuals(layers, "deep", widths.deep, widths.deep_blocks)
+    inner = widths.deep or coarse
     if widths.vector:
         width = widths.analysis_dense or widths.dense
         hidden = dense(
-            last, "dense", (width, coarse * rows * columns), activation="leaky", clamp=HIDDEN_RANGE, by_quality=True
+            last, "dense", (width, inner * rows * columns), activation="leaky", clamp=HIDDEN_RANGE, by_quality=True
         )
         layers.append(hidden)
         final = append_dense_residuals(layers, width, widths.analysis_dense_blocks)
         vector = dense(final, "vector", (widths.vector, width), step="latent", clamp=LATENT_RANGE)
         layers += _beside(vector, _straight_dense("x", widths.vector, kind, "latent"), widths)
     if widths.grid:
-        grid = conv(last, "grid", "latent", (widths.grid, coarse, 1), activation="linear", clamp=LATENT_RANGE)
-        tiles = Layer(op="unshuffle", inputs=(x,), output="tiles", attributes={"factor": 4, "channels": channels})
-        straight = conv("tiles", "", "latent", (widths.grid, 16 * channels, 1), activation="linear", clamp=LATENT_RANGE)
+        grid = conv(last, "grid", "latent", (widths.grid, inner, 1), activation="linear", clamp=LATENT_RANGE)
+        attributes = {"factor": widths.tile_px, "channels": channels}
+        tiles = Layer(op="unshuffle", inputs=(x,), output="tiles", attributes=attributes)
+        shape = (widths.grid, widths.tile_px**2 * channels, 1)
+        straight = conv("tiles", "", "latent", shape, activation="linear", clamp=LATENT_RANGE)
         layers += [tiles, *_beside(grid, straight, widths)] if widths.linear else [grid]
     return layers
 
@@ -77,10 +83,10 @@ def _beside(layer: Layer, straight: Layer, widths: Widths) -> list[Layer]:
 def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     """g_s: dequantized symbols to images (N,C,H,W).
 
-    The symbols are registers `vector` (N,V) and `grid` (N,G,H/4,W/4), or one of the two.
+    The symbols are registers `vector` (N,V) and `grid` (N,G,R,C), or one of the two.
     """
     height, width, channels = kind
-    rows, columns = grid_shape(height, width)
+    rows, columns = widths.grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
     layers: list[Layer] = []
     if widths.vector:
@@ -96,7 +102,14 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
             flat if widths.grid else replace(flat, activation="leaky", clamp=HIDDEN_RANGE),
             Layer(op="reshape", inputs=("flat",), output="global" if widths.grid else "coarse0", attributes=shape),
         ]
-    if widths.grid:
+    if widths.deep:
+        layers.append(conv("grid", "deep0", "deep", (widths.deep, widths.grid, 1), by_quality=True))
+        last = append_residuals(layers, "deep", widths.deep, widths.deep_blocks)
+        layers += [
+            conv(last, "rise", "coarse", (4 * coarse, widths.deep, 1), by_quality=True),
+            Layer(op="shuffle", inputs=("rise",), output="coarse0", attributes={"factor": 2}),
+        ]
+    elif widths.grid:
         local = conv("grid", "local", "coarse", (coarse, widths.grid, 1), by_quality=True)
         if widths.vector:
             layers.append(replace(local, activation="linear", clamp=SIGNED_RANGE))
@@ -111,7 +124,7 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     last = append_residuals(layers, "fine", fine, widths.fine_blocks)
     cropped: list[Layer] = []
     whole = "y"
-    if height % TILE_PX or width % TILE_PX:
+    if height % widths.tile_px or width % widths.tile_px:
         whole, attributes = "whole", {"height": height, "width": width}
         cropped = [Layer(op="crop", inputs=("whole",), output="y", attributes=attributes)]
     pixels = conv(last, "pixels", "pixels", (4 * channels, fine, 1), activation="linear", clamp=(0, PIXEL_LIMIT))
@@ -121,16 +134,16 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     layers += [replace(pixels, clamp=LATENT_RANGE), replace(shuffled, output="curved")]
     branches = ["curved"]
     if widths.vector:
-        shape = {"channels": channels, "height": TILE_PX * rows, "width": TILE_PX * columns}
+        shape = {"channels": channels, "height": widths.tile_px * rows, "width": widths.tile_px * columns}
         total = math.prod(shape.values())
         straight = dense("vector", "flatpixels", (total, widths.vector), step="pixels", clamp=LATENT_RANGE)
         layers += [straight, Layer(op="reshape", inputs=("flatpixels",), output="straight", attributes=shape)]
         branches.append("straight")
     if widths.grid:
-        shape = (16 * channels, widths.grid, 1)
+        shape = (widths.tile_px**2 * channels, widths.grid, 1)
         layers += [
             conv("grid", "tiles", "pixels", shape, activation="linear", clamp=LATENT_RANGE),
-            Layer(op="shuffle", inputs=("tiles",), output="tiled", attributes={"factor": 4}),
+            Layer(op="shuffle", inputs=("tiles",), output="tiled", attributes={"factor": widths.tile_px}),
         ]
         branches.append("tiled")
     while len(branches) > 2:
@@ -148,12 +161,12 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     amortized inference (Marino et al., arXiv:1807.09356).
     """
     height, width, channels = kind
-    rows, columns = grid_shape(height, width)
+    rows, columns = widths.grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
     unshuffled = {"factor": 2, "channels": channels}
     shape = {"channels": 8 * channels, "height": 2 * rows, "width": 2 * columns}
     layers: list[Layer] = []
-    x, error = (extended(name, kind, layers) for name in ("x", "error"))
+    x, error = (extended(name, kind, widths.tile_px, layers) for name in ("x", "error"))
     layers += [
         Layer(op="unshuffle", inputs=(x,), output="patches", attributes=unshuffled),
         Layer(op="unshuffle", inputs=(error,), output="errors", attributes=unshuffled),
@@ -183,7 +196,7 @@ def symbol_groups(kind: tuple[int, int, int], widths: Widths) -> list[list[int]]
     four interleaved phases, so that a position's neighbours are known by the time of the later
     phases.
     """
-    rows, columns = grid_shape(kind[0], kind[1])
+    rows, columns = widths.grid_shape(kind[0], kind[1])
     step = widths.vector_group
     groups = [list(range(i, min(i + step, widths.vector))) for i in range(0, widths.vector, step)]
     for channel in range(widths.grid):

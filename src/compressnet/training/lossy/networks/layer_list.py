@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from compressnet.networks.program import Activation, Op, Range
 from compressnet.training.lossy.networks.formats import HIDDEN_RANGE, SIGNED_RANGE
-from compressnet.training.lossy.networks.widths import TILE_PX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +27,9 @@ class Layer:
     by_quality: bool = False
 
 
-def extended(source: str, kind: tuple[int, int, int], layers: list[Layer]) -> str:
+def extended(source: str, kind: tuple[int, int, int], tile_px: int, layers: list[Layer]) -> str:
     """Append what extends sides to multiples of a tile's, if needed; returns the register."""
-    rows, columns = (-side % TILE_PX for side in kind[:2])
+    rows, columns = (-side % tile_px for side in kind[:2])
     if not rows and not columns:
         return source
     attributes = {"rows": rows, "columns": columns}

@@ -38,7 +38,7 @@ from compressnet.training.lossy.networks.gains import Gains, GainTables
 from compressnet.training.lossy.networks.layers import Weighted
 from compressnet.training.lossy.networks.masked_module import MaskedModule
 from compressnet.training.lossy.networks.trainable_network import TrainableNetwork
-from compressnet.training.lossy.networks.widths import Widths, grid_shape
+from compressnet.training.lossy.networks.widths import Widths
 
 DITHER = 0.25
 """While the refinement learns, latents move up to this far, in symbols, before they are
@@ -80,7 +80,7 @@ class Model(nn.Module):
         self.promotion, self.demotion = promotion(self.kind[2], channels), demotion(channels, self.kind[2])
         self.lambdas: Tensor
         self.register_buffer("lambdas", torch.tensor(lambdas), persistent=False)
-        rows, columns = grid_shape(kind[0], kind[1])
+        rows, columns = widths.grid_shape(kind[0], kind[1])
         self.grid = (widths.grid, rows, columns)
         self.symbols = widths.vector + math.prod(self.grid)
         pixels = (PIXEL_EXPONENT, PIXEL_LIMIT)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compressnet.errors import InputError
-from compressnet.training.common.gather import SMALLEST_SIDE_PX
 from compressnet.training.common.quantize import WEIGHT_LIMIT
 
-TILE_PX = 4
-"""A grid of symbols has a place for each tile of so many pixels a side. An image whose sides are
-no multiples of it is extended, and cropped again."""
+SMALLEST_GRID = 2
+"""Rows and columns that a grid has at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +19,13 @@ class Widths:
     """Channels at half of the image's side."""
     coarse: int = 32
     """Channels at a quarter of the image's side."""
+    deep: int = 0
+    """Channels at an eighth of the image's side; 0: the networks stop at a quarter."""
     dense: int = 160
     vector: int = 32
     """Symbols that describe the image as a whole; 0 for none."""
     grid: int = 4
-    """Symbols for each 4x4 pixels; 0 for none."""
+    """Symbols for each tile; 0 for none."""
     vector_group: int = 1
     """Symbols of the vector that are coded at once, each blind to the others."""
     hidden_vector: int = 8
@@ -43,6 +43,8 @@ class Widths:
     smaller codec."""
     fine_blocks: int = 1
     coarse_blocks: int = 1
+    deep_blocks: int = 1
+    """Residual blocks at an eighth of the side, of the decoder and of the encoder."""
     analysis_blocks: int = 1
     """Residual blocks of the encoder at a quarter of the side; the decoder has `coarse_blocks`."""
     analysis_dense: int = 0
@@ -66,12 +68,20 @@ class Widths:
     """Whether linear branches beside the networks lead from pixels to latents, and from symbols to
     pixels."""
 
+    @property
+    def tile_px(self) -> int:
+        """A grid of symbols has a place for each tile of so many pixels a side.
 
-def grid_shape(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the symbols' grid, one for each tile.
+        An image whose sides are no multiples of it is extended, and cropped again.
+        """
+        return 8 if self.deep else 4
 
-    Raises InputError for sides below 8 pixels.
-    """
-    if height < SMALLEST_SIDE_PX or width < SMALLEST_SIDE_PX:
-        raise InputError(f"images of {height}x{width}: training takes sides from {SMALLEST_SIDE_PX} pixels up")
-    return -(-height // TILE_PX), -(-width // TILE_PX)
+    def grid_shape(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the symbols' grid, one for each tile.
+
+        Raises InputError for sides below two tiles.
+        """
+        smallest_px = SMALLEST_GRID * self.tile_px
+        if height < smallest_px or width < smallest_px:
+            raise InputError(f"images of {height}x{width}: this network takes sides from {smallest_px} pixels up")
+        return -(-height // self.tile_px), -(-width // self.tile_px)
