@@ -461,3 +461,11 @@ class Byte:
         for i, d in enumerate(self.d):
             weights[i] = clamp(weights[i] + trunc(error * d * 5, norm), -WEIGHT_MOST, WEIGHT_MOST)
         model.colour[self.colour_place] = u
+
+
+def value_of_level(k: int, error: int, *, alpha: bool) -> int:
+    """The section "Adaptive block", "Levels"."""
+    if error == 0 or (alpha and k in (0, 255)):
+        return k
+    step = 2 * error + 1
+    return min((k - 1) * step + error + 1, 254) if alpha else min(k * step, 255)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from adaptive_pictures import ALL, CONTENTS, any_settings, make_picture, picture
 from backends import CORES
 from compressnet.adaptive.definition import AdaptiveModel
 from compressnet.adaptive.model import AdaptiveCoderModel, AdaptiveSettings, Picture, PictureShape
+from compressnet.adaptive.primer import levels_of, values_of_levels
 from compressnet.adaptive.tables import tables
 from compressnet.native.adaptive import NativeAdaptiveModel
 from compressnet.native.library import find_core
@@ -61,6 +63,18 @@ def test_tables() -> None:
     assert made.squash.tolist() == reference_adaptive.SQUASH
     assert made.stretch.tolist() == reference_adaptive.STRETCH
     assert made.logarithm.tolist() == reference_adaptive.LOGARITHM
+
+
+@pytest.mark.parametrize("error", [0, 1, 2, 8, 16, 99, 100])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_levels(error: int, with_alpha: bool) -> None:
+    every = np.arange(256, dtype=np.uint8)[:, None]
+    values = values_of_levels(every, error, with_alpha=with_alpha)
+    assert values[:, 0].tolist() == [reference_adaptive.value_of_level(k, error, alpha=with_alpha) for k in range(256)]
+    decoded = values_of_levels(levels_of(every, error, with_alpha=with_alpha), error, with_alpha=with_alpha)
+    assert np.abs(decoded.astype(int) - every).max() <= error
+    again = levels_of(decoded, error, with_alpha=with_alpha)
+    assert np.array_equal(values_of_levels(again, error, with_alpha=with_alpha), decoded)
 
 
 @pytest.mark.parametrize("content", CONTENTS)

@@ -79,7 +79,7 @@ class AdaptiveCoder(Coder):
     codes_alone = True
 
     def __init__(self, primed: PrimedModel, shape: PictureShape, error: int) -> None:
-        """error: the largest one of colours of 8 bits."""
+        """error: the largest one of values of 8 bits."""
         self.primed, self.shape, self.kind = primed, shape, shape.axes
         self.error = 0 if shape.deep else error
         self.quality = LOSSLESS_QUALITY - self.error

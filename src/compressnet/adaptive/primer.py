@@ -2,7 +2,7 @@
 
 bits        1 byte: how many buckets the model's table has, as a power of two
 contexts    three varints: sets of bits, those of flags, of bytes, and the histograms
-error       1 byte: the largest error of the colours of 8 bits; 0, without loss
+error       1 byte: the largest error of values of 8 bits; 0, without loss
 images      varint
 shapes      for each run of images of one shape: height, width, 8 * (bytes a value - 1) + channels,
             and the images of the run, a varint each; until all have a shape
@@ -17,6 +17,8 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from compressnet.adaptive.model import AdaptiveSettings, PictureShape
 from compressnet.coding.stored import levels_in, of_levels
@@ -105,12 +107,18 @@ def table_bits(values: int, most: int) -> int:
 
 
 def levels_of(images: Images, error: int, *, with_alpha: bool) -> Images:
-    """Colours (...,C) of 8 bits as levels of one step; alpha stays."""
+    """Values (...,C) of 8 bits as levels of one step.
+
+    Of alpha, 0 and 255 have levels of their own, so that what is clear or opaque stays so.
+    """
     if not error:
         return images
-    levels = levels_in(images, 2 * error + 1)
+    step = 2 * error + 1
+    levels = levels_in(images, step)
     if with_alpha:
-        levels[..., -1] = images[..., -1]
+        alpha = images[..., -1]
+        between = (np.maximum(alpha, 1) - 1) // step + 1
+        levels[..., -1] = np.where((alpha == 0) | (alpha == 255), alpha, between)
     return levels
 
 
@@ -118,7 +126,10 @@ def values_of_levels(levels: Images, error: int, *, with_alpha: bool) -> Images:
     """The values that levels (...,C) stand for."""
     if not error:
         return levels
-    values = of_levels(levels, 2 * error + 1)
+    step = 2 * error + 1
+    values = of_levels(levels, step)
     if with_alpha:
-        values[..., -1] = levels[..., -1]
+        alpha = levels[..., -1]
+        middle = np.minimum((np.maximum(alpha, 1).astype(np.uint16) - 1) * step + error + 1, 254)
+        values[..., -1] = np.where((alpha == 0) | (alpha == 255), alpha, middle)
     return values

@@ -57,7 +57,7 @@ class Learning:
     effort: int = 5
     """1 to 9: how many contexts are used."""
     error: int = 0
-    """The largest error of colours of 8 bits."""
+    """The largest error of values of 8 bits."""
     solid: bool = False
     """Whether all images are learned, one after the other, so that none can be read alone."""
 

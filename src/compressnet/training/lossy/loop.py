@@ -93,14 +93,22 @@ class Trainer(Training):
         """Images that are measured for a report."""
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
-        """AdamW. Gains move slowly, as latents can take up any scale, and only weights decay."""
+        """AdamW. Gains move slowly, as latents can take up any scale, and only weights decay.
+
+        So do transforms of tiles of 8 pixels: a step of Adam moves each of their thousands of
+        weights by as much as those of a small layer.
+        """
         weights: list[torch.nn.Parameter] = []
+        transforms: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
-            if not name.startswith(("gains.", "g_r.")):
+            if self.design.widths.deep and name in ("g_a.weighted.grid_straight.weight", "g_s.weighted.tiles.weight"):
+                transforms.append(parameter)
+            elif not name.startswith(("gains.", "g_r.")):
                 (weights if name.endswith("weight") else others).append(parameter)
         groups = [
             {"params": weights, "weight_decay": 0.01, "scale": 1.0},
+            {"params": transforms, "weight_decay": 0.0, "scale": 0.05},
             {"params": others, "weight_decay": 0.0, "scale": 1.0},
             {"params": list(self.model.gains.parameters()), "weight_decay": 0.0, "scale": 0.2},
         ]
