@@ -1,4 +1,10 @@
-"""Limits that readers check before they take memory."""
+"""Limits that readers check before they take memory, and the check of arguments against them."""
+
+from __future__ import annotations
+
+import operator
+
+from compressnet.errors import InputError
 
 IMAGES_LIMIT = 1 << 32
 """Images in an archive."""
@@ -35,3 +41,11 @@ PACKED_ELEMENTS_LIMIT = 1 << 24
 PACKED_STRUCTURE_BYTES_LIMIT = 1 << 22
 """The JSON of a packed codec."""
 PACKED_NETWORKS_LIMIT = 255
+
+
+def whole(value: object, what: str) -> int:
+    """A value as an integer, as `operator.index` gives it. Raises InputError for any other."""
+    try:
+        return operator.index(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        raise InputError(f"{what} of {value!r}: give a whole number") from None

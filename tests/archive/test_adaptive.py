@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,6 +248,20 @@ def test_append_keeps_the_error_of_an_archive(tmp_path: Path) -> None:
         for image, known in zip(archive[9:], hidden, strict=True):
             assert np.abs(image.astype(int) - known).max() <= 2
             assert np.array_equal(image[..., 3] == 0, known[..., 3] == 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_error": 2.5}, {"effort": "5"}, {"quality": 50.5}, {"block_images": 1.5}], ids=str
+)
+def test_numbers_that_are_not_whole_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="give a whole number"):
+        compressnet.compress(drawings(3), io.BytesIO(), None, **wrong)
+
+
+@pytest.mark.parametrize("flags", [("--no-embed-codec", "--lossless"), ("--max-error", "0", "--quality", "50")])
+def test_flags_that_contradict_each_other_are_refused(folder: Path, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    assert flags[0] in refused(2, "compress", folder, "-o", tmp_path / "a.cnet", *flags)
+    assert not (tmp_path / "a.cnet").exists()
 
 
 @pytest.mark.parametrize("target", [("--target-psnr", "nan"), ("--target-bytes", "-1"), ("--max-mse", "2")])

@@ -19,6 +19,7 @@ from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY, LOSSY
 from compressnet.coding.part import Coders
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.images.kinds import Images, Kind, Symbols, kind_of, size_text
+from compressnet.limits import whole
 from compressnet.lossy.part import LossyCoders
 from compressnet.networks.program import Backend
 
@@ -251,6 +252,6 @@ def _method_at(quality: int) -> int:
 
 
 def check_effort(effort: int) -> None:
-    """Raises InputError for an effort outside of 1 to 9."""
-    if not 1 <= effort <= 9:
+    """Raises InputError for what is no whole number from 1 to 9."""
+    if not 1 <= whole(effort, "an effort") <= 9:
         raise InputError(f"effort {effort}: it goes from 1, one pass of the encoder, to 9, the longest search")

@@ -114,6 +114,8 @@ def compress(
         fail("give one of --lossless, --quality, --target-psnr, --target-bytes and --max-mse", USAGE)
     if lossless and max_error:
         fail(f"--lossless and --max-error {max_error}: give one of them", USAGE)
+    if max_error == 0 and quality not in (None, LOSSLESS_QUALITY):
+        fail(f"--max-error 0 loses nothing, --quality {quality} does: give one of them", USAGE)
     quality = LOSSLESS_QUALITY if lossless else quality
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if output != STREAM:
@@ -136,6 +138,8 @@ def compress(
     if loaded is None:
         sample, _ = looked_at(collection.batches())
         loaded = automatic_codec(sample, quality, max_error, backend_name(backend), threads)
+    if loaded is None and embed_codec is False:
+        fail("--no-embed-codec: what is learned from the images themselves is needed to read them", USAGE)
     known = quality if loaded is None else chosen_quality(loaded, quality, max_error)
     tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
     if target is not None:

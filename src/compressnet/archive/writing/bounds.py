@@ -15,6 +15,7 @@ from compressnet.coding.stored import in_steps, largest_error
 from compressnet.errors import InputError
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images
+from compressnet.limits import whole
 
 STEPS = (63, 41, 31, 21, 15, 11, 9, 7, 5, 3, 1)
 """Steps that stored images are tried in for a PSNR, the coarsest first."""
@@ -47,7 +48,7 @@ class Bounds:
     exact_alpha: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_error is not None and not 0 <= self.max_error <= 255:
+        if self.max_error is not None and not 0 <= whole(self.max_error, "a largest error") <= 255:
             raise InputError(f"a largest error of {self.max_error}: 0 (lossless) to 255 are possible")
         if self.min_psnr is not None and not 0 <= self.min_psnr < math.inf:
             raise InputError(f"a PSNR of {self.min_psnr} dB: give a number from 0 on; a largest error of 0 is lossless")

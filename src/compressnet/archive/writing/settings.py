@@ -9,7 +9,7 @@ from compressnet.codec.codec import check_effort
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import InputError
 from compressnet.images.modes import AS_IS, Tight
-from compressnet.limits import BLOCK_IMAGES_LIMIT
+from compressnet.limits import BLOCK_IMAGES_LIMIT, whole
 
 BLOCK_IMAGES = 256
 LEARNING_EFFORT = 5
@@ -54,5 +54,7 @@ class Settings:
     def __post_init__(self) -> None:
         check_effort(self.effort)
         check_effort(self.learning_effort)
-        if not 1 <= self.block_images <= BLOCK_IMAGES_LIMIT:
+        if self.quality is not None:
+            whole(self.quality, "a quality")
+        if not 1 <= whole(self.block_images, "a number of images a block") <= BLOCK_IMAGES_LIMIT:
             raise InputError(f"{self.block_images} images a block: 1 to {BLOCK_IMAGES_LIMIT} are possible")
