@@ -34,7 +34,7 @@ from compressnet.images.kinds import Pictures
 SPOOLED_BYTES = 1 << 26
 """Of an archive that is held in memory until it was compared; a larger one is on disk."""
 COMPARED_IMAGES = 4096
-COMPARED_VALUES = 1 << 25
+COMPARED_VALUES = 1 << 23
 """Values of images that are compared together, if these are not those of one block."""
 NEW = "the new archive"
 

@@ -5,7 +5,6 @@ Axes: N images.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -79,7 +78,15 @@ def _sampled(arrays: Iterable[Pictures], limit_bytes: int | None) -> tuple[list[
             break
         seen.append(array)
         seen_bytes += array.nbytes
-    return [array for array in seen if _is_possible(array)], itertools.chain(seen, source)
+    return [array for array in seen if _is_possible(array)], _drained(seen, source)
+
+
+def _drained(seen: list[Pictures], source: Iterator[Pictures]) -> Iterator[Pictures]:
+    """All arrays; those that were seen are let go of one by one."""
+    seen.reverse()
+    while seen:
+        yield seen.pop()
+    yield from source
 
 
 def _is_possible(array: Pictures) -> bool:

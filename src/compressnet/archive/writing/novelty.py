@@ -19,6 +19,8 @@ from compressnet.images.kinds import Images
 
 COST_POWER = 0.7
 """Of an image's cost: where it was 1, as much as possible would be told by small images."""
+FEATURE_BITS = 22
+"""Of a feature's number: so few collide that it does not matter, and counts take 16 MiB."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -46,16 +48,17 @@ def telling_images(images: Sequence[Images], costs_N: NDArray[np.float64], most:
     return chosen
 
 
-def _shared_features(images: Sequence[Images]) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+def _shared_features(images: Sequence[Images]) -> tuple[list[NDArray[np.uint32]], NDArray[np.float64]]:
     """The features of each image, as numbers, and what each number is worth."""
     of_images = [_features(image) for image in images]
-    _, numbers, counts = np.unique(np.concatenate(of_images), return_inverse=True, return_counts=True)
-    bounds = np.cumsum([len(own) for own in of_images])[:-1]
-    return np.split(numbers.reshape(-1), bounds), np.sqrt(counts - 1.0)
+    counts = np.zeros(1 << FEATURE_BITS)
+    for own in of_images:
+        counts[own] += 1  # each number is there once
+    return of_images, np.sqrt(np.maximum(counts - 1, 0))
 
 
-def _features(image_HWC: Images) -> NDArray[np.uint64]:
-    """Hashes, each once, of what an image (H,W,C) has besides pixels like those left and above."""
+def _features(image_HWC: Images) -> NDArray[np.uint32]:
+    """Numbers, each once, for what an image (H,W,C) has besides pixels like those left and above."""
     height, width, values = image_HWC.shape
     pixels = np.zeros((height + 1, width + 1), np.uint64)
     for i in range(values):
@@ -63,7 +66,8 @@ def _features(image_HWC: Images) -> NDArray[np.uint64]:
     own, west, north, northwest = pixels[1:, 1:], pixels[1:, :-1], pixels[:-1, 1:], pixels[:-1, :-1]
     is_new = (own != west) | (own != north)
     pair = _mixed(own, west)
-    return np.unique(np.concatenate([own[is_new], pair[is_new], _mixed(_mixed(pair, north), northwest)[is_new]]))
+    features = np.concatenate([own[is_new], pair[is_new], _mixed(_mixed(pair, north), northwest)[is_new]])
+    return np.unique((_mixed(features, np.uint64(0)) * _MIX >> np.uint64(64 - FEATURE_BITS)).astype(np.uint32))
 
 
 def _mixed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:

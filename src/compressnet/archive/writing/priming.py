@@ -8,6 +8,7 @@ Axes: N images, H rows, W columns, C bytes of a pixel.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -102,10 +103,11 @@ def distinct_images(pictures: Iterable[Pictures], tight: Tight, error: int) -> l
         for form, rows in forms_of(native, tight):
             shape = shape_of(form.kind, deep=form.deep)
             own = 0 if shape.deep else error
-            levels = levels_of(form.coded(native[rows]), own, with_alpha=has_alpha(shape.channels))
+            some = native if len(rows) == len(native) else native[rows]  # not held twice
+            levels = levels_of(form.coded(some), own, with_alpha=has_alpha(shape.channels))
             known = found.setdefault(shape, {})
             for image in levels:
-                known.setdefault(image.tobytes(), image)
+                known.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), image)
     return [(shape, image) for shape, images in found.items() for image in images.values()]
 
 
