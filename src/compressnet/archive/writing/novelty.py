@@ -58,7 +58,7 @@ def _shared_features(images: Sequence[Images]) -> tuple[list[NDArray[np.uint32]]
 
 
 def _features(image_HWC: Images) -> NDArray[np.uint32]:
-    """Numbers, each once, for what an image (H,W,C) has besides pixels like those left and above."""
+    """Numbers, each once, for what an image (H,W,C) has besides pixels like those beside them."""
     height, width, values = image_HWC.shape
     pixels = np.zeros((height + 1, width + 1), np.uint64)
     for i in range(values):
