@@ -14,8 +14,8 @@ from compressnet.archive.checked import write_checked
 from compressnet.archive.embedding import chosen_quality
 from compressnet.archive.opening import open  # noqa: A004 - the library's name for it, as in gzip.open
 from compressnet.archive.writing.bounds import Bounds
-from compressnet.archive.writing.choosing import automatic_codec, looked_at
-from compressnet.archive.writing.learning import extended_codec, learned_codec
+from compressnet.archive.writing.choosing import pick
+from compressnet.archive.writing.learning import extended_codec, learned_codec, looked_at
 from compressnet.archive.writing.outcome import Written
 from compressnet.archive.writing.settings import BLOCK_IMAGES, LEARNING_EFFORT, Settings
 from compressnet.archive.writing.tightness import Modes, chosen_tight
@@ -69,9 +69,9 @@ def compress(
     as a pipe.
     codec: a name, a path or a loaded `Codec`; None learns from the images themselves, without
     loss, or with the largest error that `max_error`, `min_psnr` or `quality` leave: 100 less the
-    quality. `auto` looks at the first images: it takes a codec that ships if that is for such
-    images and, where nothing may be lost, takes fewer bytes for them; else None, as where
-    `max_error` is given.
+    quality. `auto` compares on a sample of the first images: the codecs that ship, at one PSNR,
+    and the best of them with what is learned, at the same error. Where `max_error` is given, it is
+    always None.
     quality: 0 to 99, or 100 without loss; by default the codec's own. Where nothing may be lost,
     at 100 or with a max_error of 0, the archive is read back and compared before it is there.
     Above 70, an image that takes no more bytes without loss is coded so, where the codec can.
@@ -96,16 +96,18 @@ def compress(
     if lossless and (quality not in (None, LOSSLESS_QUALITY) or max_error):
         raise InputError(f"lossless, and quality {quality} or a max_error of {max_error}: give one of them")
     quality = LOSSLESS_QUALITY if lossless else quality
+    bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if isinstance(codec, str) and codec == AUTO:
         sample, images = looked_at([images] if isinstance(images, np.ndarray) else map(_as_batch, images))
-        codec = automatic_codec(sample, quality, max_error, backend, threads)
+        picked = pick(sample, quality, bounds, backend=backend, threads=threads)
+        codec, quality = picked.codec, picked.quality
     settings = Settings(
         quality=quality,
         effort=1 if effort is None else effort,
         learning_effort=LEARNING_EFFORT if effort is None else effort,
         solid=solid,
         block_images=block_images,
-        bounds=Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha),
+        bounds=bounds,
         store_unknown=store_unknown,
         embed_codec=embed_codec,
         tight=chosen_tight(list, None, quality, modes),

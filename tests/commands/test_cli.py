@@ -91,7 +91,7 @@ def test_compress_with_bounds(tmp_path: Path) -> None:
     path, source = tmp_path / "a.cnet", tmp_path / "noise.npy"
     images = np.random.default_rng(0).integers(0, 256, (30, 28, 28)).astype(np.uint8)
     np.save(source, images)
-    said = run("compress", source, "-o", path, "--min-psnr", 30).stdout
+    said = run("compress", source, "-o", path, "--codec", "mnist", "--min-psnr", 30).stdout
     assert "30 images stored: bounds missed at any quality" in said
     assert "the worst images:" in said
     told = json.loads(run("compress", source, "-o", path, "-f", "--max-error", 0, "--json").stdout)
@@ -100,6 +100,9 @@ def test_compress_with_bounds(tmp_path: Path) -> None:
     assert told["worst"] == []
     run("decompress", path, "-o", tmp_path / "b.npy")
     assert np.array_equal(np.load(tmp_path / "b.npy"), images)
+    told = json.loads(run("compress", source, "-o", path, "-f", "--min-psnr", 30, "--json").stdout)
+    assert [point["codec"] for point in told["picked"]["compared"]][0] == told["codec"] == "adaptive"
+    assert told["stored"] == 0
 
 
 def test_a_mixed_archive_becomes_a_folder(tmp_path: Path) -> None:

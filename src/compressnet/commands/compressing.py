@@ -50,8 +50,10 @@ from compressnet.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from compressnet.archive.writing.choosing import Goal
     from compressnet.codec.codec import Codec
     from compressnet.images import Collection
+    from compressnet.packing.targets import Target
 
 
 @guarded
@@ -98,8 +100,8 @@ def compress(
     from compressnet import api
     from compressnet.archive.embedding import chosen_quality
     from compressnet.archive.writing.bounds import Bounds
-    from compressnet.archive.writing.choosing import automatic_codec, looked_at
-    from compressnet.archive.writing.learning import allowed_error
+    from compressnet.archive.writing.choosing import pick
+    from compressnet.archive.writing.learning import allowed_error, looked_at
     from compressnet.archive.writing.settings import LEARNING_EFFORT, Settings
     from compressnet.archive.writing.tightness import chosen_tight
     from compressnet.coding.coder import LOSSLESS_QUALITY
@@ -135,9 +137,12 @@ def compress(
         output=None if output == STREAM else Path(output),
         force=force,
     )
+    picked = None
     if loaded is None:
+        goal = None if target is None else _goal(target)
         sample, _ = looked_at(collection.batches())
-        loaded = automatic_codec(sample, quality, max_error, backend_name(backend), threads)
+        picked = pick(sample, quality, bounds, goal, backend=backend_name(backend), threads=threads)
+        loaded, quality = picked.codec, picked.quality
     if loaded is None and embed_codec is False:
         fail("--no-embed-codec: what is learned from the images themselves is needed to read them", USAGE)
     known = quality if loaded is None else chosen_quality(loaded, quality, max_error)
@@ -190,6 +195,7 @@ def compress(
     if as_json:
         name = PRIMER_NAME if loaded is None else loaded.name
         document = written.as_json() | {"codec": name, "quality": known, "account": account_json(collection)}
+        document["picked"] = None if picked is None else picked.as_json()
         document["max_error"] = max_error if loaded is not None or known is None else LOSSLESS_QUALITY - known
         print(json.dumps(document))
     elif not quiet:
@@ -198,11 +204,22 @@ def compress(
             f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes, {per_image:.2f} an image, "
             f"{_described(loaded, known)}"
         )
+        if picked is not None and picked.remark is not None:
+            console.print(picked.remark)
         for line in written.remarks(collection.names):
             console.print(line)
         if loaded is not None and not bounds.are_set and known != LOSSLESS_QUALITY:
             _warn_of_ruined(output, collection, loaded, written.images)
         tell_account(collection)
+
+
+def _goal(target: Target) -> Goal:
+    """What a target asks of the codec that is picked."""
+    from compressnet.archive.writing.choosing import Goal
+
+    if target.measure == "bytes":
+        return Goal(bytes_per_image=target.value)
+    return Goal(mse=target.value if target.measure == "mse" else 10 ** (-target.value / 10))
 
 
 def _described(codec: Codec | None, quality: int | None) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from compressnet.adaptive.primer import levels_of, values_of_levels
 from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.choosing import ERRORS
 from compressnet.archive.writing.learning import learned_codec
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.write import Columns, write_archive
@@ -17,9 +18,6 @@ from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images, Pictures, eight_bits
 from compressnet.packing.targets import Target
-
-ERRORS = (*range(17), 20, 24, 28, 32, 40, 48, 56, 64, 80, 99)
-"""Those that are tried."""
 
 
 def find_error(images: Iterable[Pictures], target: Target, threads: int | None = None) -> int:

@@ -32,7 +32,7 @@ def extended_codec(codec: Codec, arrays: Iterable[Pictures], settings: Settings)
     It is the same codec where there are none among the first arrays, and where all are such images
     and something may be lost, which is more likely a mistake. Gives all arrays as well.
     """
-    sample, arrays = _sampled(arrays, SAMPLED_BYTES)
+    sample, arrays = looked_at(arrays)
     quality = codec.default_quality if settings.quality is None else settings.quality
     unfit: list[Pictures] = []
     fits = settings.loses_nothing or settings.store_unknown
@@ -58,7 +58,7 @@ def learned_codec(
     The settings come back with the codec's quality: 100 less the largest error that they allow.
     Raises InputError.
     """
-    sample, arrays = _sampled(arrays, None if settings.solid else SAMPLED_BYTES)
+    sample, arrays = looked_at(arrays, None if settings.solid else SAMPLED_BYTES)
     error = allowed_error(settings.quality, settings.bounds)
     learning = Learning(effort=settings.learning_effort, error=error, solid=settings.solid)
     threads = default_threads() if settings.threads is None else settings.threads
@@ -67,8 +67,10 @@ def learned_codec(
     return codec, replace(settings, quality=LOSSLESS_QUALITY - error), arrays
 
 
-def _sampled(arrays: Iterable[Pictures], limit_bytes: int | None) -> tuple[list[Pictures], Iterator[Pictures]]:
-    """The first arrays that can be coded, and all arrays."""
+def looked_at(
+    arrays: Iterable[Pictures], limit_bytes: int | None = SAMPLED_BYTES
+) -> tuple[list[Pictures], Iterator[Pictures]]:
+    """The first arrays (n,H,W[,C]) that can be coded, and all arrays; none is held twice."""
     source = iter(arrays)
     seen: list[Pictures] = []
     seen_bytes = 0

@@ -67,7 +67,7 @@ def _features(image_HWC: Images) -> NDArray[np.uint32]:
     is_new = (own != west) | (own != north)
     pair = _mixed(own, west)
     features = np.concatenate([own[is_new], pair[is_new], _mixed(_mixed(pair, north), northwest)[is_new]])
-    return np.unique((_mixed(features, np.uint64(0)) * _MIX >> np.uint64(64 - FEATURE_BITS)).astype(np.uint32))
+    return np.unique((_mixed(features, features) * _MIX >> np.uint64(64 - FEATURE_BITS)).astype(np.uint32))
 
 
 def _mixed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
