@@ -101,7 +101,7 @@ def test_compress_with_bounds(tmp_path: Path) -> None:
     run("decompress", path, "-o", tmp_path / "b.npy")
     assert np.array_equal(np.load(tmp_path / "b.npy"), images)
     told = json.loads(run("compress", source, "-o", path, "-f", "--min-psnr", 30, "--json").stdout)
-    assert [point["codec"] for point in told["picked"]["compared"]][0] == told["codec"] == "adaptive"
+    assert told["picked"]["compared"][0]["codec"] == told["codec"] == "adaptive"
     assert told["stored"] == 0
 
 

@@ -42,7 +42,7 @@ NEW = "the new archive"
 def write_checked(
     stream: BinaryIO,
     images: Iterable[Pictures],
-    codec: Codec | None,
+    codec: Codec,
     settings: Settings,
     columns: Columns,
     *,

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.archive.writing.outcome import NO_NETWORK
 from compressnet.codec.codec import Codec
-from compressnet.coding.coder import LOSSLESS_QUALITY, Coder
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, Coder
 from compressnet.coding.stored import StoredCoder
 from compressnet.container.index import pack_positions
-from compressnet.images.kinds import Kind
+from compressnet.images.forms import Form
+from compressnet.images.kinds import Images, Kind, size_text
+from compressnet.images.metrics import mse_per_image
 
 TRIED_ABOVE_QUALITY = 70
 """Up to here lossless coding is not tried beside lossy: writing would take six times as
@@ -20,14 +23,14 @@ BLOCK_BYTES = 40
 """About what one more block takes: its chunk, its record, its line in the index."""
 
 
-def alternative(codec: Codec | None, coder: Coder) -> Coder | None:
+def alternative(codec: Codec, coder: Coder) -> Coder | None:
     """A coder without any loss that may take fewer bytes than this one; None where there is none.
 
     Beside a lossy coder it is the codec's lossless one, beside a lossless one storing.
     """
     if coder.exact:
         return StoredCoder(coder.kind)
-    if codec is None or coder.quality <= TRIED_ABOVE_QUALITY:
+    if coder.quality <= TRIED_ABOVE_QUALITY:
         return None
     return without_loss(codec, coder.kind)
 
@@ -37,6 +40,45 @@ def without_loss(codec: Codec, kind: Kind) -> Coder | None:
     if codec.why_not(kind, LOSSLESS_QUALITY) is not None:
         return None
     return codec.coder(kind, LOSSLESS_QUALITY)
+
+
+def learned_rival(codec: Codec, coder: Coder) -> Coder | None:
+    """A coder with a largest error that was learned from the collection, beside a lossy one.
+
+    None where the codec has none, or none with an error.
+    """
+    if coder.error_weight is None:
+        return None
+    learned = codec.learned_coder(coder.kind, deep=False)
+    return None if learned is None or learned.exact else learned
+
+
+def costs(images_NHWC: Images, decoded_NHWC: Images, bits_N: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """Bits + weight * squared error (pixels in [0,1]) of each image, (N,)."""
+    return bits_N + weight * mse_per_image(images_NHWC, decoded_NHWC) * images_NHWC[0].size
+
+
+def cheaper_learned(
+    coder: Coder, rival: Coder, images_NHWC: Images, decoded_NHWC: Images, bits_N: NDArray[np.float64]
+) -> tuple[Images, NDArray[np.bool_]]:
+    """What images come back as that cost less with a rival that was learned, and which, (N,).
+
+    decoded_NHWC, bits_N: what the coder itself makes of the images.
+    """
+    weight, values = coder.error_weight, rival.values_of(images_NHWC)
+    assert weight is not None
+    learned_N = costs(images_NHWC, rival.images_of(values), rival.bits(values), weight)
+    moved_N = learned_N < costs(images_NHWC, decoded_NHWC, bits_N, weight)
+    return values[moved_N], moved_N
+
+
+def why_learned(codec: Codec, form: Form, quality: int) -> str:
+    """Why images of a form are coded by what was learned from the collection."""
+    if form.deep:
+        return "16 bits"
+    if codec.why_not(form.kind, quality) is None and codec.coder(form.kind, quality).method != ADAPTIVE:
+        return "fewer bytes for the same error"
+    return f"{NO_NETWORK}{size_text(form.kind)}"
 
 
 class Choice:

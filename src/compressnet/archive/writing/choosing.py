@@ -9,14 +9,16 @@ Axes: N images.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from compressnet.adaptive.part import shape_of
 from compressnet.adaptive.primer import levels_of, values_of_levels
 from compressnet.archive.writing.bounds import Bounds
-from compressnet.archive.writing.priming import Learning, make_primer
+from compressnet.archive.writing.cheaper import costs
+from compressnet.archive.writing.priming import Learning, learned_bits, make_primer
 from compressnet.archive.writing.settings import LEARNING_EFFORT
 from compressnet.bisection import first_that
 from compressnet.codec.codec import BackendName, Codec
@@ -34,6 +36,8 @@ from compressnet.threads import default_threads
 
 SAMPLE_IMAGES, SAMPLE_VALUES = 256, 1 << 20
 """Images, and about the values of them, that codecs are compared on."""
+FEWEST_SHARE = 0.05
+"""Where fewer of a sample's images cost less with the one or the other, only one is used."""
 COMPARED_MSE = 10**-3.2
 """Shipped codecs are compared at 32 dB where no error is asked for."""
 ERRORS = (*range(17), 20, 24, 28, 32, 40, 48, 56, 64, 80, 99)
@@ -65,6 +69,9 @@ class Picked:
     images: int = 0
     """Of the sample."""
 
+    by_image: bool = False
+    """Whether both are used, each for the images that cost less with it."""
+
     @property
     def remark(self) -> str | None:
         """What was picked, and why, in a line."""
@@ -73,11 +80,15 @@ class Picked:
         best, *others = (
             f"{point.bytes_per_image:.1f} bytes an image at {point.psnr:.1f} dB {_by(point)}" for point in self.points
         )
-        return f"picked on a sample of {count_text(self.images)}: {best}; {', '.join(others)}"
+        both = "; each image as it costs less" if self.by_image else ""
+        return f"picked on a sample of {count_text(self.images)}: {best}; {', '.join(others)}{both}"
 
     def as_json(self) -> dict[str, Any] | None:
         """For `--json`; None where there was no choice."""
-        return {"images": self.images, "compared": [asdict(point) for point in self.points]} if self.points else None
+        if not self.points:
+            return None
+        compared = [asdict(point) for point in self.points]
+        return {"images": self.images, "compared": compared, "by_image": self.by_image}
 
 
 def _by(point: Point) -> str:
@@ -181,9 +192,33 @@ class _Comparison:
         else:
             at = codec.default_quality if quality is None else quality
         size, found = self._network(codec, at)
-        learned = self._learned(self._error_of(found if goal.mse is None else mse))
-        points = [(self._point(codec.name, at, size, found), codec), (learned, None)]
-        return self._best(points, at if quality is None else quality, lambda point: point.bytes_per_image)
+        error = self._error_of(found if goal.mse is None else mse)
+        points = [(self._point(codec.name, at, size, found), codec), (self._learned(error), None)]
+        picked = self._best(points, at if quality is None else quality, lambda point: point.bytes_per_image)
+        drawn = self._drawn(codec, at, error)
+        if not FEWEST_SHARE <= sum(map(len, drawn)) / self._images <= 1 - FEWEST_SHARE:
+            return picked
+        part = make_primer(drawn, AS_IS, Learning(effort=LEARNING_EFFORT, error=error), self._backend)
+        return replace(picked, codec=codec.with_part(part), quality=at, by_image=True)
+
+    def _drawn(self, codec: Codec, quality: int, error: int) -> list[Images]:
+        """The images that cost less where they are learned, with a largest error of values."""
+        levels = [levels_of(array, error, with_alpha=has_alpha(array.shape[-1])) for array in self._sample]
+        images = [(shape_of(array.shape[1:], deep=False), image) for array in levels for image in array]
+        learning = Learning(effort=LEARNING_EFFORT, error=error, solid=True)
+        bits_N = learned_bits(images, learning, self._backend)
+        drawn: list[Images] = []
+        for array, level, start in zip(self._sample, levels, np.cumsum([0, *map(len, levels)]), strict=False):
+            coder = codec.coder(array.shape[1:], quality)
+            weight = coder.error_weight
+            if weight is None:
+                return []
+            values = values_of(coder, array, 1, codec.threads)
+            theirs_N = costs(array, coder.images_of(values), coder.bits(values), weight)
+            decoded = values_of_levels(level, error, with_alpha=has_alpha(array.shape[-1]))
+            own_N = costs(array, decoded, bits_N[start : start + len(array)], weight)
+            drawn.append(array[own_N < theirs_N])
+        return [array for array in drawn if len(array)]
 
     def _for_all(self, quality: int | None) -> list[Codec]:
         """Codecs that code all of the sample at a quality; None: at their own, with loss."""

@@ -44,9 +44,9 @@ class Portion:
 class Intake:
     """Takes arrays of pictures, and gives what is new in them."""
 
-    def __init__(self, settings: Settings, outcome: Outcome, *, with_codec: bool) -> None:
+    def __init__(self, settings: Settings, outcome: Outcome) -> None:
         """outcome: is told what does not go along."""
-        self._settings, self._outcome, self._with_codec = settings, outcome, with_codec
+        self._settings, self._outcome = settings, outcome
         self._keeps_hidden = settings.bounds.keep_hidden_colour or settings.quality == LOSSLESS_QUALITY
         self.distinct = DistinctImages()
         self.given = bytearray()
@@ -76,7 +76,7 @@ class Intake:
         bounds = self._settings.bounds
         if bounds.max_error:
             eight_bits(pictures, f"a largest error of {bounds.max_error} is for 8 bits")
-        if self._with_codec and not self._settings.loses_nothing:
+        if not self._settings.loses_nothing:
             eight_bits(pictures, f"quality {self._settings.quality} is for 8 bits")
 
     def _take_some(self, pictures: Pictures) -> Iterator[Portion]:

@@ -25,8 +25,8 @@ class BlockPlacer:
     A codec's part and a kind are written before the first block that needs them.
     """
 
-    def __init__(self, writer: ContainerWriter, entries: CodecEntries | None) -> None:
-        """entries: what the archive says of its codec; None where all images are stored."""
+    def __init__(self, writer: ContainerWriter, entries: CodecEntries) -> None:
+        """entries: what the archive says of its codec."""
         self._writer, self._entries = writer, entries
         self._places_N = np.zeros(0, np.uint32)
 
@@ -46,7 +46,6 @@ class BlockPlacer:
         """
         if coder.method in WITHOUT_CODEC:
             return 0
-        assert self._entries is not None
         entry = self._entries.entry(coder.method)
         known = self._writer.has_codec(entry)
         return BLOCK_BYTES + (0 if known else CHUNK_OVERHEAD_BYTES + len(pack_codec(entry)))
@@ -57,7 +56,6 @@ class BlockPlacer:
             return
         coder, codec = way.coder, 0
         if coder.method not in WITHOUT_CODEC:
-            assert self._entries is not None
             codec = self._writer.codec_number(self._entries.entry(coder.method))
         kind = self._writer.kind_number(way.form)
         if (missing := int(numbers.max()) + 1 - len(self._places_N)) > 0:

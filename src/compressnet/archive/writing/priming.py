@@ -73,17 +73,8 @@ def make_primer(collection: Iterable[Pictures], tight: Tight, learning: Learning
     pixels = sum(shape.pixels for shape, _ in chosen)
     if pixels > PRIMER_PIXELS_LIMIT:
         raise InputError(f"{pixels} pixels are too many for one solid stream, which takes {PRIMER_PIXELS_LIMIT}")
-    values = sum(image.size for _, image in chosen)
-    flags, of_bytes, histograms = CONTEXTS[learning.effort]
-    settings = AdaptiveSettings(
-        table_bits=table_bits(values, SOLID_TABLE_BITS if learning.solid else TABLE_BITS),
-        flags=flags,
-        bytes=of_bytes,
-        histograms=histograms,
-    )
-    pictures = [Picture(image, shape) for shape, image in chosen]
-    payload, _ = new_model(settings, pixels, backend).learn_write(pictures)
-    if len(payload) >= values:  # such as noise, from which nothing can be learned
+    settings, payload, _ = _learn(chosen, learning, backend)
+    if len(payload) >= sum(image.size for _, image in chosen):  # such as noise, from which nothing can be learned
         chosen, payload = [], b""
     primer = Primer(
         settings=settings,
@@ -93,6 +84,30 @@ def make_primer(collection: Iterable[Pictures], tight: Tight, learning: Learning
         payload=payload,
     )
     return AdaptivePart.of(pack_primer(primer), "the primer")
+
+
+def learned_bits(images: Sequence[Learned], learning: Learning, backend: Backend) -> NDArray[np.float64]:
+    """What each image takes, learned one after the other, in bits (N,)."""
+    _, _, ends = _learn(images, learning, backend)
+    return np.diff(np.array(ends, np.float64), prepend=0.0) * 8
+
+
+def _learn(
+    images: Sequence[Learned], learning: Learning, backend: Backend
+) -> tuple[AdaptiveSettings, bytes, Sequence[int]]:
+    """The settings of a model, the payload of images that it learns, and where each image ends."""
+    values = sum(image.size for _, image in images)
+    flags, of_bytes, histograms = CONTEXTS[learning.effort]
+    settings = AdaptiveSettings(
+        table_bits=table_bits(values, SOLID_TABLE_BITS if learning.solid else TABLE_BITS),
+        flags=flags,
+        bytes=of_bytes,
+        histograms=histograms,
+    )
+    pictures = [Picture(image, shape) for shape, image in images]
+    pixels = sum(shape.pixels for shape, _ in images)
+    payload, ends = new_model(settings, pixels, backend).learn_write(pictures)
+    return settings, payload, ends
 
 
 def distinct_images(pictures: Iterable[Pictures], tight: Tight, error: int) -> list[Learned]:

@@ -21,7 +21,14 @@ from compressnet.archive.embedding import CodecEntries
 from compressnet.archive.writing.bins import Bins, Way
 from compressnet.archive.writing.bounded import as_shown, next_coder, steps_of, stored_bits, unpacked_bits
 from compressnet.archive.writing.bounds import Bounds
-from compressnet.archive.writing.cheaper import Choice, alternative, without_loss
+from compressnet.archive.writing.cheaper import (
+    Choice,
+    alternative,
+    cheaper_learned,
+    learned_rival,
+    why_learned,
+    without_loss,
+)
 from compressnet.archive.writing.intake import Intake, Portion
 from compressnet.archive.writing.outcome import NO_NETWORK, Outcome, Written
 from compressnet.archive.writing.placing import BlockPlacer
@@ -36,7 +43,6 @@ from compressnet.errors import InputError
 from compressnet.images.alpha import hidden_colour
 from compressnet.images.forms import Form
 from compressnet.images.kinds import Images, Pictures, size_text
-from compressnet.threads import default_threads
 
 WRITE_IMAGES = 4096
 """Images that are encoded together."""
@@ -56,7 +62,7 @@ class Router:
     def __init__(
         self,
         writer: ContainerWriter,
-        codec: Codec | None,
+        codec: Codec,
         settings: Settings,
         entries: CodecEntries | None = None,
         report: Callable[[int], None] = lambda _: None,
@@ -65,19 +71,15 @@ class Router:
         self._codec, self._settings, self._report = codec, settings, report
         # At quality 100 all bounds hold, and must not make images coarser that are stored.
         self._bounds = settings.bounds if settings.quality != LOSSLESS_QUALITY else Bounds(exact_alpha=True)
-        if codec is not None:
-            entries = CodecEntries(codec, settings.embed_codec) if entries is None else entries
-            self._threads = codec.threads
-        else:
-            self._threads = default_threads() if settings.threads is None else settings.threads
-        self._placer = BlockPlacer(writer, entries)
+        self._threads = codec.threads
+        self._placer = BlockPlacer(writer, entries or CodecEntries(codec, settings.embed_codec))
         self._choice = Choice(self._placer.fixed_bytes)
         self._images, self._values = Bins(), Bins()
         self._outcome = Outcome()
-        self._intake = Intake(settings, self._outcome, with_codec=codec is not None)
+        self._intake = Intake(settings, self._outcome)
         self._distinct = self._intake.distinct
         self._some_fit = False
-        self._stores_all = settings.store_unknown or codec is None or settings.loses_nothing
+        self._stores_all = settings.store_unknown or settings.loses_nothing
         self._unfit: str | None = None
 
     @property
@@ -91,10 +93,7 @@ class Router:
         return bytes(self._intake.given)
 
     def add(self, pictures: Pictures) -> None:
-        """Take an array (n,H,W) or (n,H,W,C) of images.
-
-        Raises InputError for what cannot be written, and for a quality that the codec lacks.
-        """
+        """Take images (n,H,W[,C]). Raises InputError, also for a quality that the codec lacks."""
         for portion in self._intake.take(pictures):
             self._add_some(portion)
             self._write_full_groups()
@@ -104,7 +103,7 @@ class Router:
         form, images_NHWC, numbers = portion.form, portion.images_NHWC, portion.numbers
         coder, reason = self._coder_for(portion)
         self._some_fit |= coder is not None
-        if coder is None and self._codec is not None:
+        if coder is None:
             coder = self._codec.learned_coder(form.kind, deep=form.deep)
         if coder is None:
             self._store(form, images_NHWC, numbers, steps_of(form, images_NHWC, self._bounds), reason)
@@ -118,10 +117,7 @@ class Router:
 
     def _coder_for(self, portion: Portion) -> tuple[Coder | None, str]:
         """The coder of the quality asked for, or none and why. Raises InputError."""
-        form = portion.form
-        if self._codec is None:
-            return None, "no codec"
-        quality = self._settings.quality
+        form, quality = portion.form, self._settings.quality
         assert quality is not None
         if not any(part.has_quality(quality) for part in self._codec.bundle.parts):
             raise InputError(self._codec.why_not(next(iter(self._codec.kinds), form.kind), quality))
@@ -218,14 +214,20 @@ class Router:
             return
         other = alternative(self._codec, coder)
         block_images, effort = coder.block_images(self._settings.block_images), self._settings.effort
-        written, values = write_images(coder, images_NHWC, block_images, effort, self._threads, bits=other is not None)
-        if other is not None:
-            assert written.bits_N is not None
-            kept_N = ~self._move_cheaper(way, other, written.bits_N, images_NHWC, numbers)
-            if not kept_N.all():
-                written = write_values(coder, values[kept_N], block_images, self._threads)
-                numbers = numbers[kept_N]
-        self._add_blocks(way, written, numbers)
+        rival = learned_rival(self._codec, coder)
+        counts = other is not None or rival is not None
+        written, values = write_images(coder, images_NHWC, block_images, effort, self._threads, bits=counts)
+        bits_N, kept_N = written.bits_N, np.ones(len(numbers), np.bool_)
+        if rival is not None and bits_N is not None:
+            learned, moved_N = cheaper_learned(coder, rival, images_NHWC, coder.images_of(values), bits_N)
+            self._values.put(Way(way.form, rival), learned, numbers[moved_N])
+            kept_N = ~moved_N
+        if other is not None and bits_N is not None and kept_N.any():
+            some = images_NHWC[kept_N], numbers[kept_N]
+            kept_N[kept_N] = ~self._move_cheaper(way, other, bits_N[kept_N], *some)
+        if not kept_N.all():
+            written = write_values(coder, values[kept_N], block_images, self._threads)
+        self._add_blocks(way, written, numbers[kept_N])
 
     def _move_cheaper(
         self,
@@ -254,9 +256,9 @@ class Router:
 
     def _add_blocks(self, way: Way, written: Payloads, numbers: NDArray[np.int64]) -> None:
         """Append blocks to the archive."""
-        if way.coder.method == ADAPTIVE and self._codec is not None and len(self._codec.bundle.parts) > 1:
-            form = way.form
-            self._outcome.learned("16 bits" if form.deep else f"{NO_NETWORK}{size_text(form.kind)}", len(numbers))
+        if way.coder.method == ADAPTIVE and len(self._codec.bundle.parts) > 1:
+            assert self._settings.quality is not None
+            self._outcome.learned(why_learned(self._codec, way.form, self._settings.quality), len(numbers))
         self._placer.add(way, written, numbers)
         self._report(self._distinct.images - self._images.images - self._values.images)
 
@@ -285,7 +287,6 @@ class Router:
 
     def _go_on(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
         """Let images that missed their bounds be tried at the next quality, or stored."""
-        assert self._codec is not None
         assert self._settings.quality is not None
         coder = next_coder(self._codec, way.coder, self._settings.quality) if way.coder.has_symbols else None
         if coder is not None:

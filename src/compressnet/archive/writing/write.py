@@ -27,7 +27,7 @@ class Columns:
 def write_archive(
     stream: BinaryIO,
     images: Iterable[Pictures],
-    codec: Codec | None,
+    codec: Codec,
     settings: Settings,
     columns: Columns,
     report: Callable[[int], None] = lambda _: None,
@@ -37,9 +37,8 @@ def write_archive(
     Gives what was written, and the digests of all images as they were given, where nothing may be
     lost. `report` is told how many images are done so far.
 
-    codec: None to store all images; settings: with a quality where there is a codec. Raises
-    InputError where the codec codes none of the images, where there are no images at all, or where
-    labels or names do not match.
+    settings: with a quality. Raises InputError where the codec codes none of the images, where
+    there are no images at all, or where labels or names do not match.
     """
     writer = ContainerWriter(stream)
     router = Router(writer, codec, settings, report=report)
