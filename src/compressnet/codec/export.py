@@ -18,6 +18,7 @@ from compressnet.errors import CodecError, InputError
 from compressnet.files import atomic_write
 from compressnet.images.kinds import Kind, size_text
 from compressnet.lossy.network import Network
+from compressnet.lossy.sizeless import SizelessNetwork
 from compressnet.networks.graphs import GraphBuilder
 
 
@@ -103,9 +104,18 @@ def network_at(bundle: Bundle, quality: int, kind: Kind | None = None) -> Networ
             "quality 100 is lossless and has no encoder or decoder to export, as its network goes pixel by pixel; use "
             "'compressnet compress --quality 100', or export another quality"
         )
-    for network in bundle.networks:
-        if network.qualities[0] <= quality <= network.qualities[1] and kind in (None, network.kind):
+    networks = [network for network in bundle.networks if network.has_quality(quality)]
+    for network in networks:
+        if isinstance(network, Network) and kind in (None, network.kind):
             return network
+    for network in networks:
+        if isinstance(network, SizelessNetwork):
+            if kind is None:
+                raise InputError(f"the codec {bundle.name} codes images of any size; say by --kind which to export for")
+            reason = network.why_not(kind)
+            if reason is not None:
+                raise InputError(f"the codec {bundle.name}: {reason}")
+            return network.at(kind)
     low, high = bundle.parts[0].qualities
     raise InputError(f"quality {quality}: the codec {bundle.name} has qualities {low} to {high} to export")
 

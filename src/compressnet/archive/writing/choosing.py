@@ -51,7 +51,7 @@ def automatic_codec(
     kind = picture_kind(sample)
     if quality != LOSSLESS_QUALITY and max_error != 0:
         default = load(DEFAULT_CODEC, backend, threads)
-        return default if kind in default.kinds else None
+        return default if default.knows(kind) else None
     images_NHWC = sample.reshape(len(sample), *kind)
     best, best_bits = None, 0.0
     for name in {path: name for name, path in shipped_codecs().items()}.values():
