@@ -109,7 +109,7 @@ def train_gathered(
     """Train as `train_collection` does, on what was gathered."""
     options.require_length()
     channels = network_channels({images.shape[3] for images in gathered.sets})
-    design = pictures(preset, channels, gathered.pixels, several_kinds=len(gathered.sets) > 1)
+    design = pictures(preset, channels, gathered.pixels, several_kinds=gathered.several_kinds)
     options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
     return _train([Job(sets=gathered.sets, output=output, options=options, design=design)], output, resume, report)
 
