@@ -42,7 +42,8 @@ class NetworkAt(Protocol):
 class CodecNetwork:
     """One network of a codec, compiled by a backend: what codes one kind of image."""
 
-    def __init__(self, network: Network, backend: Backend) -> None:
+    def __init__(self, network: Network, backend: Backend, like: CodecNetwork | None = None) -> None:
+        """like: the same network laid out for another size, with which it may share weights."""
         self.network = network
         self._gradients: dict[int, search.Gradient] = {}
         self._lock = threading.Lock()
@@ -50,9 +51,9 @@ class CodecNetwork:
         height, width, channels = network.kind
         self._encoder: Runner | None = None
         if network.encoder is not None:
-            self._encoder = backend.compile(network.encoder, (self.symbols,))
-        self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
-        self.entropy: EntropyCoder = entropy_coder(network.prior, backend)
+            self._encoder = backend.compile(network.encoder, (self.symbols,), like and like._encoder)
+        self._decoder: Runner = backend.compile(network.decoder, (channels, height, width), like and like._decoder)
+        self.entropy: EntropyCoder = entropy_coder(network.prior, backend, like and like.entropy)
 
     def at(self, kind: Kind) -> CodecNetwork:
         """Itself, for its own kind."""

@@ -30,13 +30,16 @@ class Instances:
     def __init__(self, network: SizelessNetwork, backend: Backend) -> None:
         self._network, self._backend = network, backend
         self._kept: OrderedDict[Kind, CodecNetwork] = OrderedDict()
+        self._first: CodecNetwork | None = None
+        """Shares its weights with all others."""
         self._lock = threading.Lock()
 
     def at(self, kind: Kind) -> CodecNetwork:
         """The network for images of a kind that it codes."""
         with self._lock:
             if kind not in self._kept:
-                self._kept[kind] = CodecNetwork(self._network.at(kind), self._backend)
+                self._kept[kind] = CodecNetwork(self._network.at(kind), self._backend, self._first)
+                self._first = self._first or self._kept[kind]
             self._kept.move_to_end(kind)
             while len(self._kept) > 1 and self._is_full():
                 self._kept.popitem(last=False)
@@ -65,9 +68,10 @@ def probe_of(network: SizelessNetwork, backend: Backend) -> SizelessProbe:
     """What a network makes of its probe's images and symbols on a backend."""
     encoded, frequencies, pixels = ([list[bytes]() for _ in network.qualities] for _ in range(3))
     most = len(network.served)
+    like: CodecNetwork | None = None
     for number, size in enumerate(SIZELESS_SIZES):
         kind = (*size, network.served[max(0, most - len(SIZELESS_SIZES) + number)])
-        runner = CodecNetwork(network.at(kind), backend)
+        runner = like = CodecNetwork(network.at(kind), backend, like)
         images = derived_images(kind)
         symbols = derived_symbols(runner.network.prior, network.qualities, SIZELESS_IMAGES)
         for i, quality in enumerate(network.qualities):

@@ -154,8 +154,9 @@ class NumpyBackend:
     name = "numpy"
     batch_images = 64
 
-    def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
+    def compile(self, program: Program, output_shape: tuple[int, ...], like: Runner | None = None) -> Runner:
         """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
+        del like
         last_use = {name: i for i, node in enumerate(program.nodes) for name in node.inputs}
 
         def run_batch(batch: Float32, quality: int) -> Float32:

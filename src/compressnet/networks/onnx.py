@@ -55,8 +55,9 @@ class OnnxBackend:
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
-    def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
+    def compile(self, program: Program, output_shape: tuple[int, ...], like: Runner | None = None) -> Runner:
         """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
+        del like
         sessions: OrderedDict[int, onnxruntime.InferenceSession] = OrderedDict()
         lock = threading.Lock()
 
