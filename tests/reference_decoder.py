@@ -490,17 +490,17 @@ def shapes_of(prefix: str, tree: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def derived_symbols(network: Network, quality: int) -> np.ndarray:
-    """The symbols (8,D) of a probe without images ("Probe")."""
+def derived_symbols(network: Network, quality: int, images: int = 8) -> np.ndarray:
+    """The symbols (8,D), or (4,D) without a size, of a probe without images ("Probe")."""
     bounds = network.tensors["prior.bound"][quality].tolist()
     groups = coding_groups(network)
-    symbols = np.zeros((8, sum(map(len, groups))), np.int64)
+    symbols = np.zeros((images, sum(map(len, groups))), np.int64)
     for b, group in zip(bounds, groups, strict=True):
-        for p in range(8):
+        for p in range(images):
             for d in group.tolist():
                 x = (p * symbols.shape[1] + d) * 0x9E3779B1 % (1 << 32)
                 x = (x ^ x >> 15) * 0x85EBCA77 % (1 << 32)
-                m = min(b, (1 << p) - 1)
+                m = min(b, (1 << p * 8 // images) - 1)
                 symbols[p, d] = (x ^ x >> 13) % (2 * m + 1) - m
     return symbols
 
