@@ -19,7 +19,7 @@ from compressnet.lossy.network import Network
 from compressnet.lossy.sizeless import AnyNetwork
 from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.program import QUALITIES
-from compressnet.training.freeze.lossy import alphabets, freeze, with_probe
+from compressnet.training.freeze.lossy import BOUNDED_VALUES, alphabets, freeze, with_probe
 from compressnet.training.freeze.move import moved
 from compressnet.training.freeze.sizeless import freeze_sizeless
 from compressnet.training.lossy.loop import Trainer
@@ -70,7 +70,10 @@ def frozen_family(trainer: Trainer) -> AnyNetwork:
     for model in models[1:]:
         model.take_formats(average)
     samples = [_mixed(part) for part in trainer.parts]
-    bounds = [alphabets(model, sample, trainer.qualities) for model, sample in zip(models, samples, strict=True)]
+    values = min(BOUNDED_VALUES, max(BOUNDED_VALUES // 16, 4 * BOUNDED_VALUES // len(models)))
+    bounds = [
+        alphabets(model, sample, trainer.qualities, values) for model, sample in zip(models, samples, strict=True)
+    ]
     bound = np.max(bounds, axis=0)
     if average.widths.positions:
         return freeze(average, samples[0], trainer.qualities, bound)

@@ -102,11 +102,14 @@ def dequantizing(repeats: NDArray[np.int32], decode: Integers) -> Node:
     return _gain_node("x", DEQUANTIZED, GAIN_EXPONENT - SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, arrays)
 
 
-def alphabets(model: Model, images_NHWC: Images, qualities: tuple[int, int]) -> Integers:
-    """One more than the largest symbol of these images, by quality and segment: (100,S)."""
+def alphabets(model: Model, images_NHWC: Images, qualities: tuple[int, int], values: int = BOUNDED_VALUES) -> Integers:
+    """One more than the largest symbol of these images, by quality and segment: (100,S).
+
+    values: pixels times channels of the images that are looked at, about.
+    """
     low, high = qualities
     measured = sorted({*range(low, high + 1, 9), low, high})
-    few = images_NHWC[: max(1, BOUNDED_VALUES // images_NHWC[0].size)]
+    few = images_NHWC[: max(1, values // images_NHWC[0].size)]
     return _bounds(model.eval(), few, model.gains.repeats.numpy(), measured)
 
 
