@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,19 +18,19 @@ from coder_tests import CoderTests
 from compressnet.archive.describe import describe
 from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
-from compressnet.codec.export import make_models, network_at
+from compressnet.codec.export import export, make_any_size_models, make_models, network_at
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import make_backend
 from compressnet.coding.coder import Coder
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
-from compressnet.images.alpha import clear_hidden
+from compressnet.images.alpha import clear_hidden, fill_hidden
 from compressnet.limits import SIZELESS_SYMBOLS_LIMIT
 from compressnet.lossy.coder import LossyCoder
 from compressnet.lossy.instances import KEPT_LAYOUTS, Instances
 from compressnet.lossy.network import Network
 from compressnet.lossy.sizeless import SizelessNetwork, grid_of, prove_sizeless
 from compressnet.networks.numpy import NumpyBackend
-from compressnet.networks.onnx import run_model
+from compressnet.networks.onnx import make_session, run_model
 from compressnet.networks.program import Node
 from compressnet.networks.proof import prove
 from conftest import CONFORMANCE
@@ -272,3 +273,24 @@ def test_exported_models_of_a_size_compute_the_same(kind: tuple[int, int, int]) 
     models = make_models(bundle, 60, network)
     assert np.array_equal(run_model(models.encoder, images, 1), CODECS["any"][0].encoder(images))
     assert np.array_equal(run_model(models.autoencoder, images, 1), CODECS["any"][0].autoencoder(images))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exported_models_of_any_size_compute_the_same(name: str) -> None:
+    for channels in network_of(name).served:
+        models = make_any_size_models(BUNDLES[name], 60, network_of(name), channels)
+        for size in ((1, 1), (9, 21), (40, 16)):
+            images = fill_hidden(blobs(3, (*size, channels), 2))
+            images = images[..., 0] if channels == 1 else images
+            symbols, decoded = CODECS[name][0].encoder(images, 60), CODECS[name][0].autoencoder(images, 60)
+            assert np.array_equal(run_model(models.encoder, images, 1), symbols)
+            assert np.array_equal(run_model(models.autoencoder, images, 1), decoded)
+            session = make_session(models.decoder)
+            found = session.run(None, {"symbols": symbols, "size": np.array(size, np.int64)})[0]
+            assert np.array_equal(found, decoded)
+
+
+def test_export_writes_models_of_any_size(tmp_path: Path) -> None:
+    paths = export(BUNDLES["any8"], tmp_path, 60)
+    images = blobs(2, (11, 4, 3), 2)
+    assert np.array_equal(run_model(paths[2].read_bytes(), images, 1), CODECS["any8"][0].autoencoder(images, 60))

@@ -171,7 +171,7 @@ def test_too_few_images_are_packed_without_a_codec(tmp_path: Path) -> None:
     few = Collection(name="few", count=20, batches=lambda: iter([SMALL[:12], LARGE[:8]]))
     packed = pack(few, tmp_path / "a.cnet", PackOptions(preset="fast", exact_alpha=True), Silent())
     assert packed.why_untrained is not None
-    assert "20 distinct images of 8 to 64 pixels a side are too few" in packed.why_untrained
+    assert "20 distinct images of 8 bits are too few" in packed.why_untrained
     assert (packed.codec_bytes, packed.psnr, packed.written.stored) == (0, None, 0)
     assert packed.written.lossless_checked
     assert packed.advice is not None

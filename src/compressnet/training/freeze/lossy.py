@@ -137,13 +137,12 @@ def joined(model: Model, output: str) -> Node:
 
 def _pieces(model: Model) -> list[Node]:
     """How the decoder takes a row of dequantized symbols apart into the vector and the grid."""
-    vector, total = model.widths.vector, model.symbols
-    pieces: list[Node] = []
+    vector, pieces = model.widths.vector, list[Node]()
     if vector:
         taken = {"start": 0, "stop": vector}
         pieces.append(Node(op="slice", inputs=(DEQUANTIZED,), output="vector", attributes=taken))
     if model.widths.grid:
-        taken = {"start": vector, "stop": total}
+        taken = {"start": vector, "stop": model.symbols}
         shape: dict[str, int] = dict(zip(("channels", "height", "width"), model.grid, strict=True))
         pieces.append(Node(op="slice", inputs=(DEQUANTIZED,), output="flatgrid", attributes=taken))
         pieces.append(Node(op="reshape", inputs=("flatgrid",), output="grid", attributes=shape))
