@@ -70,7 +70,7 @@ def frozen_family(trainer: Trainer) -> AnyNetwork:
     for model in models[1:]:
         model.take_formats(average)
     samples = [_mixed(part) for part in trainer.parts]
-    values = min(BOUNDED_VALUES, max(BOUNDED_VALUES // 16, 4 * BOUNDED_VALUES // len(models)))
+    values = min(BOUNDED_VALUES, max(BOUNDED_VALUES // 32, 2 * BOUNDED_VALUES // len(models)))
     bounds = [
         alphabets(model, sample, trainer.qualities, values) for model, sample in zip(models, samples, strict=True)
     ]

@@ -17,10 +17,13 @@ LARGEST_SIDE_PX = 64
 """Of a piece; larger images are cut."""
 SIDES_PX = (8, 16, 24, 32, 48, LARGEST_SIDE_PX)
 """Of pieces that images of rare sizes become."""
-WHOLE_KINDS, WHOLE_OF_KIND = 24, 32
-"""So many kinds that have so many images are trained on as they are."""
+WHOLE_OF_KIND = 32
+"""A kind that has so many images, and its share of the pixels, is trained on as it is."""
 FEWEST_PIECES, FEWEST_PX = 8, 1 << 13
 """Pieces that are fewer, or have fewer pixels in all, are cut down to join others."""
+SHARE = 1 / 24
+"""Of a collection's pixels, that kinds and pieces of one size have at least: each size costs time
+of its own."""
 
 
 def cut(images_NHWC: Images, height: int, width: int, generator: np.random.Generator) -> Images:
@@ -43,8 +46,9 @@ def cut(images_NHWC: Images, height: int, width: int, generator: np.random.Gener
 
 def in_frames(sets: dict[Kind, Images], generator: np.random.Generator) -> dict[Kind, Images]:
     """The same images (N,H,W,C), of sides up to 64 pixels, with those of rare kinds in pieces."""
-    common = [kind for kind, images in sets.items() if len(images) >= WHOLE_OF_KIND]
-    whole = sorted(common, key=lambda kind: (-sets[kind].size, kind))[:WHOLE_KINDS]
+    pixels = {kind: len(images) * kind[0] * kind[1] for kind, images in sets.items()}
+    fewest_px = max(FEWEST_PX, SHARE * sum(pixels.values()))
+    whole = [kind for kind, images in sets.items() if len(images) >= WHOLE_OF_KIND and pixels[kind] >= fewest_px]
     framed: dict[Kind, list[Images]] = {}
     for kind in sorted(set(sets) - set(whole)):
         framed.setdefault((_side(kind[0]), _side(kind[1]), kind[2]), []).append(sets[kind])
@@ -53,7 +57,7 @@ def in_frames(sets: dict[Kind, Images], generator: np.random.Generator) -> dict[
         frame = max(framed, key=lambda frame: (frame[0] * frame[1], frame))
         sources = framed.pop(frame)
         pieces = np.concatenate([cut(images, frame[0], frame[1], generator) for images in sources])
-        are_few = len(pieces) < FEWEST_PIECES or len(pieces) * frame[0] * frame[1] < FEWEST_PX
+        are_few = len(pieces) < FEWEST_PIECES or len(pieces) * frame[0] * frame[1] < fewest_px
         if frame in found:
             found[frame] = np.concatenate([found[frame], pieces])
         elif are_few and max(frame[:2]) > SIDES_PX[0]:
