@@ -26,6 +26,10 @@ from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
 
+SIZELESS_BLOCK_VALUES = 1 << 22
+"""Pixels times channels of a block that a network without a size writes, at most: its images may be
+large, and so may what is kept of each while a block is coded."""
+
 
 class NetworkAt(Protocol):
     """A network of a codec, for images of one kind or of any size."""
@@ -146,6 +150,8 @@ class LossyCoder(Coder):
     written_values = BLOCK_VALUES_LIMIT
 
     def __init__(self, networks: NetworkAt, kind: Kind, quality: int) -> None:
+        if not isinstance(networks, CodecNetwork):
+            self.written_values = SIZELESS_BLOCK_VALUES
         self._networks, self.kind, self.quality = networks, kind, quality
 
     @property
