@@ -27,8 +27,10 @@ from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
 
 SIZELESS_BLOCK_VALUES = 1 << 22
-"""Pixels times channels of a block that a network without a size writes, at most: its images may be
-large, and so may what is kept of each while a block is coded."""
+"""Pixels times channels of a block that a network without a size writes, at most.
+
+Its images may be large, and so may what is kept of each while a block is coded.
+"""
 
 
 class NetworkAt(Protocol):
