@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +14,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from backends import BACKENDS
+from backends import BACKENDS, CORES
 from coder_tests import CoderTests
 from compressnet.archive.describe import describe
-from compressnet.codec.bundle import Bundle, make_bundle
+from compressnet.codec.bundle import Bundle, from_parts, make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.export import export, make_any_size_models, make_models, network_at
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import make_backend
 from compressnet.coding.coder import Coder
+from compressnet.coding.part import Tensors
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.images.alpha import clear_hidden, fill_hidden
 from compressnet.limits import SIZELESS_SYMBOLS_LIMIT
-from compressnet.lossy.coder import LossyCoder
+from compressnet.lossy.arrays import to_parts
+from compressnet.lossy.coder import CodecNetwork, LossyCoder
 from compressnet.lossy.instances import KEPT_LAYOUTS, Instances
 from compressnet.lossy.network import Network
 from compressnet.lossy.sizeless import SizelessNetwork, grid_of, prove_sizeless
+from compressnet.native.backend import NativeBackend
+from compressnet.native.library import find_core
 from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.onnx import make_session, run_model
 from compressnet.networks.program import Node
@@ -294,3 +299,52 @@ def test_export_writes_models_of_any_size(tmp_path: Path) -> None:
     paths = export(BUNDLES["any8"], tmp_path, 60)
     images = blobs(2, (11, 4, 3), 2)
     assert np.array_equal(run_model(paths[2].read_bytes(), images, 1), CODECS["any8"][0].autoencoder(images, 60))
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("name", NAMES)
+def test_all_variants_of_the_core_share_weights_and_agree(name: str, core: str) -> None:
+    instances = Instances(network_of(name), NativeBackend(find_core(core), 1))
+    instances.check_probe()
+    for kind in ((9, 9, 1), (1, 3, 3), (33, 20, 3), (64, 64, 1)):
+        runner, known = instances.at(kind), CodecNetwork(network_of(name).at(kind), NumpyBackend())
+        images = blobs(3, kind, 6)
+        symbols = known.encode(images, 70)
+        assert np.array_equal(runner.encode(images, 70), symbols)
+        assert np.array_equal(runner.decode(symbols, 70), known.decode(symbols, 70))
+        assert runner.entropy.write(symbols, [2, 1], 70) == known.entropy.write(symbols, [2, 1], 70)
+
+
+def changed_entry(**changes: object) -> Callable[[dict[str, Any], Tensors], None]:
+    return lambda entry, _: entry.update(changes)
+
+
+def without(key: str) -> Callable[[dict[str, Any], Tensors], None]:
+    return lambda entry, _: entry.pop(key) and None
+
+
+def changed_tensor(name: str, array: np.ndarray) -> Callable[[dict[str, Any], Tensors], None]:
+    return lambda _, tensors: tensors.update({name: array})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without("tile"), "cannot be read"),
+        (without("channels"), "cannot be read"),
+        (changed_entry(tile="4"), "whole number"),
+        (changed_entry(channels=[1, 1]), "is for images of 1 or 1 channels"),
+        (changed_entry(kind=[0, 5, 4]), "codes images of 0x5x4"),
+        (changed_tensor("0.prior.grid", np.array([3, 2, 2], np.int32)), "not for one place of a grid"),
+        (changed_tensor("0.encoder.probe", np.zeros((2, 31), np.uint8)), "the probe does not fit"),
+        (changed_tensor("0.prior.0.phase", np.zeros((4, 5), np.int32)), "weights do not fit its grid"),
+    ],
+)
+def test_a_file_that_is_not_as_it_should_be_is_refused(
+    change: Callable[[dict[str, Any], Tensors], None], message: str
+) -> None:
+    (entry,), tensors = to_parts((network_of("any"),))
+    change(entry, tensors)
+    document = {"name": "x", "about": "", "default_quality": 60, "networks": [entry]}
+    with pytest.raises(CorruptError, match=message):
+        from_parts(document, tensors, "here")
