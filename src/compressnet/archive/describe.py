@@ -113,14 +113,14 @@ def _describe_codec(name: str) -> dict[str, Any]:
 
 
 def _describe_network(network: AnyNetwork) -> dict[str, Any]:
-    """A network; for any size it has no height, no width and no number of symbols."""
+    """A network; one for any size has neither a kind nor a number of symbols."""
     from compressnet.lossy.sizeless import SizelessNetwork  # an archive is described without
 
-    told = {"qualities": list(network.qualities), "encoder": network.encoder is not None}
+    qualities, has_encoder = list(network.qualities), network.encoder is not None
     if isinstance(network, SizelessNetwork):
-        any_size = {"kind": None, "size": "any size", "channels": list(network.served), "tile_px": network.tile_px}
-        return any_size | {"symbols": None} | told
-    return {"kind": list(network.kind), "symbols": network.symbols} | told
+        images = {"size": None, "channels": list(network.served), "tile_px": network.tile_px}
+        return images | {"qualities": qualities, "encoder": has_encoder}
+    return {"kind": list(network.kind), "qualities": qualities, "symbols": network.symbols, "encoder": has_encoder}
 
 
 def _packed_bytes(codec: Bundle, identity: bytes | None) -> int | None:
