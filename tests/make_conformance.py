@@ -15,12 +15,15 @@ a single block of each kind, and the images. `forms` makes two archives: `deep`,
 of images of 16 bits in all modes, some of them tight, beside 8 bits, with names of classes; and
 `tight`, of grey images that were saved in other modes, coded by `grey`. `adaptive` makes two, of
 images of all modes and of 8 and 16 bits, most of which follow a primer of a few: `adaptive`
-without loss, and `near` with errors of up to 3.
+without loss, and `near` with errors of up to 3. `any` and `any8` are codecs of one network without
+a size each: RGBA in tiles of 4 pixels, and RGB in tiles of 8. Of each: the packed codec, an
+archive of images of many sizes in all modes that it codes, a single block, and the pixels.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +37,9 @@ from compressnet.codec.file import to_bytes
 from compressnet.codec.loading import make_backend, make_codec
 from compressnet.codec.packed import pack_bundle
 from compressnet.images.modes import AS_IS
-from compressnet.training.freeze.lossy import freeze
+from compressnet.lossy.sizeless import SizelessNetwork
+from compressnet.training.freeze.lossy import alphabets, freeze
+from compressnet.training.freeze.sizeless import freeze_sizeless
 from compressnet.training.lossy.design import OVERVIEW
 from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.networks.widths import Widths
@@ -50,6 +55,14 @@ KINDS = {
     "odd": (
         (9, 14, 1),
         replace(SMALL, vector=0, grid=3, slices=2, hidden_slice=6, linear=True, channels=3, positions=False),
+    ),
+}
+
+
+SIZELESS = {
+    "any": replace(SMALL, vector=0, grid=3, slices=2, hidden_slice=6, linear=True, channels=4, positions=False),
+    "any8": replace(
+        SMALL, coarse=6, deep=6, vector=0, grid=4, slices=2, hidden_slice=6, linear=True, channels=3, positions=False
     ),
 }
 
@@ -70,9 +83,26 @@ def blobs(count: int, kind: tuple[int, int, int], seed: int) -> np.ndarray:
 def random_codec(name: str) -> Bundle:
     """A frozen codec of random weights."""
     kind, widths = KINDS[name]
+    network = freeze(random_model(kind, widths), blobs(200, kind, 1), (0, 99))
+    return make_bundle((network,), name=f"tiny-{name}", default_quality=60, about="random weights")
+
+
+def random_sizeless_codec(name: str) -> Bundle:
+    """A frozen codec of random weights, for any size."""
+    widths = SIZELESS[name]
+    kinds = [(12, 9, widths.channels), (3, 17, 1), (1, 1, 3), (24, 8, widths.channels)]
+    first = random_model(kinds[0], widths)
+    forms = [first, *map(first.for_kind, kinds[1:])]
+    samples = [blobs(20, kind, 1) for kind in kinds]
+    bound_QS = np.max([alphabets(form, few, (0, 99)) for form, few in zip(forms, samples, strict=True)], axis=0)
+    network = freeze_sizeless(forms, samples, (0, 99), bound_QS)
+    return make_bundle((network,), name=f"tiny-{name}", default_quality=60, about="random weights")
+
+
+def random_model(kind: tuple[int, int, int], widths: Widths) -> Model:
+    """A model as it is before its training, with gains and biases that differ."""
     torch.manual_seed(7)
     model = Model(kind, widths, replace(OVERVIEW, log_lambda=(1.6, 5.5, 0.0), origin=0).lambdas()).eval()
-    images = blobs(200, kind, 1)
     with torch.no_grad():
         spread = torch.rand_like(model.gains.encode_gain)
         model.gains.encode_gain += 2.5 + spread
@@ -80,8 +110,30 @@ def random_codec(name: str) -> Bundle:
         for parameter_name, parameter in model.named_parameters():
             if parameter_name.endswith("bias"):
                 parameter += 0.1 * torch.randn_like(parameter)
-    network = freeze(model, images, (0, 99))
-    return make_bundle((network,), name=f"tiny-{name}", default_quality=60, about="random weights")
+    return model
+
+
+def images_of_any_size(channels: Sequence[int]) -> list[np.ndarray]:
+    """Arrays of 30 sizes, most up to 40 pixels a side, of these channels by turns."""
+    generator = np.random.default_rng(11)
+    arrays = [blobs(2, (*map(int, generator.integers(1, 41, 2)), channels[i % len(channels)]), i) for i in range(28)]
+    arrays += [blobs(2, (1, 1, channels[-1]), 28), blobs(1, (70, 3, channels[-1]), 29)]
+    return [images[..., 0] if images.shape[-1] == 1 else images for images in arrays]
+
+
+def write_any_size(name: str) -> None:
+    """Write a codec for any size, its archive and block, and their pixels, anew."""
+    path = FOLDER / f"{name}.codec"
+    path.write_bytes(to_bytes(random_sizeless_codec(name)))
+    codec = compressnet.load(path)
+    (FOLDER / f"{name}.packed").write_bytes(pack_bundle(codec.bundle))
+    (network,) = codec.bundle.networks
+    assert isinstance(network, SizelessNetwork)
+    images = images_of_any_size(network.served)
+    compressnet.compress(images, FOLDER / f"{name}.cnet", codec, embed_codec=True)
+    (FOLDER / f"{name}.block").write_bytes(codec.compress(images[2], quality=99))
+    with compressnet.open(FOLDER / f"{name}.cnet") as archive:
+        np.savez_compressed(FOLDER / f"{name}.npz", *archive, block=codec.autoencoder(images[2], quality=99))
 
 
 def mixed_images() -> list[np.ndarray]:
@@ -178,6 +230,9 @@ def main(names: list[str]) -> None:
         others = {"mixed": write_mixed, "lossless": write_lossless, "forms": write_forms, "adaptive": write_adaptive}
         if name in others:
             others[name]()
+            continue
+        if name in SIZELESS:
+            write_any_size(name)
             continue
         kind, _ = KINDS[name]
         path = FOLDER / f"{name}.codec"

@@ -124,6 +124,10 @@ class Codec:
             low, high = network.entry["qualities"]
             if tuple(network.entry["kind"]) == kind and low <= quality <= high:
                 return network
+        for network in self.networks:
+            low, high = network.entry["qualities"]
+            if kind[2] in network.entry.get("channels", []) and low <= quality <= high:
+                return laid_out(network, kind)
         raise ValueError(f"no network for {kind} at quality {quality}")
 
 
@@ -152,8 +156,7 @@ def make_codec(document: dict[str, Any], tensors: dict[str, np.ndarray]) -> Code
     decoding = [
         {
             "decoder": [{key: node[key] for key in nodes} for node in entry["decoder"]],
-            "kind": entry["kind"],
-            "qualities": entry["qualities"],
+            **{key: entry[key] for key in ("channels", "kind", "qualities", "tile") if key in entry},
         }
         for entry in entries
     ]
@@ -232,6 +235,8 @@ def run_node(node: dict[str, Any], arrays: dict[str, np.ndarray], inputs: list[n
         return x.reshape(len(x), at["channels"], at["height"], at["width"])
     if op == "crop":
         return x[:, :, : at["height"], : at["width"]]
+    if op == "to c":
+        return to_channels(x, at["inner"], at["c"])
     if op == "extend":
         return np.pad(x, ((0, 0), (0, 0), (0, at["rows"]), (0, at["columns"])), mode="edge")
     must(op in ("shuffle", "unshuffle"), f"the op {op} is known")
@@ -251,6 +256,43 @@ def run_network(network: Network, part: str, x: np.ndarray, quality: int) -> np.
         inputs = [registers[name] for name in node["in"]]
         registers[node["out"]] = run_node(node, node_arrays(network, part, node["out"]), inputs, quality)
     return registers["y"]
+
+
+# "Networks without a size"
+
+
+def laid_out(network: Network, kind: tuple[int, ...]) -> Network:
+    """The decoder and the entropy model of a network without a size, for a kind."""
+    height, width, c = kind
+    tile, inner = network.entry["tile"], network.entry["kind"][2]
+    rows, columns = max(2, -(-height // tile)), max(2, -(-width // tile))
+    nodes, tensors = [], dict(network.tensors)
+    for node in network.entry["decoder"]:
+        at = dict(node["attributes"])
+        if node["op"] == "reshape":
+            at |= {"height": at["height"] * rows, "width": at["width"] * columns}
+        if node["op"] == "gain":
+            tensors[f"decoder.{node['out']}.repeats"] = tensors[f"decoder.{node['out']}.repeats"] * rows * columns
+        nodes.append({**node, "attributes": at, "out": "whole y" if node["out"] == "y" else node["out"]})
+    crop = {"op": "crop", "in": ["whole y"], "out": "mapped y", "attributes": {"height": height, "width": width}}
+    mapping = {"op": "to c", "in": ["mapped y"], "out": "y", "attributes": {"inner": inner, "c": c}}
+    nodes += [{"activation": "linear", "clamp": [0, 255], **node} for node in (crop, mapping)]
+    tensors["prior.grid"] = tensors["prior.grid"] * [1, rows, columns]
+    for part in range(len(tensors["prior.slice_channels"])):
+        units = len(tensors[f"prior.{part}.shift"])
+        tensors[f"prior.{part}.row"] = np.zeros((rows, units), np.int64)
+        tensors[f"prior.{part}.column"] = np.zeros((columns, units), np.int64)
+    return Network({**network.entry, "kind": list(kind), "decoder": nodes}, tensors)
+
+
+def to_channels(x: np.ndarray, inner: int, c: int) -> np.ndarray:
+    """Pixels (N,C,H,W) of a network as those of images of c channels."""
+    if inner == c:
+        return x
+    colours, alpha = x[:, : 3 if inner > 2 else 1], x[:, -1:]
+    if inner > 2 >= c:
+        colours = (colours[:, :1] + 2 * colours[:, 1:2] + colours[:, 2:3] + 2) >> 2
+    return np.concatenate([colours, alpha], axis=1) if c in (2, 4) else colours
 
 
 # "Entropy model"
@@ -448,17 +490,17 @@ def shapes_of(prefix: str, tree: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def derived_symbols(network: Network, quality: int) -> np.ndarray:
-    """The symbols (8,D) of a probe without images ("Probe")."""
+def derived_symbols(network: Network, quality: int, images: int = 8) -> np.ndarray:
+    """The symbols (8,D), or (4,D) without a size, of a probe without images ("Probe")."""
     bounds = network.tensors["prior.bound"][quality].tolist()
     groups = coding_groups(network)
-    symbols = np.zeros((8, sum(map(len, groups))), np.int64)
+    symbols = np.zeros((images, sum(map(len, groups))), np.int64)
     for b, group in zip(bounds, groups, strict=True):
-        for p in range(8):
+        for p in range(images):
             for d in group.tolist():
                 x = (p * symbols.shape[1] + d) * 0x9E3779B1 % (1 << 32)
                 x = (x ^ x >> 15) * 0x85EBCA77 % (1 << 32)
-                m = min(b, (1 << p) - 1)
+                m = min(b, (1 << p * 8 // images) - 1)
                 symbols[p, d] = (x ^ x >> 13) % (2 * m + 1) - m
     return symbols
 
@@ -775,6 +817,11 @@ def decode_single(data: bytes, codec: Codec) -> np.ndarray:
     checksum, payload = reader.take(2), reader.rest()
     must(crc16(codec.identity + head + payload) == int.from_bytes(checksum, "big"), "the block's checksum")
     must(quality < 100, "a lossy block")
-    kind = tuple(codec.networks[kind_axis >> 1].entry["kind"])
+    kinds = list(dict.fromkeys(tuple(network.entry["kind"]) for network in codec.networks if network.entry["kind"][0]))
+    if kind_axis >> 1 < len(kinds):
+        kind = kinds[kind_axis >> 1]
+    else:
+        inner = Reader(payload)
+        kind, payload = (inner.varint(), inner.varint(), (kind_axis >> 1) - len(kinds) + 1), inner.rest()
     pixels = decode_payload(codec.network(kind, quality), payload, images, quality)
     return pixels if kind_axis & 1 else pixels[..., 0]

@@ -19,7 +19,9 @@ from compressnet.container.container import Container
 from compressnet.container.entries import EMBEDDED_PACKED
 from compressnet.container.sources import FileSource
 from compressnet.errors import CodecError, FormatError
+from compressnet.lossy.sizeless import SizelessNetwork
 from conftest import CONFORMANCE
+from make_conformance import images_of_any_size
 
 WAYS = [(backend, threads) for backend in BACKENDS for threads in (1, 2)]
 
@@ -75,6 +77,28 @@ def test_learned_archives_decode_to_committed_pictures(name: str, quality: int, 
         for image, known in zip(archive, expected, strict=True):
             assert image.dtype == known.dtype
             assert np.array_equal(image, known)
+
+
+@pytest.mark.parametrize(("backend", "threads"), WAYS)
+@pytest.mark.parametrize("name", ["any", "any8"])
+def test_images_of_any_size_decode_to_committed_pixels(name: str, backend: str, threads: int, tmp_path: Path) -> None:
+    codec = compressnet.load(CONFORMANCE / f"{name}.codec", backend, threads)
+    with np.load(CONFORMANCE / f"{name}.npz") as arrays:
+        expected = dict(arrays)
+    block, committed = expected.pop("block"), (CONFORMANCE / f"{name}.block").read_bytes()
+    with compressnet.open(CONFORMANCE / f"{name}.cnet", None, backend, threads) as archive:
+        archive.check()
+        assert all(np.array_equal(image, known) for image, known in zip(archive, expected.values(), strict=True))
+        assert archive.container.codecs[0].embedded == (CONFORMANCE / f"{name}.packed").read_bytes()
+        network = codec.bundle.networks[0]
+        assert isinstance(network, SizelessNetwork)
+        images = images_of_any_size(network.served)
+        compressnet.compress(images, tmp_path / "again.cnet", codec, embed_codec=True)
+        with Container(FileSource(tmp_path / "again.cnet")) as again:
+            both = [[known.read_block(i) for i in range(len(known.blocks))] for known in (again, archive.container)]
+            assert both[0] == both[1]
+    assert np.array_equal(codec.decompress(committed).reshape(block.shape), block)
+    assert codec.compress(images[2], quality=99) == committed
 
 
 def test_pictures_give_the_committed_forms(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from reference_decoder import (
     decode_archive,
     decode_single,
     derived_symbols,
+    laid_out,
     read_codec,
     read_packed,
     run_network,
@@ -106,6 +107,12 @@ def probe_hashes(network: Network) -> Iterator[Hashes]:
 
 
 def hashes_of(network: Network, symbols: np.ndarray, quality: int) -> Hashes:
+    frequencies, pixels = decoding_of(network, symbols, quality)
+    return symbols, frequencies, hashlib.sha256(pixels).digest()
+
+
+def decoding_of(network: Network, symbols: np.ndarray, quality: int) -> tuple[bytes, bytes]:
+    """SHA-256 of the frequencies of symbols (P,D), and the bytes of their pixels."""
     bounds = network.tensors["prior.bound"][quality].astype(np.int64)
     coded = [(g, i, b) for g, b in zip(coding_groups(network), bounds, strict=True) for i in range(len(symbols)) if b]
     indices = iter([int(symbols[i, d] + b) for group, i, b in coded for d in group])
@@ -117,7 +124,7 @@ def hashes_of(network: Network, symbols: np.ndarray, quality: int) -> Hashes:
 
     assert np.array_equal(code_symbols(network, len(symbols), quality, pick), symbols)
     pixels = run_network(network, "decoder", symbols, quality).transpose(0, 2, 3, 1).astype(np.uint8)
-    return symbols, digest.digest(), hashlib.sha256(pixels.tobytes()).digest()
+    return digest.digest(), pixels.tobytes()
 
 
 def test_the_reference_decoder_stands_alone() -> None:
@@ -222,6 +229,39 @@ def test_archives_with_packed_codecs(tiny: Codec, tiny_arrays: dict[str, np.ndar
     stream = io.BytesIO()
     compressnet.compress(tiny_arrays["images"], stream, tiny, embed_codec=True)
     assert np.array_equal(decode_archive(stream.getvalue()).images, tiny_arrays["decoded"])
+
+
+@pytest.mark.parametrize("name", ["any", "any8"])
+def test_networks_without_a_size(name: str) -> None:
+    """Of the reference decoder: the identity, an archive with a packed codec, and a block."""
+    path = CONFORMANCE / f"{name}.codec"
+    codec = read_codec(path.read_bytes())
+    assert codec.identity == from_bytes(path.read_bytes(), name).identity
+    assert read_packed((CONFORMANCE / f"{name}.packed").read_bytes()).identity == codec.identity
+    with np.load(CONFORMANCE / f"{name}.npz") as arrays:
+        expected = dict(arrays)
+    block = decode_single((CONFORMANCE / f"{name}.block").read_bytes(), codec)
+    known = expected.pop("block")
+    assert np.array_equal(block.reshape(known.shape), known)
+    images = decode_archive((CONFORMANCE / f"{name}.cnet").read_bytes()).images
+    assert all(np.array_equal(image, known) for image, known in zip(images, expected.values(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["any", "any8"])
+def test_probes_of_networks_without_a_size(name: str) -> None:
+    """What the reference decoder makes of derived symbols, at three sizes."""
+    (network,) = read_codec((CONFORMANCE / f"{name}.codec").read_bytes()).networks
+    served = network.entry["channels"]
+    for i, quality in enumerate(network.entry["qualities"]):
+        frequencies, pixels = hashlib.sha256(), hashlib.sha256()
+        for j, size in enumerate(((3, 5), (9, 13), (32, 24))):
+            sized = laid_out(network, (*size, served[max(0, len(served) - 3 + j)]))
+            symbols = derived_symbols(sized, quality, 4)
+            of_size = decoding_of(sized, symbols, quality)
+            frequencies.update(of_size[0])
+            pixels.update(of_size[1])
+        assert frequencies.digest() == network.tensors["probe.frequencies"][i].tobytes()
+        assert pixels.digest() == network.tensors["probe.pixels"][i].tobytes()
 
 
 def test_networks_of_a_packed_codec_that_share_tensors() -> None:

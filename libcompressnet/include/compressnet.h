@@ -58,7 +58,7 @@ extern "C" {
 #define CN_API
 #endif
 
-#define CN_INTERFACE 2  /* changes when anything below does */
+#define CN_INTERFACE 3  /* changes when anything below does */
 #define CN_ALIGNMENT 64 /* of memory and scratch, in bytes */
 
 typedef enum cn_status {
@@ -115,18 +115,21 @@ typedef struct cn_node {
     const int16_t *table;    /* gain (100,segments) */
     const int16_t *bound;    /* gain (100,segments), or NULL */
     const int32_t *repeats;  /* gain (segments,) */
+    int32_t like;            /* conv, dense: the node of the program's `like` that has the same arrays, or -1 */
 } cn_node;
+
+typedef struct cn_network cn_network;
 
 typedef struct cn_program {
     const cn_node *nodes;
     int32_t count;
     int32_t shape[3];  /* of the input: channels, height, width */
     int32_t low, high; /* of the input's values */
+    const cn_network *like; /* made of such nodes for images of another size, or NULL; weights are not
+                             * copied but read where it has them, so it has to live as long */
 } cn_program;
 
 typedef enum cn_type { CN_U8 = 0, CN_I16 = 1, CN_I32 = 2 } cn_type;
-
-typedef struct cn_network cn_network;
 
 CN_API size_t cn_network_size(const cn_core *core, const cn_program *program);
 CN_API cn_status cn_network_make(const cn_core *core, const cn_program *program, void *memory,
@@ -164,6 +167,8 @@ typedef struct cn_slice {
     cn_dense hidden, output;
 } cn_slice;
 
+typedef struct cn_prior cn_prior;
+
 typedef struct cn_prior_model {
     int32_t symbols, groups, segments;
     const int32_t *order;         /* (D,) */
@@ -181,9 +186,8 @@ typedef struct cn_prior_model {
     int32_t grid[3];              /* channels, rows, columns, where it is convolutional */
     int32_t slices;
     const cn_slice *slice;
+    const cn_prior *like;         /* made of the same slices for another grid, or NULL; as for networks */
 } cn_prior_model;
-
-typedef struct cn_prior cn_prior;
 
 CN_API size_t cn_prior_size(const cn_core *core, const cn_prior_model *model);
 CN_API cn_status cn_prior_make(const cn_core *core, const cn_prior_model *model, void *memory,

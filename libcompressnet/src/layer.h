@@ -127,6 +127,7 @@ typedef struct LayerPlan {
     int32_t first, all_outputs; /* which of all the outputs of an array are the layer's */
     const int32_t *order; /* (outputs,) the layer's output at each lane, or NULL */
     int32_t leaky, low, high;
+    const Layer *like; /* a layer of the same arrays, whose weights are read where they are; or NULL */
 } LayerPlan;
 
 static const int32_t NO_OFFSET[1] = {0}; /* of a dense layer's only run */
@@ -198,7 +199,24 @@ static void pack_weights(const LayerPlan *plan, uint8_t *weight, int32_t *fold) 
 
 static float two_to_minus(int32_t shift) { return shift < 0 ? (float)(1 << -shift) : 1 / (float)(1 << shift); }
 
+/* A layer that differs from another one by where its inputs lie alone. */
+static void make_like(Arena *arena, const LayerPlan *plan, Layer *layer) {
+    const Layer *like = plan->like;
+    int32_t *offsets = take(arena, (size_t)plan->runs, sizeof *offsets);
+    if (like->outputs != plan->outputs || like->kind != plan->input.kind || like->runs != plan->runs || like->fixes != 0 ||
+        like->steps != plan->elements / elements_of_step(plan->input.kind))
+        arena->failed = 1;
+    if (layer == NULL || offsets == NULL || arena->failed) return;
+    memcpy(offsets, plan->offsets, (size_t)plan->runs * sizeof *offsets);
+    *layer = *like;
+    layer->offsets = offsets;
+}
+
 static void make_layer(Arena *arena, const LayerPlan *plan, Layer *layer) {
+    if (plan->like != NULL) {
+        make_like(arena, plan, layer);
+        return;
+    }
     int32_t vectors = (plan->outputs + LANES - 1) / LANES, lanes = vectors * LANES;
     size_t steps = (size_t)(plan->elements / elements_of_step(plan->input.kind));
     int32_t *offsets = take(arena, (size_t)plan->runs, sizeof *offsets);

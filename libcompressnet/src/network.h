@@ -15,6 +15,7 @@ typedef struct Step {
     const int32_t *from;  /* (positions,) the window's first element */
     const int32_t *place; /* (positions,) where the result's first output goes */
     const int32_t *lane;  /* (outputs,) how far from there each output goes, rising */
+    const int32_t *order; /* (outputs,) which output each lane is */
     /* gain */
     const int16_t *table, *bound; /* (100,segments) */
     const int32_t *repeats;
@@ -76,6 +77,17 @@ static void sort_lanes(int32_t *order, int32_t *lane, int32_t count) {
     }
 }
 
+/* The step of another network that has the same arrays, and inputs that are kept alike; or NULL. */
+static const Step *like_step(const cn_program *program, const cn_node *node, const Register *in) {
+    const cn_network *like = program->like;
+    if (like == NULL || node->like < 0 || node->like >= like->count) return NULL;
+    const Step *step = &like->steps[node->like];
+    const Register *other = &like->registers[step->first];
+    int is_alike = step->op == node->op && other->format.kind == in->format.kind &&
+                   other->format.offset == in->format.offset && other->padded == in->padded;
+    return is_alike ? step : NULL;
+}
+
 static void make_product(Arena *arena, const cn_program *program, int32_t number, Step *step) {
     const cn_node *node = &program->nodes[number];
     Register in = register_of(program, node->input[0]);
@@ -87,7 +99,9 @@ static void make_product(Arena *arena, const cn_program *program, int32_t number
     int32_t *lane = take(arena, (size_t)outputs, sizeof *lane), *order = take(arena, (size_t)outputs, sizeof *order);
     int32_t *offsets = take(arena, (size_t)runs, sizeof *offsets);
     WindowContext window = {node, in};
-    LayerPlan plan = {.outputs = outputs, .input = in.format, .runs = runs,
+    const Step *like = like_step(program, node, &in);
+    LayerPlan plan = {.like = like == NULL ? NULL : &like->layer,
+                      .outputs = outputs, .input = in.format, .runs = runs,
                       .elements = (is_conv ? node->kernel[1] : in.width) * in.padded,
                       .offsets = offsets, .weight_at = window_weight, .context = &window,
                       .bias_rows = node->bias_rows, .bias = node->bias, .shift = node->shift,
@@ -107,10 +121,12 @@ static void make_product(Arena *arena, const cn_program *program, int32_t number
             lane[c] = (int32_t)final_place(program, number + 1, to, &target, (int64_t)c * area) - place[0];
         }
         sort_lanes(order, lane, outputs);
+        if (like != NULL && memcmp(order, like->order, (size_t)outputs * sizeof *order) != 0) arena->failed = 1;
         step->positions = area;
         step->from = from;
         step->place = place;
         step->lane = lane;
+        step->order = order;
         step->target = to;
     }
     make_layer(arena, &plan, step == NULL ? NULL : &step->layer);

@@ -10,7 +10,7 @@
 #include "mixture.h"
 
 #define OUTPUTS 5
-#define SYMBOLS_LIMIT (1 << 14)
+#define SYMBOLS_LIMIT (1 << 22)
 #define UNITS_LIMIT (1 << 16)
 #define PHASES 4
 

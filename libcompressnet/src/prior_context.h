@@ -47,17 +47,24 @@ static void make_context(Arena *arena, const cn_prior_model *model, cn_prior *pr
     int32_t padded = padded_to_step(model->grid[0], seen.kind), pitch = (model->grid[2] + 2) * padded;
     int32_t offsets[3] = {0, pitch, 2 * pitch}, first = 0, most = 0;
     Slice *slices = take(arena, (size_t)model->slices, sizeof *slices);
+    const cn_prior *like = model->like;
+    if (like != NULL && (like->slices != model->slices || like->padded != padded || like->seen.offset != seen.offset))
+        like = NULL;
     for (int32_t i = 0; i < model->slices; i++) {
         const cn_slice *s = &model->slice[i];
         Slice *made = slices == NULL ? NULL : &slices[i];
         SliceContext context = {s, first + s->channels, padded};
-        LayerPlan plan = {.outputs = s->units, .input = seen, .runs = 3, .elements = 3 * padded, .offsets = offsets,
+        const Layer *layers = like == NULL ? NULL : like->slice[i].layers;
+        LayerPlan plan = {.like = layers, .outputs = s->units, .input = seen, .runs = 3, .elements = 3 * padded, .offsets = offsets,
                           .weight_at = slice_weight, .context = &context, .bias_rows = ANCHORS, .bias = s->bias,
                           .shift = s->shift, .all_outputs = s->units, .leaky = 1, .low = HIDDEN_LOW,
                           .high = HIDDEN_HIGH};
         make_layer(arena, &plan, made == NULL ? NULL : &made->layers[0]);
-        make_dense(arena, &s->hidden, hidden, 0, made == NULL ? NULL : &made->layers[1]);
-        make_dense(arena, &s->output, hidden, 1, made == NULL ? NULL : &made->layers[2]);
+        for (int k = 1; k < 3; k++) {
+            Layer *layer = made == NULL ? NULL : &made->layers[k];
+            if (layers == NULL) make_dense(arena, k == 1 ? &s->hidden : &s->output, hidden, k == 2, layer);
+            else if (layer != NULL) *layer = layers[k];
+        }
         const int32_t *phase = copy_padded(arena, s->phase, PHASES, s->units, whole_vectors(s->units));
         const int32_t *row = copy_padded(arena, s->row, model->grid[1], s->units, whole_vectors(s->units));
         const int32_t *column = copy_padded(arena, s->column, model->grid[2], s->units, whole_vectors(s->units));

@@ -11,6 +11,7 @@
 
 #define NODES_LIMIT 4096
 #define SIDE_LIMIT (1 << 14)
+#define CHANNELS_LIMIT (1 << 22) /* or values of a register that is a row */
 #define ELEMENTS_LIMIT (1 << 24) /* of a register, with its border */
 
 typedef struct Register {
@@ -52,7 +53,7 @@ static const int32_t *shape_of(const cn_program *program, int32_t number) {
 }
 
 static int is_shape(const int32_t *s) {
-    return s[0] >= 1 && s[1] >= 1 && s[2] >= 1 && s[0] <= SIDE_LIMIT * 16 && s[1] <= SIDE_LIMIT &&
+    return s[0] >= 1 && s[1] >= 1 && s[2] >= 1 && s[0] <= CHANNELS_LIMIT && s[1] <= SIDE_LIMIT &&
            s[2] <= SIDE_LIMIT && values_of(s) <= ELEMENTS_LIMIT;
 }
 
@@ -107,8 +108,7 @@ static int fits(const cn_program *program, const cn_node *node) {
                has_shape(out, in[0] * f * f, in[1] / f, in[2] / f);
     case CN_CROP: return a[0] <= in[1] && a[1] <= in[2] && has_shape(out, in[0], a[0], a[1]);
     case CN_EXTEND:
-        return a[0] >= 0 && a[1] >= 0 && a[0] <= in[1] && a[1] <= in[2] &&
-               has_shape(out, in[0], in[1] + a[0], in[2] + a[1]);
+        return a[0] >= 0 && a[1] >= 0 && has_shape(out, in[0], (int64_t)in[1] + a[0], (int64_t)in[2] + a[1]);
     default: return 0;
     }
 }

@@ -28,7 +28,13 @@ CHUNK_BYTES_LIMIT = 1 << 30
 CODEC_BYTES_LIMIT = 1 << 28
 CODECS_LIMIT = 255
 SYMBOLS_LIMIT = 1 << 14
-"""Symbols of an image."""
+"""Symbols of an image, by a network for one size."""
+SIZELESS_SYMBOLS_LIMIT = 1 << 22
+"""Symbols of an image, by a network without a size."""
+REGISTER_VALUES_LIMIT = 1 << 25
+"""Values of the largest register that an image takes in a network without a size."""
+TILE_LIMIT_PX = 16
+"""A side of a tile of a network without a size."""
 NODES_LIMIT = 1 << 12
 LABEL_BYTES_LIMIT = 1 << 16
 CLASSES_LIMIT = 1 << 16

@@ -155,8 +155,8 @@ def test_crop_and_extend_change_the_sides() -> None:
         ("crop", {"height": 10, "width": 14}),
         ("crop", {"height": 9, "width": 15}),
         ("crop", {"height": 0, "width": 14}),
-        ("extend", {"rows": 10, "columns": 0}),
-        ("extend", {"rows": 0, "columns": 15}),
+        ("extend", {"rows": 24, "columns": 0}),
+        ("extend", {"rows": 0, "columns": 19}),
     ],
 )
 def test_prove_refuses_sides_that_cannot_be(op: Op, attributes: dict[str, int]) -> None:

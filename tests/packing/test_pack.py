@@ -171,7 +171,7 @@ def test_too_few_images_are_packed_without_a_codec(tmp_path: Path) -> None:
     few = Collection(name="few", count=20, batches=lambda: iter([SMALL[:12], LARGE[:8]]))
     packed = pack(few, tmp_path / "a.cnet", PackOptions(preset="fast", exact_alpha=True), Silent())
     assert packed.why_untrained is not None
-    assert "20 distinct images of 8 to 64 pixels a side are too few" in packed.why_untrained
+    assert "20 distinct images of 8 bits are too few" in packed.why_untrained
     assert (packed.codec_bytes, packed.psnr, packed.written.stored) == (0, None, 0)
     assert packed.written.lossless_checked
     assert packed.advice is not None
@@ -247,12 +247,15 @@ def test_grey_saved_as_colour_is_trained_on_and_coded_as_grey(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_kinds_that_cannot_be_trained_on_are_learned_and_told(tmp_path: Path) -> None:
-    tiny = sprites(5, side_px=6)
-    both = Collection(name="both", count=485, batches=lambda: iter([SMALL, LARGE, tiny]))
+def test_images_of_rare_sizes_are_trained_on_and_coded(tmp_path: Path) -> None:
+    tiny, wide = sprites(5, side_px=6), sprites(2, side_px=70)[:, :9]
+    both = Collection(name="both", count=487, batches=lambda: iter([SMALL, LARGE, tiny, wide]))
     packed = pack(both, tmp_path / "a.cnet", QUICK, Silent())
-    assert packed.left_out == ["5 images of 1 size are left out: sides from 8 to 64 pixels are trained on"]
-    assert packed.written.learned_reasons == {"no network for 6x6x4": 5}
+    assert packed.left_out == []
+    assert packed.written.learned_reasons == {}
+    with compressnet.open(tmp_path / "a.cnet") as archive:
+        assert archive.codecs[0].coded == ["any size x 1 or 2 or 3 or 4"]
+        assert archive.shapes[-3:] == [(6, 6, 4), (9, 70, 4), (9, 70, 4)]
 
 
 @pytest.mark.slow

@@ -114,8 +114,6 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_images_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="400 images are too few to train on with 390 held out; at least 406"):
         fit(tmp_path / "a.codec", options(holdout=390))
-    with pytest.raises(InputError, match="8x7: training takes sides from 8 pixels up"):
-        train(IMAGES[:, :, :7], tmp_path / "a.codec", options(), designs=(DESIGN,))
     with pytest.raises(InputError, match="either a number of epochs or a number of minutes"):
         fit(tmp_path / "a.codec", options(minutes=1))
     assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ from compressnet.codec.codec import Codec
 from compressnet.errors import InputError
 from compressnet.images.alpha import with_hidden_of
 from compressnet.images.metrics import psnr_of_mse
+from compressnet.lossy.sizeless import SizelessNetwork
 from compressnet.training.common.options import Options, Progress, TrainingInterrupted
 from compressnet.training.freeze.check import check_frozen
 from compressnet.training.freeze.thaw import design_of, thaw
@@ -27,7 +28,7 @@ from reference_decoder import decode_archive, decode_single, read_codec
 SMALL = Preset(minutes=1, fine=4, coarse=8, hidden=6)
 GREY, COLOUR = blobs(300, (9, 14, 1), 3)[..., 0], sprites(150, side_px=12)
 KINDS = [(12, 12, 4), (9, 14, 1)]
-"""Of the trained codec, the one with the most values first."""
+"""Of the images that are trained on, the one with the most values first."""
 
 
 def options(**changes: object) -> Options:
@@ -56,7 +57,7 @@ def both(trained: Bundle, folder: Path) -> Codec:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_backends_code_each_kind_alike(both: Codec, folder: Path, kind: tuple[int, int, int]) -> None:
-    assert both.kinds == KINDS
+    assert (both.kinds, both.coded) == ([], ["any size x 1 or 2 or 3 or 4"])
     numpy, images = compressnet.load(folder / "both.codec", "numpy", threads=1), images_of(kind)
     for quality in (0, 60, 99):
         data = both.compress(images, quality)
@@ -99,21 +100,18 @@ def test_single_blocks_decode_to_the_same_with_the_reference_decoder(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_networks_thaw_to_what_they_compute(trained: Bundle, kind: tuple[int, int, int]) -> None:
-    network = next(network for network in trained.networks if network.kind == kind)
+    (network,) = trained.networks
+    assert isinstance(network, SizelessNetwork)
     assert network.encoder is not None
     images = images_of(kind).reshape(-1, *kind)
-    check_frozen(thaw(network, design_of(network, "x")), network, images, network.encoder.nodes[-1].arrays["bound"])
+    model = thaw(network, design_of(network, "x"), kind)
+    check_frozen(model, network.at(kind), images, network.encoder.nodes[-1].arrays["bound"])
 
 
-def test_kinds_share_weights(trained: Bundle) -> None:
-    first, second = trained.networks
-    nodes = [{node.output: node for node in network.decoder.nodes} for network in (first, second)]
-    for name in ("coarse0", "tiles", "pixels"):
-        arrays = [found.get(name, found.get("local")) for found in nodes]
-        assert arrays[0] is not None
-        assert arrays[1] is not None
-        assert np.array_equal(arrays[0].arrays["weight"], arrays[1].arrays["weight"])
-    assert np.array_equal(first.prior.bound[:, :4], second.prior.bound[:, :4])
+def test_one_network_is_for_all_sizes_and_modes(trained: Bundle) -> None:
+    (network,) = trained.networks
+    assert isinstance(network, SizelessNetwork)
+    assert (network.kind, network.served, network.tile_px) == ((0, 0, 4), (1, 2, 3, 4), 4)
 
 
 @pytest.mark.slow
@@ -132,12 +130,12 @@ def test_an_interrupted_training_resumes_where_it_was(trained: Bundle, tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both.codec", "both.codec.log.jsonl"]
 
 
-def test_symbols_of_kinds_that_have_as_many_ask_for_the_kind(tmp_path: Path) -> None:
+def test_symbols_of_images_of_any_size_ask_for_the_kind(tmp_path: Path) -> None:
     grey, colour = blobs(250, (8, 12, 1), 3), blobs(250, (12, 8, 3), 3)
     train_collection([grey, colour], tmp_path / "a.codec", options(epochs=1), SMALL)
     codec = compressnet.load(tmp_path / "a.codec", threads=1)
     symbols = codec.encoder(grey[:5])
-    with pytest.raises(InputError, match="may be of images of 12x8x3 or 8x12x1; say which by `kind`"):
+    with pytest.raises(InputError, match="codes images of any size; say by `kind` which"):
         codec.decoder(symbols)
     assert np.array_equal(codec.decoder(symbols, kind=(8, 12, 1)), codec.autoencoder(grey[:5])[..., 0])
     assert codec.autoencoder(colour[:5]).shape == (5, 12, 8, 3)

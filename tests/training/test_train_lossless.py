@@ -335,7 +335,7 @@ def test_designs_go_by_the_collection() -> None:
 
 
 def gathered(*sets: np.ndarray) -> Gathered:
-    return Gathered(sets=list(sets), left_out=[], images=sum(map(len, sets)))
+    return Gathered(sets=list(sets), several_kinds=len(sets) > 1, left_out=[], images=sum(map(len, sets)))
 
 
 def start(output: Path, *sets: np.ndarray, **changes: object) -> Bundle:

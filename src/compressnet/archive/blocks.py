@@ -102,7 +102,8 @@ class BlockReader:
                 take(piece)
 
         counts = [len(task.to_read) or len(task.rows) for task in tasks]
-        spread(read, lockstep_parts(counts, threads), threads)
+        kinds = [task.known.coding.coder.kind for task in tasks]
+        spread(read, lockstep_parts(counts, threads, kinds), threads)
 
     def piece(self, place: int) -> Piece:
         """The image at one place, which takes no more than its block. Raises CorruptError."""

@@ -17,6 +17,7 @@ from compressnet.container.sources import FileSource
 
 if TYPE_CHECKING:
     from compressnet.codec.bundle import Bundle
+    from compressnet.lossy.sizeless import AnyNetwork
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -102,21 +103,24 @@ def _describe_codec(name: str) -> dict[str, Any]:
         "lossless_embedded_bytes": _packed_bytes(codec, codec.lossless_identity),
         "default_quality": codec.default_quality,
         "about": codec.about,
-        "networks": [
-            {
-                "kind": list(network.kind),
-                "qualities": list(network.qualities),
-                "symbols": len(network.prior.order),
-                "encoder": network.encoder is not None,
-            }
-            for network in codec.networks
-        ],
+        "networks": [_describe_network(network) for network in codec.networks],
         "lossless": [
             {"size": None if model.size is None else list(model.size), "channels": model.channels}
             for model in codec.pixels
         ],
         "lossless_identity": None if codec.lossless_identity is None else codec.lossless_identity.hex(),
     }
+
+
+def _describe_network(network: AnyNetwork) -> dict[str, Any]:
+    """A network; one for any size has neither a kind nor a number of symbols."""
+    from compressnet.lossy.sizeless import SizelessNetwork  # an archive is described without
+
+    qualities, has_encoder = list(network.qualities), network.encoder is not None
+    if isinstance(network, SizelessNetwork):
+        images = {"size": None, "channels": list(network.served), "tile_px": network.tile_px}
+        return images | {"qualities": qualities, "encoder": has_encoder}
+    return {"kind": list(network.kind), "qualities": qualities, "symbols": network.symbols, "encoder": has_encoder}
 
 
 def _packed_bytes(codec: Bundle, identity: bytes | None) -> int | None:

@@ -22,6 +22,7 @@ from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.alpha import clear_hidden, fill_hidden
 from compressnet.images.kinds import Images, eight_bits, kind_of
 from compressnet.images.metrics import Quality, Spread, compare, psnr_spread
+from compressnet.lossy.network import Network
 from compressnet.native.backend import NativeBackend
 from compressnet.networks.onnx import run_model
 
@@ -199,6 +200,7 @@ def _ways_without_archive(
     rows.append(_row("encoder+decoder", images, decoded, rows))
     report("onnx")
     network = network_at(codec.bundle, quality, kind)
+    assert isinstance(network, Network)
     models = make_models(codec.bundle, quality, network)
     filled_NHWC = fill_hidden(images.reshape(len(images), *kind))
     given = filled_NHWC[..., 0] if kind[2] == 1 else filled_NHWC

@@ -16,8 +16,8 @@ from compressnet.container.entries import PRIMER_NAME
 from compressnet.errors import CorruptError
 from compressnet.lossless.model import PixelModel
 from compressnet.lossless.part import LosslessPart
-from compressnet.lossy.network import Network
 from compressnet.lossy.part import LossyPart
+from compressnet.lossy.sizeless import AnyNetwork
 
 PARTS = (LossyPart, LosslessPart)
 """Every kind of part that a codec file has, in its order."""
@@ -39,7 +39,7 @@ class Bundle:
         return self.parts[0].identity
 
     @property
-    def networks(self) -> tuple[Network, ...]:
+    def networks(self) -> tuple[AnyNetwork, ...]:
         """The networks of the lossy part; none where there is no such part."""
         return next((part.networks for part in self.parts if isinstance(part, LossyPart)), ())
 
@@ -83,7 +83,7 @@ class Bundle:
 
 
 def make_bundle(
-    networks: tuple[Network, ...],
+    networks: tuple[AnyNetwork, ...],
     pixels: tuple[PixelModel, ...] = (),
     *,
     name: str,

@@ -54,8 +54,22 @@ class Codec:
 
     @property
     def kinds(self) -> list[Kind]:
-        """The (H,W,C) of the images that it codes at qualities below 100."""
+        """The (H,W,C) of the images that it codes at qualities below 100.
+
+        Those of a network for any size cannot be listed; `why_not` tells.
+        """
         return self._coders[LOSSY].kinds if LOSSY in self._coders else []
+
+    @property
+    def coded(self) -> list[str]:
+        """What images it codes at qualities below 100, in words: `28x28x1`, `any size x 3`."""
+        lossy = self._coders.get(LOSSY)
+        return lossy.described() if isinstance(lossy, LossyCoders) else []
+
+    def knows(self, kind: Kind) -> bool:
+        """Whether it codes images of a kind at some quality below 100."""
+        lossy = self._coders.get(LOSSY)
+        return isinstance(lossy, LossyCoders) and lossy.knows(kind)
 
     @property
     def default_quality(self) -> int:
@@ -71,7 +85,7 @@ class Codec:
         return self.bundle.parts[0].qualities
 
     def __repr__(self) -> str:
-        return f"<Codec {self.name} {self.identity[:12]} kinds={self.kinds} backend={self.backend.name}>"
+        return f"<Codec {self.name} {self.identity[:12]} codes={self.coded} backend={self.backend.name}>"
 
     def only(self, identity: bytes) -> Codec | None:
         """The part of this identity as a codec of its own, loaded as this one is.
@@ -165,17 +179,21 @@ class Codec:
     def decoder(self, symbols: Symbols, quality: int | None = None, kind: Kind | None = None) -> Images:
         """Symbols (N,D) to images uint8: (N,H,W) where they have one channel, else (N,H,W,C).
 
-        kind: (H,W,C), needed where images of several kinds have as many symbols. Raises
-        InputError.
+        kind: (H,W,C), needed where images of several kinds have as many symbols, and for a network
+        of any size. Raises InputError.
         """
         quality = self._quality_with_symbols(quality)
         lossy = self._coders.get(LOSSY)
         if not isinstance(lossy, LossyCoders):
             raise InputError(f"quality {quality}: the codec {self.name} is lossless and has no symbols")
-        fitting = lossy.kinds_with_symbols(symbols.shape[1], quality) if symbols.ndim == 2 else []
-        fitting = [each for each in fitting if kind in (None, each)]
+        fitting = lossy.kinds_with_symbols(symbols.shape[1], quality, kind) if symbols.ndim == 2 else []
+        if kind is None and lossy.has_any_size(quality) and len(fitting) < 2:
+            raise InputError(
+                f"symbols of shape {symbols.shape}: the codec {self.name} codes images of any size; say by `kind` "
+                "which (H,W,C) these are of"
+            )
         if not fitting:
-            known = " or ".join(map(str, lossy.symbol_counts(quality))) or "no"
+            known = " or ".join(map(str, lossy.symbol_counts(quality, kind))) or "no"
             raise InputError(
                 f"symbols of shape {symbols.shape}: the codec {self.name} has no network for them; "
                 f"at quality {quality} an image has {known} symbols, so give (N,D) with that D"

@@ -38,7 +38,7 @@ class Coder(ABC):
     """Which of METHODS: what a block's record says of it."""
     has_symbols: ClassVar[bool]
     """Whether values are symbols; else they are pixels, as `images_of` gives them."""
-    written_values: ClassVar[int]
+    written_values: int
     """Pixels times channels of a block that is written, at most."""
     read_values: ClassVar[int] = BLOCK_VALUES_LIMIT
     """Pixels times channels of images that are read together; a block that has more is refused."""

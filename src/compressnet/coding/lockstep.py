@@ -6,6 +6,7 @@ No number of threads changes a byte.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from compressnet.bisection import first_that
 from compressnet.coding.coder import Coder, Values
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Kind
 from compressnet.threads import spread
 
 LOCKSTEP_IMAGES = 1024
 """Images that are coded together: enough to fill matrix products, few enough to stay in cache."""
+LOCKSTEP_VALUES = 1 << 24
+"""Pixels times channels of images that are coded together, at most: as many images of 64x64x4."""
 SEARCH_IMAGES = 256
 """Images that are searched together: enough to make the calls that a step takes pay."""
 
@@ -45,28 +48,35 @@ def block_counts(images: int, block_images: int) -> list[int]:
     return [min(block_images, images - i) for i in range(0, images, block_images)]
 
 
-def lockstep_parts(counts: Sequence[int], threads: int) -> list[LockstepPart]:
+def together_of(kind: Kind) -> int:
+    """How many images of a kind are coded together."""
+    return max(1, min(LOCKSTEP_IMAGES, LOCKSTEP_VALUES // math.prod(kind)))
+
+
+def lockstep_parts(counts: Sequence[int], threads: int, kinds: Sequence[Kind]) -> list[LockstepPart]:
     """Cut blocks into parts of up to LOCKSTEP_IMAGES images, as many for each thread.
 
-    Their largest is as small as it can be.
+    Their largest is as small as it can be. kinds: of each block's images; large ones count as
+    several.
     """
-    fewest = -(-len(_parts(counts, LOCKSTEP_IMAGES)) // threads) * threads
-    limit = first_that(1, LOCKSTEP_IMAGES, lambda limit: len(_parts(counts, limit)) <= fewest)
-    return _parts(counts, limit)
+    weights = [count * -(-LOCKSTEP_IMAGES // together_of(kind)) for count, kind in zip(counts, kinds, strict=True)]
+    fewest = -(-len(_parts(counts, weights, LOCKSTEP_IMAGES)) // threads) * threads
+    limit = first_that(1, LOCKSTEP_IMAGES, lambda limit: len(_parts(counts, weights, limit)) <= fewest)
+    return _parts(counts, weights, limit)
 
 
-def _parts(counts: Sequence[int], limit: int) -> list[LockstepPart]:
-    """Blocks cut into parts of up to `limit` images, or of one block."""
+def _parts(counts: Sequence[int], weights: Sequence[int], limit: int) -> list[LockstepPart]:
+    """Blocks cut into parts of a weight of up to `limit`, or of one block."""
     parts: list[LockstepPart] = []
     first = start = 0
     part: list[int] = []
-    images = 0
-    for i, count in enumerate(counts):
-        if part and images + count > limit:
+    weighed = 0
+    for i, (count, weight) in enumerate(zip(counts, weights, strict=True)):
+        if part and weighed + weight > limit:
             parts.append(LockstepPart(first, start, part))
-            first, start, part, images = i, start + images, [], 0
+            first, start, part, weighed = i, start + sum(part), [], 0
         part.append(count)
-        images += count
+        weighed += weight
     if part:
         parts.append(LockstepPart(first, start, part))
     return parts
@@ -84,7 +94,7 @@ class Payloads:
 
 def values_of(coder: Coder, images_NHWC: Images, effort: int, threads: int) -> Values:
     """The values of images, found on several threads. Raises CodecError."""
-    together = LOCKSTEP_IMAGES if effort == 1 else SEARCH_IMAGES
+    together = min(together_of(coder.kind), LOCKSTEP_IMAGES if effort == 1 else SEARCH_IMAGES)
     starts = range(0, len(images_NHWC), together)
     parts = spread(lambda start: coder.values_of(images_NHWC[start : start + together], effort), starts, threads)
     return np.concatenate(parts)
@@ -101,7 +111,7 @@ def write_values(coder: Coder, values: Values, block_images: int, threads: int, 
     def write(part: LockstepPart) -> list[bytes]:
         return coder.write(values[part.rows], part.counts, None if bits_N is None else bits_N[part.rows])
 
-    written = spread(write, lockstep_parts(counts, threads), threads)
+    written = spread(write, lockstep_parts(counts, threads, [coder.kind] * len(counts)), threads)
     payloads = [payload for part in written for payload in part]
     return Payloads(list(zip(counts, payloads, strict=True)), bits_N)
 
@@ -124,7 +134,7 @@ def write_images(
         values = coder.values_of(images_NHWC[part.rows])
         return coder.write(values, part.counts, None if bits_N is None else bits_N[part.rows]), values
 
-    parts = spread(write, lockstep_parts(counts, threads), threads)
+    parts = spread(write, lockstep_parts(counts, threads, [coder.kind] * len(counts)), threads)
     payloads = [payload for written, _ in parts for payload in written]
     values = np.concatenate([values for _, values in parts])
     return Payloads(list(zip(counts, payloads, strict=True)), bits_N), values

@@ -151,7 +151,7 @@ def _told(name: str, value: Any, separator: str = ", ") -> str:
     if isinstance(value, dict):
         return ", ".join(f"{count} {key}" for key, count in value.items())
     if isinstance(value, list):
-        return ("x" if name in ("shape", "kind", "size") else separator).join(map(str, value))
+        return {"shape": "x", "kind": "x", "size": "x", "channels": " or "}.get(name, separator).join(map(str, value))
     return str(value)
 
 

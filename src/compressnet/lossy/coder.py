@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +19,37 @@ from numpy.typing import NDArray
 from compressnet.coding.coder import LOSSY, Coder, Values
 from compressnet.errors import CodecError, CodecRefusedError, InputError
 from compressnet.images.alpha import fill_hidden, with_hidden_of
-from compressnet.images.kinds import Images, Symbols
+from compressnet.images.kinds import Images, Kind, Symbols
 from compressnet.limits import BLOCK_VALUES_LIMIT
 from compressnet.lossy.entropy import EntropyCoder, entropy_coder
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
 
+SIZELESS_BLOCK_VALUES = 1 << 22
+"""Pixels times channels of a block that a network without a size writes, at most.
+
+Its images may be large, and so may what is kept of each while a block is coded.
+"""
+
+
+class NetworkAt(Protocol):
+    """A network of a codec, for images of one kind or of any size."""
+
+    def at(self, kind: Kind) -> CodecNetwork:
+        """The network for images of a kind that it codes."""
+        ...
+
+    def check_probe(self) -> None:
+        """Raises CodecRefusedError where this machine does not reproduce the codec's probe."""
+        ...
+
 
 class CodecNetwork:
     """One network of a codec, compiled by a backend: what codes one kind of image."""
 
-    def __init__(self, network: Network, backend: Backend) -> None:
+    def __init__(self, network: Network, backend: Backend, like: CodecNetwork | None = None) -> None:
+        """like: the same network laid out for another size, with which it may share weights."""
         self.network = network
         self._gradients: dict[int, search.Gradient] = {}
         self._lock = threading.Lock()
@@ -37,9 +57,14 @@ class CodecNetwork:
         height, width, channels = network.kind
         self._encoder: Runner | None = None
         if network.encoder is not None:
-            self._encoder = backend.compile(network.encoder, (self.symbols,))
-        self._decoder: Runner = backend.compile(network.decoder, (channels, height, width))
-        self.entropy: EntropyCoder = entropy_coder(network.prior, backend)
+            self._encoder = backend.compile(network.encoder, (self.symbols,), like and like._encoder)
+        self._decoder: Runner = backend.compile(network.decoder, (channels, height, width), like and like._decoder)
+        self.entropy: EntropyCoder = entropy_coder(network.prior, backend, like and like.entropy)
+
+    def at(self, kind: Kind) -> CodecNetwork:
+        """Itself, for its own kind."""
+        assert kind == self.network.kind
+        return self
 
     @property
     def has_encoder(self) -> bool:
@@ -51,9 +76,10 @@ class CodecNetwork:
 
         Hidden colour is not coded: the encoder sees it filled in.
         """
-        return self._encode_as_is(fill_hidden(images_NHWC), quality)
+        return self.encode_as_is(fill_hidden(images_NHWC), quality)
 
-    def _encode_as_is(self, images_NHWC: Images, quality: int) -> NDArray[np.int16]:
+    def encode_as_is(self, images_NHWC: Images, quality: int) -> NDArray[np.int16]:
+        """Images (N,H,W,C) to symbols (N,D), with their hidden colour as it is."""
         if self._encoder is None:
             raise CodecError("this codec has no encoder: it is the decoding part, as archives embed it")
         return self._encoder(images_NHWC, quality, np.int16)
@@ -106,10 +132,11 @@ class CodecNetwork:
     def check_probe(self) -> None:
         """Raises CodecRefusedError where this machine does not reproduce the codec's probe."""
         probe = self.network.probe
+        assert probe is not None
         for i, quality in enumerate(self.network.qualities):
             symbols = probe.symbols[i]
             images = probe.images if self.has_encoder else None
-            if images is not None and not np.array_equal(self._encode_as_is(images, quality), symbols):
+            if images is not None and not np.array_equal(self.encode_as_is(images, quality), symbols):
                 raise CodecRefusedError(f"symbols of the probe differ at quality {quality}")
             if self.entropy.frequencies_sha256(symbols, quality) != probe.frequencies[i].tobytes():
                 raise CodecRefusedError(f"frequencies of the probe differ at quality {quality}")
@@ -118,15 +145,21 @@ class CodecNetwork:
 
 
 class LossyCoder(Coder):
-    """One network at one quality: values are symbols (N,D)."""
+    """One network for one kind of image at one quality: values are symbols (N,D)."""
 
     method = LOSSY
     has_symbols = True
     written_values = BLOCK_VALUES_LIMIT
 
-    def __init__(self, network: CodecNetwork, quality: int) -> None:
-        self.runner, self.quality = network, quality
-        self.kind = network.network.kind
+    def __init__(self, networks: NetworkAt, kind: Kind, quality: int) -> None:
+        if not isinstance(networks, CodecNetwork):
+            self.written_values = SIZELESS_BLOCK_VALUES
+        self._networks, self.kind, self.quality = networks, kind, quality
+
+    @property
+    def runner(self) -> CodecNetwork:
+        """The network, compiled."""
+        return self._networks.at(self.kind)
 
     @property
     def exact(self) -> bool:
@@ -167,4 +200,4 @@ class LossyCoder(Coder):
 
     def check_probe(self) -> None:
         """Runs the network's probe, at its lowest and highest quality."""
-        self.runner.check_probe()
+        self._networks.check_probe()

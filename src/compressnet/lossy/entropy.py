@@ -57,13 +57,16 @@ class EntropyBackend(ABC):
     """A backend that has entropy models of its own; those of all others run in NumPy."""
 
     @abstractmethod
-    def entropy_coder(self, prior: Prior) -> EntropyCoder:
-        """A proved entropy model made ready to run."""
+    def entropy_coder(self, prior: Prior, like: EntropyCoder | None = None) -> EntropyCoder:
+        """A proved entropy model made ready to run.
+
+        like: what this backend made of the same layers for another grid; weights may be shared.
+        """
 
 
-def entropy_coder(prior: Prior, backend: Backend) -> EntropyCoder:
-    """A proved entropy model made ready to run on a backend."""
-    return backend.entropy_coder(prior) if isinstance(backend, EntropyBackend) else NumpyEntropyCoder(prior)
+def entropy_coder(prior: Prior, backend: Backend, like: EntropyCoder | None = None) -> EntropyCoder:
+    """A proved entropy model made ready to run on a backend; `like` is as above."""
+    return backend.entropy_coder(prior, like) if isinstance(backend, EntropyBackend) else NumpyEntropyCoder(prior)
 
 
 class NumpyEntropyCoder(EntropyCoder):

@@ -13,6 +13,12 @@ from compressnet.lossy.probe import Probe
 from compressnet.networks.program import Program
 
 
+def covers(qualities: tuple[int, int], quality: int) -> bool:
+    """Whether a quality lies within a range, ends included."""
+    low, high = qualities
+    return low <= quality <= high
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """What codes one kind of image over a range of qualities."""
@@ -24,7 +30,8 @@ class Network:
     encoder: Program | None
     decoder: Program
     prior: Prior
-    probe: Probe
+    probe: Probe | None
+    """None where it is a network without a size, laid out for one: that has a probe of its own."""
     lambdas: NDArray[np.float32] | None
     """(100,): bits per unit of summed squared error, pixels in [0,1], at each quality; None
     without an encoder."""
@@ -36,8 +43,7 @@ class Network:
 
     def has_quality(self, quality: int) -> bool:
         """Whether it codes at a quality."""
-        low, high = self.qualities
-        return low <= quality <= high
+        return covers(self.qualities, quality)
 
     def symbol_bounds(self, quality: int) -> NDArray[np.int64]:
         """How far each symbol may go at a quality: (D,)."""

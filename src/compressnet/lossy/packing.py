@@ -21,10 +21,13 @@ from numpy.typing import NDArray
 from compressnet.coding.mixture import make_tables
 from compressnet.coding.part import Layout, PackedPart, PackedPlan, Tensors, is_shape
 from compressnet.errors import CodecRefusedError, CorruptError
-from compressnet.lossy.arrays import DEQUANTIZED, tensor_dtype, to_parts
+from compressnet.lossy.arrays import to_parts
 from compressnet.lossy.coder import CodecNetwork
+from compressnet.lossy.instances import Instances
 from compressnet.lossy.network import Network
+from compressnet.lossy.prior_arrays import DEQUANTIZED, tensor_dtype
 from compressnet.lossy.probe import Probe, derived_symbols
+from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork
 from compressnet.networks.numpy import NumpyBackend
 
 HASHES = ("frequencies", "pixels")
@@ -35,7 +38,7 @@ TREES = ("prior", "tables")
 PACKED_PARTS = ("decoder", *TREES)
 
 
-def pack_networks(networks: tuple[Network, ...], codec_name: str) -> PackedPart:
+def pack_networks(networks: tuple[AnyNetwork, ...], codec_name: str) -> PackedPart:
     """What a packed codec holds of networks. Raises CodecRefusedError."""
     decoding = tuple(_with_derived_probe(network, codec_name) for network in networks)
     entries, tensors = to_parts(decoding)
@@ -83,19 +86,32 @@ class NetworksPlan(PackedPlan):
         return tensors
 
 
-def _with_derived_probe(network: Network, codec_name: str) -> Network:
+def decoding_of(network: AnyNetwork) -> AnyNetwork:
+    """A network without what only encoding needs."""
+    if isinstance(network, SizelessNetwork):
+        return replace(network, encoder=None, lambdas=None, probe=replace(network.probe, encoded=None))
+    return replace(network, encoder=None, lambdas=None)
+
+
+def _with_derived_probe(network: AnyNetwork, codec_name: str) -> AnyNetwork:
     """The decoding part of a network with a probe that needs no images.
 
     Raises CodecRefusedError.
     """
-    decoding = replace(network, encoder=None, lambdas=None)
-    runner = CodecNetwork(decoding, NumpyBackend())
+    decoding, backend = decoding_of(network), NumpyBackend()
+    runner = Instances(decoding, backend) if isinstance(decoding, SizelessNetwork) else CodecNetwork(decoding, backend)
     try:
         runner.check_probe()
     except CodecRefusedError as error:
         raise CodecRefusedError(
             f"the codec {codec_name} cannot be embedded: this machine does not reproduce it ({error})"
         ) from error
+    return _derived(runner) if isinstance(runner, CodecNetwork) else decoding
+
+
+def _derived(runner: CodecNetwork) -> Network:
+    """A network with a probe of derived symbols."""
+    network = runner.network
     symbols = derived_symbols(network.prior, network.qualities)
     pairs = list(zip(symbols, network.qualities, strict=True))
     frequencies = [runner.entropy.frequencies_sha256(k, quality) for k, quality in pairs]
@@ -104,7 +120,7 @@ def _with_derived_probe(network: Network, codec_name: str) -> Network:
         name: np.frombuffer(b"".join(digests), np.uint8).reshape(HASHES_SHAPE)
         for name, digests in zip(HASHES, (frequencies, pixels), strict=True)
     }
-    return replace(decoding, probe=Probe(images=None, symbols=symbols, **hashes))
+    return replace(network, probe=Probe(images=None, symbols=symbols, **hashes))
 
 
 def _named(tensors: Tensors, i: int) -> Tensors:

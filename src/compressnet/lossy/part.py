@@ -1,7 +1,8 @@
-"""The lossy part of a codec: networks, each for one kind of image and a range of qualities."""
+"""The lossy part of a codec: networks, for one kind of image or any size, and some qualities."""
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +11,15 @@ from compressnet.coding.coder import LOSSY
 from compressnet.coding.part import Coders, PackedPart, Part, Tensors
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Kind, size_text
+from compressnet.limits import BLOCK_VALUES_LIMIT, CHANNELS_LIMIT, SIDE_LIMIT_PX
 from compressnet.lossy.arrays import identity_of, network_from, to_parts
-from compressnet.lossy.coder import CodecNetwork, LossyCoder
+from compressnet.lossy.coder import CodecNetwork, LossyCoder, NetworkAt
+from compressnet.lossy.instances import Instances
 from compressnet.lossy.network import Network
-from compressnet.lossy.packing import NetworksPlan, pack_networks
+from compressnet.lossy.packing import NetworksPlan, decoding_of, pack_networks
+from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork
 from compressnet.networks.program import Backend
-from compressnet.wire import Reader
+from compressnet.wire import Reader, pack_varint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +28,11 @@ class LossyPart(Part):
 
     method = LOSSY
     key = "networks"
-    networks: tuple[Network, ...]
+    networks: tuple[AnyNetwork, ...]
     identity: bytes
 
     @classmethod
-    def of(cls, networks: tuple[Network, ...]) -> LossyPart:
+    def of(cls, networks: tuple[AnyNetwork, ...]) -> LossyPart:
         """The part of some networks, at least one, with its identity computed."""
         return cls(networks=networks, identity=identity_of(networks))
 
@@ -52,8 +56,7 @@ class LossyPart(Part):
 
     def without_encoder(self) -> LossyPart:
         """Decoders, entropy models and probes alone."""
-        networks = tuple(replace(network, encoder=None, lambdas=None) for network in self.networks)
-        return replace(self, networks=networks)
+        return replace(self, networks=tuple(map(decoding_of, self.networks)))
 
     @property
     def qualities(self) -> tuple[int, int]:
@@ -90,32 +93,59 @@ class LossyCoders(Coders):
     def __init__(self, part: LossyPart, codec_name: str, backend: Backend) -> None:
         """codec_name: for errors."""
         self._part, self._name, self._backend = part, codec_name, backend
-        self._runners: dict[int, CodecNetwork] = {}
+        self._networks: dict[int, NetworkAt] = {}
         self._coders: dict[tuple[Kind, int], LossyCoder] = {}
+        self._numbers: dict[tuple[Kind, int], int | None] = {}
         self._lock = threading.Lock()
 
     @property
     def kinds(self) -> list[Kind]:
-        """Each kind once, in the order of the networks."""
-        return list(dict.fromkeys(network.kind for network in self._part.networks))
+        """Each kind once, in the order of the networks; those of any size cannot be listed."""
+        networks = (network for network in self._part.networks if isinstance(network, Network))
+        return list(dict.fromkeys(network.kind for network in networks))
+
+    def knows(self, kind: Kind) -> bool:
+        """Whether images of a kind are coded at some quality."""
+        return any(network.kind == kind or _why_not_any_size(network, kind) is None for network in self._part.networks)
 
     def _number_for(self, kind: Kind, quality: int) -> int | None:
-        """The number of the first network that fits; None where none does."""
-        fits = (network.kind == kind and network.has_quality(quality) for network in self._part.networks)
-        return next((number for number, it_fits in enumerate(fits) if it_fits), None)
+        """The number of the network that codes images of a kind; None where none does."""
+        if (kind, quality) not in self._numbers:
+            self._numbers[kind, quality] = self._first_fitting(kind, quality)
+        return self._numbers[kind, quality]
+
+    def _first_fitting(self, kind: Kind, quality: int) -> int | None:
+        """The number of the first network that fits.
+
+        Those for this kind go before those for any size.
+        """
+        fitting = [number for number, network in enumerate(self._part.networks) if network.has_quality(quality)]
+        networks = self._part.networks
+        for number in fitting:
+            if networks[number].kind == kind:
+                return number
+        return next((number for number in fitting if _why_not_any_size(networks[number], kind) is None), None)
 
     def why_not(self, kind: Kind, quality: int) -> str | None:
         """Which kinds and qualities there are."""
-        if kind not in self.kinds:
-            known = ", ".join(map(size_text, self.kinds))
-            return (
-                f"images of {size_text(kind)} (height, width, channels), but the codec {self._name} codes {known}; "
-                "train one for these images with 'compressnet train'"
-            )
         if self._number_for(kind, quality) is not None:
             return None
-        low, high = self._part.qualities
-        return f"quality {quality}: the codec {self._name} has qualities {low} to {high}; choose one of these"
+        networks = self._part.networks
+        if self.knows(kind):
+            low, high = self._part.qualities
+            return f"quality {quality}: the codec {self._name} has qualities {low} to {high}; choose one of these"
+        served = (network for network in networks if isinstance(network, SizelessNetwork) and kind[2] in network.served)
+        reason = next((network.why_not(kind) for network in served), None)
+        if reason is not None:
+            return f"the codec {self._name} is for any size, but {reason}; 'compressnet compress' stores such images"
+        return (
+            f"images of {size_text(kind)} (height, width, channels), but the codec {self._name} codes "
+            f"{', '.join(self.described())}; train one for these images with 'compressnet train'"
+        )
+
+    def described(self) -> list[str]:
+        """What images there are networks for, in words."""
+        return list(dict.fromkeys(described(network) for network in self._part.networks))
 
     def find(self, kind: Kind, quality: int) -> LossyCoder:
         """The coder of the first network that fits. Raises CodecRefusedError."""
@@ -123,40 +153,85 @@ class LossyCoders(Coders):
             if (kind, quality) not in self._coders:
                 number = self._number_for(kind, quality)
                 assert number is not None
-                self._coders[kind, quality] = LossyCoder(self._runner(number), quality)
+                self._coders[kind, quality] = LossyCoder(self._network(number), kind, quality)
             return self._coders[kind, quality]
 
-    def _runner(self, number: int) -> CodecNetwork:
-        """A network compiled, its probe reproduced. Raises CodecRefusedError."""
-        if number not in self._runners:
-            runner = CodecNetwork(self._part.networks[number], self._backend)
-            runner.check_probe()
-            self._runners[number] = runner
-        return self._runners[number]
+    def _network(self, number: int) -> NetworkAt:
+        """A network ready to run, its probe reproduced. Raises CodecRefusedError."""
+        if number not in self._networks:
+            network = self._part.networks[number]
+            made = (
+                Instances(network, self._backend)
+                if isinstance(network, SizelessNetwork)
+                else CodecNetwork(network, self._backend)
+            )
+            made.check_probe()
+            self._networks[number] = made
+        return self._networks[number]
 
-    def kinds_with_symbols(self, symbols: int, quality: int) -> list[Kind]:
-        """The kinds of which an image has so many symbols at a quality."""
+    def kinds_with_symbols(self, symbols: int, quality: int, kind: Kind | None) -> list[Kind]:
+        """The kinds of which an image has so many symbols at a quality.
+
+        kind: the only one that counts. Without it, those of any size are left out.
+        """
+        if kind is not None:
+            number = self._number_for(kind, quality)
+            return [kind] if number is not None and self._symbols_of(number, kind) == symbols else []
         return [kind for kind, count in self._symbols_of_kinds(quality).items() if count == symbols]
 
-    def symbol_counts(self, quality: int) -> list[int]:
-        """How many symbols an image has at a quality, of any kind."""
+    def symbol_counts(self, quality: int, kind: Kind | None) -> list[int]:
+        """How many symbols an image has at a quality, of one kind or of any that can be listed."""
+        number = None if kind is None else self._number_for(kind, quality)
+        if kind is not None and number is not None:
+            return [self._symbols_of(number, kind)]
         return sorted(set(self._symbols_of_kinds(quality).values()))
+
+    def has_any_size(self, quality: int) -> bool:
+        """Whether images of any size are coded at a quality."""
+        networks = (network for network in self._part.networks if isinstance(network, SizelessNetwork))
+        return any(network.has_quality(quality) for network in networks)
 
     def _symbols_of_kinds(self, quality: int) -> dict[Kind, int]:
         numbers = {kind: self._number_for(kind, quality) for kind in self.kinds}
-        networks = self._part.networks
-        return {kind: networks[number].symbols for kind, number in numbers.items() if number is not None}
+        return {kind: self._symbols_of(number, kind) for kind, number in numbers.items() if number is not None}
+
+    def _symbols_of(self, number: int, kind: Kind) -> int:
+        network = self._part.networks[number]
+        return network.symbols_of(kind) if isinstance(network, SizelessNetwork) else network.symbols
 
     def single_kind(self, kind: Kind) -> tuple[int, bytes]:
-        """The kind's number among all kinds; its size follows from that."""
-        return self.kinds.index(kind), b""
+        """The kind's number among all kinds, from which its size follows.
+
+        After these come 1 to 4 channels of any size; then height and width are said.
+        """
+        if kind in self.kinds:
+            return self.kinds.index(kind), b""
+        return len(self.kinds) + kind[2] - 1, pack_varint(kind[0]) + pack_varint(kind[1])
 
     def coder_of_single(self, number: int, quality: int, images: int, reader: Reader) -> LossyCoder:
         """The coder of the kind of that number."""
-        del images, reader
-        if number >= len(self.kinds):
-            raise CorruptError(f"the block has kind {number}, the codec {self._name} has {len(self.kinds)}")
-        reason = self.why_not(self.kinds[number], quality)
+        kinds = self.kinds
+        if number < len(kinds):
+            kind = kinds[number]
+        elif number < len(kinds) + CHANNELS_LIMIT and self.has_any_size(quality):
+            kind = (reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX), number - len(kinds) + 1)
+            if not 0 < images * math.prod(kind) <= BLOCK_VALUES_LIMIT:
+                raise CorruptError(f"the block claims {images} images of {size_text(kind)}")
+        else:
+            raise CorruptError(f"the block has kind {number}, the codec {self._name} has {len(kinds)}")
+        reason = self.why_not(kind, quality)
         if reason is not None:
             raise CorruptError(reason)
-        return self.find(self.kinds[number], quality)
+        return self.find(kind, quality)
+
+
+def described(network: AnyNetwork) -> str:
+    """The images that a network codes, in words."""
+    if isinstance(network, SizelessNetwork):
+        return f"any size x {network.channels_text()}"
+    return size_text(network.kind)
+
+
+def _why_not_any_size(network: AnyNetwork, kind: Kind) -> str | None:
+    """Why a network does not code images of a kind as one of any size."""
+    return network.why_not(kind) if isinstance(network, SizelessNetwork) else "it is for one size"

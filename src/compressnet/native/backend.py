@@ -13,9 +13,9 @@ from compressnet.lossy.entropy import EntropyBackend, EntropyCoder, NumpyEntropy
 from compressnet.lossy.prior import Prior
 from compressnet.native.adaptive import NativeAdaptiveModel
 from compressnet.native.library import Core
-from compressnet.native.networks import compile_program
+from compressnet.native.networks import NativeProgram, compile_program
 from compressnet.native.pixels import make_pixel_coder
-from compressnet.native.priors import make_entropy_coder
+from compressnet.native.priors import NativeEntropyCoder, make_entropy_coder
 from compressnet.networks.numpy import NumpyBackend, channels_last
 from compressnet.networks.program import Program, Runner
 
@@ -32,18 +32,20 @@ class NativeBackend(EntropyBackend, PixelBackend, AdaptiveBackend):
         self.core, self.threads = core, threads
         self.left_to_numpy: list[str] = []
 
-    def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
+    def compile(self, program: Program, output_shape: tuple[int, ...], like: Runner | None = None) -> Runner:
         """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
-        runner = compile_program(self.core, program, output_shape, self.threads)
+        known = like if isinstance(like, NativeProgram) else None
+        runner = compile_program(self.core, program, output_shape, self.threads, known)
         if runner is not None:
             return runner
         shapes = map(size_text, map(channels_last, (program.input_shape, output_shape)))
         self._leave_to_numpy(f"the network from {' to '.join(shapes)}")
         return NumpyBackend().compile(program, output_shape)
 
-    def entropy_coder(self, prior: Prior) -> EntropyCoder:
+    def entropy_coder(self, prior: Prior, like: EntropyCoder | None = None) -> EntropyCoder:
         """A proved entropy model made ready to run."""
-        coder = make_entropy_coder(self.core, prior, self.threads)
+        known = like if isinstance(like, NativeEntropyCoder) else None
+        coder = make_entropy_coder(self.core, prior, self.threads, known)
         if coder is not None:
             return coder
         self._leave_to_numpy(f"the entropy model of {len(prior.order)} symbols")

@@ -15,13 +15,13 @@ from typing import Any
 
 from compressnet.errors import CorruptError, DefectError, InputError
 
-INTERFACE = 2
+INTERFACE = 3
 """CN_INTERFACE of the header that this package was written for."""
 LIBRARY_VARIABLE = "COMPRESSNET_LIBRARY"
 """The environment variable that names another library, such as one with sanitizers."""
 CPU_VARIABLE = "COMPRESSNET_CPU"
 """The environment variable that asks for a variant."""
-OK, ARGUMENT, PAYLOAD = 0, 1, 3
+OK, ARGUMENT, MEMORY, PAYLOAD = 0, 1, 2, 3
 """What a cn_status may be."""
 BIT = 1 << 32
 """The core counts bits in parts of this many."""

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.native.library import Core, check_status
+from compressnet.native.library import MEMORY, Core, check_status
 
 ALIGNMENT = 64
 """Of all memory that the core works in, in bytes."""
@@ -38,10 +38,20 @@ class Model:
     functions: ctypes.CDLL
     memory: Memory
     address: int
+    like: Model | None = None
+    """What has its weights, if another model does."""
 
 
-def make_model(core: Core, what: Literal["network", "prior", "pixels"], structure: ctypes.Structure) -> Model | None:
-    """A model of what a structure describes; None where the core cannot run it."""
+def make_model(
+    core: Core,
+    what: Literal["network", "prior", "pixels"],
+    structure: ctypes.Structure,
+    like: Model | None = None,
+) -> Model | None:
+    """A model of what a structure describes; None where the core cannot run it.
+
+    like: a model whose weights the structure says are used again.
+    """
     functions, description = core.functions, ctypes.addressof(structure)
     size = getattr(functions, f"cn_{what}_size")(core.address, description)
     if not 0 < size <= MEMORY_LIMIT:
@@ -49,6 +59,8 @@ def make_model(core: Core, what: Literal["network", "prior", "pixels"], structur
     memory, address = Memory.of(size), ctypes.c_void_p()
     make = getattr(functions, f"cn_{what}_make")
     status = make(core.address, description, memory.address, size, ctypes.addressof(address))
+    if status == MEMORY and like is not None:
+        return None
     check_status(status, f"made a {what} model")
     assert address.value is not None
-    return Model(functions, memory, address.value)
+    return Model(functions, memory, address.value, like)

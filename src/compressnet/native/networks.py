@@ -34,13 +34,23 @@ _ATTRIBUTES = {
 """Which attributes of a node stand in `attributes`."""
 
 
-def program_structure(program: Program, arrays: Arrays) -> CnProgram:
-    """A proved program, less the nodes that `y` does not follow from; registers get numbers."""
+def needed_nodes(program: Program) -> list[Node]:
+    """A program's nodes, less those that `y` does not follow from."""
     nodes, needed = list[Node](), {"y"}
     for node in reversed(program.nodes):
         if node.output in needed:
-            nodes.insert(0, node)
+            nodes.append(node)
             needed.update(node.inputs)
+    return nodes[::-1]
+
+
+def program_structure(program: Program, arrays: Arrays, like: NativeProgram | None = None) -> CnProgram:
+    """A proved program's needed nodes; registers get numbers.
+
+    like: what has some of its weights.
+    """
+    nodes = needed_nodes(program)
+    known = {} if like is None else like.numbers
     shapes, numbers, ranges = register_shapes(program), {"x": 0}, {"x": program.input_range}
     structures: list[CnNode] = []
     for i, node in enumerate(nodes, 1):
@@ -48,6 +58,7 @@ def program_structure(program: Program, arrays: Arrays) -> CnProgram:
         ranges[node.output] = _range(node, [ranges[name] for name in node.inputs])
         inputs = [numbers[name] for name in node.inputs]
         structures.append(_node(node, inputs, shapes[node.output], ranges[node.output], arrays))
+        structures[-1].like = known.get(id(node.arrays.get("weight")), -1)
     low, high = program.input_range
     return CnProgram(
         nodes=arrays.structures(CnNode, structures),
@@ -55,6 +66,7 @@ def program_structure(program: Program, arrays: Arrays) -> CnProgram:
         shape=_shape(program.input_shape),
         low=low,
         high=high,
+        like=None if like is None else like.model.address,
     )
 
 
@@ -100,11 +112,17 @@ def _node(node: Node, inputs: list[int], shape: tuple[int, ...], values: Range, 
 class NativeProgram:
     """A program made ready to run: a `Runner`."""
 
-    def __init__(self, model: Model, output_shape: tuple[int, ...], threads: int) -> None:
+    def __init__(self, model: Model, program: Program, output_shape: tuple[int, ...], threads: int) -> None:
         """output_shape: (C,H,W) or (D,)."""
-        self._model, self._threads = model, threads
+        self.model, self._threads = model, threads
+        self._nodes = needed_nodes(program)
         self._shape = channels_last(output_shape)
         self._scratch_bytes = model.functions.cn_network_scratch(model.address)
+
+    @property
+    def numbers(self) -> dict[int, int]:
+        """The number of each node that has weights, by the identity of their array."""
+        return {id(node.arrays["weight"]): i for i, node in enumerate(self._nodes) if "weight" in node.arrays}
 
     def __call__(self, batch: NDArray[np.integer], quality: int, dtype: type[Integer]) -> NDArray[Integer]:
         """Run a batch, on all threads where it is large."""
@@ -121,7 +139,7 @@ class NativeProgram:
         return out
 
     def _run(self, values: NDArray[np.integer], quality: int, out: NDArray[np.integer]) -> None:
-        model, scratch = self._model, Memory.of(self._scratch_bytes)
+        model, scratch = self.model, Memory.of(self._scratch_bytes)
         types = _TYPES[values.dtype], _TYPES[out.dtype]
         status = model.functions.cn_network_run(
             *(model.address, quality, types[0], values.ctypes.data, types[1], out.ctypes.data),
@@ -130,10 +148,18 @@ class NativeProgram:
         check_status(status, "ran a network")
 
 
-def compile_program(core: Core, program: Program, output_shape: tuple[int, ...], threads: int) -> NativeProgram | None:
-    """A proved program made ready to run; None where the core cannot run it."""
-    arrays = Arrays()
-    model = make_model(core, "network", program_structure(program, arrays))
+def compile_program(
+    core: Core, program: Program, output_shape: tuple[int, ...], threads: int, like: NativeProgram | None = None
+) -> NativeProgram | None:
+    """A proved program made ready to run; None where the core cannot run it.
+
+    like: such a program for images of another size, to share its weights.
+    """
+    arrays, model = Arrays(), None
+    if like is not None:
+        model = make_model(core, "network", program_structure(program, arrays, like), like.model)
+    if model is None:
+        model = make_model(core, "network", program_structure(program, arrays))
     if model is None or model.functions.cn_network_scratch(model.address) > SCRATCH_LIMIT:
         return None
-    return NativeProgram(model, output_shape, threads)
+    return NativeProgram(model, program, output_shape, threads)

@@ -73,7 +73,7 @@ class NativeEntropyCoder(EntropyCoder):
     """An entropy model made ready to run."""
 
     def __init__(self, model: Model, prior: Prior, threads: int) -> None:
-        self._model, self._functions, self._prior = model, model.functions, prior
+        self.model, self._functions, self._prior = model, model.functions, prior
         self._threads = threads
         self._symbols = len(prior.order)
 
@@ -100,7 +100,7 @@ class NativeEntropyCoder(EntropyCoder):
         payload, written = np.empty(2 * symbols_ND.size + 16, np.uint8), ctypes.c_size_t()
         scratch = self._scratch(len(symbols_ND))
         status = self._functions.cn_prior_write(
-            *(self._model.address, quality, symbols_ND.ctypes.data, len(symbols_ND)),
+            *(self.model.address, quality, symbols_ND.ctypes.data, len(symbols_ND)),
             *(payload.ctypes.data, len(payload), ctypes.addressof(written)),
             *(None if counted_N is None else counted_N.ctypes.data, scratch.address),
         )
@@ -119,7 +119,7 @@ class NativeEntropyCoder(EntropyCoder):
             symbols = symbols_ND[rows]
             scratch = self._scratch(len(symbols))
             status = self._functions.cn_prior_read(
-                *(self._model.address, quality, payload, len(payload)),
+                *(self.model.address, quality, payload, len(payload)),
                 *(symbols.ctypes.data, len(symbols), scratch.address),
             )
             check_status(status, "read symbols")
@@ -135,7 +135,7 @@ class NativeEntropyCoder(EntropyCoder):
         for start in range(0, len(symbols_ND), _TOGETHER_IMAGES):
             part = symbols_ND[start : start + _TOGETHER_IMAGES]
             status = self._functions.cn_prior_bits(
-                *(self._model.address, quality, part.ctypes.data, len(part)),
+                *(self.model.address, quality, part.ctypes.data, len(part)),
                 *(counted_N[start:].ctypes.data, scratch.address),
             )
             self._check(status, quality)
@@ -148,14 +148,14 @@ class NativeEntropyCoder(EntropyCoder):
         frequencies = np.empty(len(symbols_ND) * int((2 * bound_D + 1)[bound_D > 0].sum()), np.int32)
         scratch, listed = self._scratch(len(symbols_ND)), ctypes.c_size_t()
         status = self._functions.cn_prior_frequencies(
-            *(self._model.address, quality, symbols_ND.ctypes.data, len(symbols_ND)),
+            *(self.model.address, quality, symbols_ND.ctypes.data, len(symbols_ND)),
             *(frequencies.ctypes.data, len(frequencies), ctypes.addressof(listed), scratch.address),
         )
         self._check(status, quality)
         return hashlib.sha256(frequencies[: listed.value].astype("<i4", copy=False).data).digest()
 
     def _scratch(self, images: int) -> Memory:
-        return Memory.of(self._functions.cn_prior_scratch(self._model.address, images))
+        return Memory.of(self._functions.cn_prior_scratch(self.model.address, images))
 
     @staticmethod
     def _check(status: int, quality: int) -> None:
@@ -178,8 +178,19 @@ def _int16(symbols_ND: AnySymbols) -> NDArray[np.int16]:
     return np.clip(symbols_ND, limits.min, limits.max).astype(np.int16, order="C")
 
 
-def make_entropy_coder(core: Core, prior: Prior, threads: int = 1) -> NativeEntropyCoder | None:
-    """A proved entropy model made ready to run; None where the core cannot run it."""
-    arrays = Arrays()
-    model = make_model(core, "prior", prior_structure(prior, arrays))
+def make_entropy_coder(
+    core: Core, prior: Prior, threads: int = 1, like: NativeEntropyCoder | None = None
+) -> NativeEntropyCoder | None:
+    """A proved entropy model made ready to run; None where the core cannot run it.
+
+    like: one of the same layers for another grid, to share its weights.
+    """
+    arrays, model = Arrays(), None
+    structure = prior_structure(prior, arrays)
+    if like is not None:
+        structure.like = like.model.address
+        model = make_model(core, "prior", structure, like.model)
+        structure.like = None
+    if model is None:
+        model = make_model(core, "prior", structure)
     return None if model is None else NativeEntropyCoder(model, prior, threads)

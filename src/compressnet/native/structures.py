@@ -33,6 +33,7 @@ class CnNode(ctypes.Structure):
         ("table", c_void_p),
         ("bound", c_void_p),
         ("repeats", c_void_p),
+        ("like", c_int32),
     )
 
 
@@ -45,6 +46,7 @@ class CnProgram(ctypes.Structure):
         ("shape", c_int32 * 3),
         ("low", c_int32),
         ("high", c_int32),
+        ("like", c_void_p),
     )
 
 
@@ -103,6 +105,7 @@ class CnPriorModel(ctypes.Structure):
         ("grid", c_int32 * 3),
         ("slices", c_int32),
         ("slice", c_void_p),
+        ("like", c_void_p),
     )
 
 

@@ -88,7 +88,7 @@ class GraphBuilder:
         )
 
     def _node(self, node: Node, inputs: list[str]) -> str:
-        a, arrays, x = node.attributes, node.arrays, inputs[0]
+        a, x = node.attributes, inputs[0]
         match node.op:
             case "conv":
                 weight, bias = self._scaled(node)
@@ -102,12 +102,7 @@ class GraphBuilder:
             case "add":
                 return self._requantize(self.add("Add", inputs), node, whole=True)
             case "gain":
-                gains = segment_values(node, "table", self.quality) * 2.0 ** -float(arrays["shift"][0])
-                values = self._requantize(self.add("Mul", [x, self.floats(gains[None])]), node)
-                if "bound" not in arrays:
-                    return values
-                bound = segment_values(node, "bound", self.quality)[None]
-                return self.add("Max", [self.add("Min", [values, self.floats(bound)]), self.floats(-bound)])
+                return self._gain(node, x, (1, -1))
             case "concat":
                 return self.add("Concat", [self.add("Flatten", [name], axis=1) for name in inputs], axis=1)
             case "slice":
@@ -125,6 +120,15 @@ class GraphBuilder:
             case "extend":
                 pads = self.integers(0, 0, 0, 0, 0, 0, a["rows"], a["columns"])
                 return self.add("Pad", [x, pads], mode="edge")
+
+    def _gain(self, node: Node, x: str, shape: tuple[int, ...]) -> str:
+        """A gain whose table, a value for each symbol, has a shape."""
+        table = segment_values(node, "table", self.quality) * 2.0 ** -float(node.arrays["shift"][0])
+        values = self._requantize(self.add("Mul", [x, self.floats(table.reshape(shape))]), node)
+        if "bound" not in node.arrays:
+            return values
+        bound = segment_values(node, "bound", self.quality).reshape(shape)
+        return self.add("Max", [self.add("Min", [values, self.floats(bound)]), self.floats(-bound)])
 
     def _unshuffle(self, node: Node, x: str) -> str:
         """Pixel unshuffle as a convolution with ones and zeros.
@@ -151,6 +155,53 @@ class GraphBuilder:
         helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model, full_check=True)
         return model.SerializeToString()
+
+
+class TiledGraphBuilder(GraphBuilder):
+    """A graph for images of any size, of programs that are written for one tile.
+
+    Heights and widths are tensors, int64 (1,): `grid` has rows and columns of tiles.
+    """
+
+    grid: tuple[str, str]
+
+    def tile(self, height_and_width: str, tile_px: int, fewest: int) -> None:
+        """Set the grid of images of a size, int64 (2,): at least `fewest` rows and columns."""
+        above = self.add("Add", [height_and_width, self.integers(tile_px - 1)])
+        tiles = self.add("Max", [self.add("Div", [above, self.integers(tile_px)]), self.integers(fewest)])
+        rows, columns = (self.add("Slice", [tiles, self.integers(i), self.integers(i + 1)]) for i in range(2))
+        self.grid = rows, columns
+
+    def size_of(self, x: str) -> str:
+        """Height and width of a tensor (N,C,H,W): int64 (2,)."""
+        return self.add("Slice", [self.add("Shape", [x]), self.integers(2), self.integers(4)])
+
+    def extend(self, x: str, tile_px: int) -> str:
+        """Images (N,C,H,W) extended to whole tiles."""
+        whole = self.add("Mul", [self.add("Concat", list(self.grid), axis=0), self.integers(tile_px)])
+        added = self.add("Sub", [whole, self.size_of(x)])
+        return self.add("Pad", [x, self.add("Concat", [self.integers(*[0] * 6), added], axis=0)], mode="edge")
+
+    def crop(self, x: str, height_and_width: str) -> str:
+        """Images (N,C,H,W) of whole tiles cropped to a size, int64 (2,)."""
+        return self.add("Slice", [x, self.integers(0, 0), height_and_width, self.integers(2, 3)])
+
+    def mapped(self, node: Node, x: str) -> str:
+        """What a node makes of a tensor."""
+        return self._node(node, [x])
+
+    def _node(self, node: Node, inputs: list[str]) -> str:
+        if node.op == "reshape":
+            a = node.attributes
+            sides = zip(("height", "width"), self.grid, strict=True)
+            lengths = [self.add("Mul", [places, self.integers(a[name])]) for name, places in sides]
+            shape = self.add("Concat", [self.integers(-1, a["channels"]), *lengths], axis=0)
+            return self.add("Reshape", [inputs[0], shape])
+        if node.op == "gain":
+            segments = len(node.arrays["repeats"])
+            by_segment = self.add("Reshape", [inputs[0], self.integers(0, segments, -1)])
+            return self.add("Flatten", [self._gain(node, by_segment, (1, segments, 1))], axis=1)
+        return super()._node(node, inputs)
 
 
 def program_model(program: Program, quality: int, output_shape: tuple[int, ...]) -> bytes:

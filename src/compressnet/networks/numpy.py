@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from compressnet.networks.program import ANCHOR_STEP, LEAKY_SHIFT, Activation, Float32, Integer, Node, Program, Runner
 from compressnet.threads import one_blas_thread
+
+BATCH_VALUES = 1 << 20
+"""Pixels times channels of images that are run together."""
 
 
 def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
@@ -148,14 +152,21 @@ def set_floats(out: NDArray[np.integer], y: Float32) -> None:
     np.copyto(planes_of(out), np.clip(y, limits.min, limits.max), casting="unsafe")
 
 
+def batch_of(program: Program, output_shape: tuple[int, ...], at_most: int) -> int:
+    """How many images a program is run over at a time, so that registers stay small."""
+    return max(1, min(at_most, BATCH_VALUES // max(math.prod(program.input_shape), math.prod(output_shape))))
+
+
 class NumpyBackend:
     """The definition, in NumPy. Registers are freed after their last use."""
 
     name = "numpy"
     batch_images = 64
+    """At most; fewer where images are large (`batch_of`)."""
 
-    def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
+    def compile(self, program: Program, output_shape: tuple[int, ...], like: Runner | None = None) -> Runner:
         """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
+        del like
         last_use = {name: i for i, node in enumerate(program.nodes) for name in node.inputs}
 
         def run_batch(batch: Float32, quality: int) -> Float32:
@@ -171,8 +182,9 @@ class NumpyBackend:
         @one_blas_thread()
         def run(batch: NDArray[np.integer], quality: int, dtype: type[Integer]) -> NDArray[Integer]:
             out = np.empty((len(batch), *channels_last(output_shape)), dtype)
-            for start in range(0, len(batch), self.batch_images):
-                rows = slice(start, start + self.batch_images)
+            together = batch_of(program, output_shape, self.batch_images)
+            for start in range(0, len(batch), together):
+                rows = slice(start, start + together)
                 set_floats(out[rows], run_batch(floats_of(batch[rows]), quality))
             return out
 

@@ -16,7 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from compressnet.networks.graphs import program_model
-from compressnet.networks.numpy import channels_last, floats_of, set_floats
+from compressnet.networks.numpy import batch_of, channels_last, floats_of, set_floats
 from compressnet.networks.program import Integer, Program, Runner
 from compressnet.threads import spread
 
@@ -55,8 +55,9 @@ class OnnxBackend:
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
-    def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
+    def compile(self, program: Program, output_shape: tuple[int, ...], like: Runner | None = None) -> Runner:
         """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
+        del like
         sessions: OrderedDict[int, onnxruntime.InferenceSession] = OrderedDict()
         lock = threading.Lock()
 
@@ -73,12 +74,14 @@ class OnnxBackend:
             session = session_for(quality)
             values = np.empty((len(batch), *channels_last(output_shape)), dtype)
 
+            together = batch_of(program, output_shape, BATCH_IMAGES)
+
             def run_part(start: int) -> None:
-                rows = slice(start, start + BATCH_IMAGES)
+                rows = slice(start, start + together)
                 y = cast("NDArray[np.float32]", session.run(["y"], {"x": floats_of(batch[rows])})[0])
                 set_floats(values[rows], y)
 
-            spread(run_part, range(0, len(batch), BATCH_IMAGES), self.threads)
+            spread(run_part, range(0, len(batch), together), self.threads)
             return values
 
         return run

@@ -104,6 +104,10 @@ class Backend(Protocol):
 
     name: str
 
-    def compile(self, program: Program, output_shape: tuple[int, ...]) -> Runner:
-        """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
+    def compile(self, program: Program, output_shape: tuple[int, ...], like: Runner | None = None) -> Runner:
+        """Make a proved program ready to run; output_shape is (C,H,W) or (D,).
+
+        like: what this backend made of such a program for images of another size; weights that are
+        the same arrays may be shared with it.
+        """
         ...

@@ -18,6 +18,10 @@ SHIFT_LIMIT = 20
 """Largest |shift|: with it floor(x * 2^-shift + 1/2) has no rounding of its own
 (docs/FORMAT.md)."""
 
+EXTENDED_PX = 32
+"""A side may be extended to so many pixels, or to twice its own."""
+_ADDED = ("rows", "columns")
+
 
 def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
     """The range of the output, after proving that float32 computes the program exactly.
@@ -90,7 +94,7 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
                 shape = (x[0] * a["factor"] ** 2, x[1] // a["factor"], x[2] // a["factor"])
         case "crop" if len(x) == 3 and 1 <= a["height"] <= x[1] and 1 <= a["width"] <= x[2]:
             shape = (x[0], a["height"], a["width"])
-        case "extend" if len(x) == 3 and a["rows"] <= x[1] and a["columns"] <= x[2]:
+        case "extend" if len(x) == 3 and all(_extends(side, a[name]) for side, name in zip(x[1:], _ADDED, strict=True)):
             shape = (x[0], x[1] + a["rows"], x[2] + a["columns"])
         case _:
             pass
@@ -101,6 +105,11 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
     if shape is None:
         raise CorruptError(f"network node {node.output!r} ({node.op}) does not fit its input of shape {x}")
     return shape
+
+
+def _extends(side_px: int, added_px: int) -> bool:
+    """Whether a side may be extended by so much."""
+    return side_px + added_px <= max(2 * side_px, EXTENDED_PX)
 
 
 def _prove_range(node: Node, inputs: list[Range]) -> Range:

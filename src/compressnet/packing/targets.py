@@ -227,7 +227,7 @@ def _measure(
         kind, count = one.form.kind, len(one)
         shown_values = math.prod(one.form.shape) * count
         images, values = images + count, values + shown_values
-        if kind not in codec.kinds:
+        if not codec.knows(kind):
             coder: Coder = StoredCoder(kind)
             kept = coder.values_of(images_NHWC)
         else:

@@ -16,10 +16,12 @@ from compressnet.images.kinds import Images
 from compressnet.images.metrics import ssim
 from compressnet.lossy.coder import CodecNetwork
 from compressnet.lossy.network import Network
+from compressnet.lossy.sizeless import AnyNetwork
 from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.program import QUALITIES
-from compressnet.training.freeze.lossy import alphabets, freeze, with_probe
+from compressnet.training.freeze.lossy import BOUNDED_VALUES, alphabets, freeze, with_probe
 from compressnet.training.freeze.move import moved
+from compressnet.training.freeze.sizeless import freeze_sizeless
 from compressnet.training.lossy.loop import Trainer
 from compressnet.training.lossy.parts import Part
 
@@ -47,10 +49,10 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
         networks = joined(frozen, [_measurer(trainer) for trainer in trainers], sample)
         quality = default_quality(networks, sample)
     else:
-        networks = frozen_family(trainers[0])
-        quality = _first_similar(trainers[0])
+        network, quality = frozen_family(trainers[0]), _first_similar(trainers[0])
         if trainers[0].options.target_psnr is not None:
-            networks, quality = _spread(trainers[0], networks, quality)
+            network, quality = _spread(trainers[0], network, quality)
+        networks = [network]
     trained = sum(len(part.train_images) for part in trainers[0].parts)
     epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers}
     return make_bundle(
@@ -61,28 +63,30 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
     )
 
 
-def frozen_family(trainer: Trainer) -> list[Network]:
-    """A trained model's integer networks, one for each kind; weights and alphabets are shared."""
+def frozen_family(trainer: Trainer) -> AnyNetwork:
+    """A trained model's integer network: for its one kind, or, without positions, for any size."""
     average = copy.deepcopy(trainer.average).cpu()
     models = [average, *(average.for_kind(part.kind) for part in trainer.parts[1:])]
     for model in models[1:]:
         model.take_formats(average)
     samples = [_mixed(part) for part in trainer.parts]
-    bounds = [alphabets(model, sample, trainer.qualities) for model, sample in zip(models, samples, strict=True)]
+    values = min(BOUNDED_VALUES, max(BOUNDED_VALUES // 32, 2 * BOUNDED_VALUES // len(models)))
+    bounds = [
+        alphabets(model, sample, trainer.qualities, values) for model, sample in zip(models, samples, strict=True)
+    ]
     bound = np.max(bounds, axis=0)
-    return [freeze(model, sample, trainer.qualities, bound) for model, sample in zip(models, samples, strict=True)]
+    if average.widths.positions:
+        return freeze(average, samples[0], trainer.qualities, bound)
+    return freeze_sizeless(models, samples, trainer.qualities, bound)
 
 
-def _spread(trainer: Trainer, networks: Sequence[Network], quality: int) -> tuple[list[Network], int]:
+def _spread(trainer: Trainer, network: AnyNetwork, quality: int) -> tuple[AnyNetwork, int]:
     """Spread the few qualities around a wanted PSNR over all, so that one comes close to it.
 
     Also gives where `quality` lies then.
     """
     low, high = trainer.qualities
-    spread = [
-        moved(network, (0, QUALITIES - 1), (low, high), part.sample)
-        for network, part in zip(networks, trainer.parts, strict=True)
-    ]
+    spread = moved(network, (0, QUALITIES - 1), (low, high), trainer.parts[0].sample)
     return spread, round((quality - low) * (QUALITIES - 1) / (high - low))
 
 

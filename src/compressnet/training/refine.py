@@ -20,10 +20,13 @@ def refined_bundle(bundle: Bundle, trainers: Mapping[int, Trainer], name: str) -
     """
     networks = list(bundle.networks)
     for index, trainer in trainers.items():
-        networks[index] = _with_encoder(networks[index], trainer)
+        network = networks[index]
+        assert isinstance(network, Network)
+        networks[index] = _with_encoder(network, trainer)
     epochs = {trainer.design.name: round(trainer.epochs, 2) for trainer in trainers.values()}
     about = {"before": bundle.about, "refined": epochs}
-    quality = default_quality(networks, next(iter(trainers.values())).sample)
+    sized = [network for network in networks if isinstance(network, Network)]
+    quality = default_quality(sized, next(iter(trainers.values())).sample)
     return make_bundle(tuple(networks), bundle.pixels, name=name, default_quality=quality, about=json.dumps(about))
 
 

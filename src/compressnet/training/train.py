@@ -16,6 +16,9 @@ from compressnet.errors import InputError
 from compressnet.files import atomic_write
 from compressnet.images.alpha import fill_hidden
 from compressnet.images.kinds import Images, Pictures
+from compressnet.lossy.network import Network
+from compressnet.lossy.promotion import network_channels
+from compressnet.lossy.sizeless import SizelessNetwork
 from compressnet.training.common.gather import Gathered, TooFewImagesError, gather, holdout_of
 from compressnet.training.common.options import (
     Options,
@@ -29,7 +32,6 @@ from compressnet.training.common.options import (
 from compressnet.training.freeze.thaw import design_of, hash_of, thaw
 from compressnet.training.join import join
 from compressnet.training.lossy.design import DESIGNS, PRESETS, Design, Preset, pictures
-from compressnet.training.lossy.networks.channels import network_channels
 from compressnet.training.lossy.workers import Job, run_jobs
 from compressnet.training.refine import refined_bundle
 from compressnet.training.train_lossless import train_lossless
@@ -107,7 +109,7 @@ def train_gathered(
     """Train as `train_collection` does, on what was gathered."""
     options.require_length()
     channels = network_channels({images.shape[3] for images in gathered.sets})
-    design = pictures(preset, channels, gathered.pixels, several_kinds=len(gathered.sets) > 1)
+    design = pictures(preset, channels, gathered.pixels, several_kinds=gathered.several_kinds)
     options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
     return _train([Job(sets=gathered.sets, output=output, options=options, design=design)], output, resume, report)
 
@@ -138,7 +140,11 @@ def refine(
     _require_trainable(images_NHWC, options)
     images_NHWC = fill_hidden(images_NHWC)
     kind = images_NHWC.shape[1:]
-    chosen = {i: network for i, network in enumerate(bundle.networks) if network.kind == kind}
+    chosen = {
+        i: network for i, network in enumerate(bundle.networks) if isinstance(network, Network) and network.kind == kind
+    }
+    if not chosen and any(isinstance(network, SizelessNetwork) for network in bundle.networks):
+        raise InputError(f"the codec {bundle.name!r} is for images of any size; only networks for one size are refined")
     if not chosen:
         raise InputError(f"the codec {bundle.name!r} has no network for images of {'x'.join(map(str, kind))}")
     jobs: list[Job] = []

@@ -56,7 +56,7 @@ def fit_lossy(
 def fit_lossless(
     output: Path, *, images: np.ndarray = IMAGES, changes: dict[str, Any] | None = None, **more: Any
 ) -> Bundle:
-    gathered = Gathered(sets=[images], left_out=[], images=len(images))
+    gathered = Gathered(sets=[images], several_kinds=False, left_out=[], images=len(images))
     return train_lossless(gathered, output, options(**(changes or {})), "fast", **more)
 
 

@@ -120,13 +120,14 @@ class Router:
         form, quality = portion.form, self._settings.quality
         assert quality is not None
         if not any(part.has_quality(quality) for part in self._codec.bundle.parts):
-            raise InputError(self._codec.why_not(next(iter(self._codec.kinds), form.kind), quality))
+            known = form.kind if self._codec.knows(form.kind) else next(iter(self._codec.kinds), form.kind)
+            raise InputError(self._codec.why_not(known, quality))
         reason = self._codec.why_not(form.kind, quality, deep=form.deep)
         if reason is None:
             return self._codec.coder(form.kind, quality, deep=form.deep), ""
         if form.deep:
             return None, "16 bits"
-        if form.kind in self._codec.kinds and quality != LOSSLESS_QUALITY:
+        if self._codec.knows(form.kind) and quality != LOSSLESS_QUALITY:
             raise InputError(reason)
         if self._unfit is None:
             self._unfit = reason + way_out(self._codec, quality, form, portion.images_NHWC)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from onnx import TensorProto, helper
 
 from compressnet.images.alpha import has_alpha
-from compressnet.lossy.arrays import DEQUANTIZED
 from compressnet.lossy.network import Network
+from compressnet.lossy.prior_arrays import DEQUANTIZED
 from compressnet.lossy.search.rate import rate_gradient
 from compressnet.lossy.search.tape import Tape
 from compressnet.networks.numpy import segment_values

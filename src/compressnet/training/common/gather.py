@@ -1,4 +1,8 @@
-"""From a collection to what is trained on: distinct images, by kind, in an order set by a seed."""
+"""From a collection to what is trained on: distinct images, by kind, in an order set by a seed.
+
+Lossy trainings take all images of 8 bits, whatever their sizes: large ones, and those of rare
+sizes, in pieces (`compressnet.training.common.frames`).
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,21 @@ from numpy.typing import NDArray
 from compressnet.errors import InputError
 from compressnet.images.alpha import fill_hidden
 from compressnet.images.kinds import Images, Kind, Pictures, eight_bits, picture_kind
+from compressnet.limits import SIDE_LIMIT_PX
+from compressnet.training.common.frames import LARGEST_SIDE_PX, cut, in_frames
 
-LARGEST_SIDE_PX = 64
 FEWEST_IMAGES = 400
 """With fewer distinct images in all, nothing is trained: the codec would outweigh what it
 saves."""
-FEWEST_OF_KIND = 4
 HOLDOUT_IMAGES = 1000
 TRAINED_BYTES = 1 << 27
 """Pixels times channels that are kept in memory. Of a larger collection, only an evenly spread
 part is trained on."""
-KINDS_LIMIT = 64
-SMALLEST_SIDE_PX = 8
+KINDS_LIMIT, FEWEST_OF_KIND = 64, 4
+"""Kinds that are trained on without loss, and images that each of them has at least."""
 DEEP = "they have 16 bits, and codecs are trained on 8"
+_TOO_LARGE = f"sides up to {SIDE_LIMIT_PX:,} pixels are trained on"
+_SIDES = f"of 1 to {LARGEST_SIDE_PX} pixels a side"
 
 
 class TooFewImagesError(InputError):
@@ -36,8 +42,10 @@ class Gathered:
     """What a codec is trained on."""
 
     sets: list[Images]
-    """Distinct images (N,H,W,C) of each kind, the most pixels first, in an order that the seed
-    sets."""
+    """Distinct images (N,H,W,C), or pieces of images, of each kind, the most pixels first, in an
+    order that the seed sets."""
+    several_kinds: bool
+    """Whether images differ in size or mode, or are trained on in pieces."""
     left_out: list[tuple[Kind, int, str]]
     """Kinds that are not trained on: (H,W,C), images, why."""
     images: int
@@ -65,7 +73,7 @@ class Gathered:
 
     @property
     def distinct(self) -> int:
-        """Images to train on and to hold out."""
+        """Images, or pieces of them, to train on and to hold out."""
         return sum(map(len, self.sets))
 
     @property
@@ -86,11 +94,10 @@ class Gathered:
 def gather(batches: Iterable[Pictures], seed: int, *, lossless: bool = False) -> Gathered:
     """Take the distinct images of arrays (n,H,W) or (n,H,W,C); those of 16 bits are left out.
 
-    Sides have to be 8 to 64 pixels; with `lossless`, 1 to 64. Colour under alpha 0 is filled in,
-    but not with `lossless`, where it is coded as well. Raises TooFewImagesError if fewer than
-    FEWEST_IMAGES can be trained on.
+    With `lossless`, sides have to be 1 to 64 pixels, and colour under alpha 0 is not filled in, as
+    it is coded as well. Raises TooFewImagesError if fewer than FEWEST_IMAGES can be trained on.
     """
-    smallest_px = 1 if lossless else SMALLEST_SIDE_PX
+    generator = np.random.default_rng(seed)
     kept: dict[Kind, list[tuple[Images, NDArray[np.uint32]]]] = {}
     counts: dict[Kind, int] = {}
     deep: dict[Kind, int] = {}
@@ -105,8 +112,11 @@ def gather(batches: Iterable[Pictures], seed: int, *, lossless: bool = False) ->
         images = eight_bits(array).reshape(*array.shape[:3], -1)
         shape = (images.shape[1], images.shape[2], images.shape[3])
         counts[shape] = counts.get(shape, 0) + len(images)
-        if _why_not(shape, smallest_px) is not None:
-            continue
+        if max(shape[:2]) > LARGEST_SIDE_PX:
+            if lossless or max(shape[:2]) > SIDE_LIMIT_PX:
+                continue
+            images = cut(images, min(shape[0], LARGEST_SIDE_PX), min(shape[1], LARGEST_SIDE_PX), generator)
+            shape = (images.shape[1], images.shape[2], images.shape[3])
         new, marks_N = _unseen(images, shape, seen)
         few = _thinned(images[new], marks_N, halvings)
         if not len(few[0]):
@@ -118,27 +128,27 @@ def gather(batches: Iterable[Pictures], seed: int, *, lossless: bool = False) ->
             kept = {key: [_thinned(*part, halvings) for part in parts] for key, parts in kept.items()}
             held_bytes = sum(part[0].nbytes for parts in kept.values() for part in parts)
     sets = {shape: np.concatenate([part[0] for part in parts]) for shape, parts in kept.items()}
-    ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
-    chosen_shapes = [shape for shape in ranked if len(sets[shape]) >= FEWEST_OF_KIND][:KINDS_LIMIT]
-    too_few = f"fewer than {FEWEST_OF_KIND} distinct images of their kind"
-    if halvings:
-        too_few += " are in the part of the collection that is trained on"
-    too_many = f"the {KINDS_LIMIT} kinds with the most pixels are trained on"
-
-    def why_not(shape: Kind) -> str:
-        rare = shape not in sets or len(sets[shape]) < FEWEST_OF_KIND
-        return _why_not(shape, smallest_px) or (too_few if rare else too_many)
-
-    left_out = [(shape, count, why_not(shape)) for shape, count in sorted(counts.items()) if shape not in chosen_shapes]
+    several_kinds = len(counts) > 1 or any(shape not in sets for shape in counts)
+    left_out = [(shape, count, _TOO_LARGE) for shape, count in sorted(counts.items()) if max(shape[:2]) > SIDE_LIMIT_PX]
+    if lossless:
+        chosen = _common_kinds(sets)
+        left_out = [
+            (shape, count, _why_not(shape, sets, thinned=halvings > 0))
+            for shape, count in sorted(counts.items())
+            if shape not in chosen
+        ]
+        sets = chosen
+    elif several_kinds:
+        sets = in_frames(sets, generator)
     left_out += [(kind, count, DEEP) for kind, count in sorted(deep.items())]
-    generator = np.random.default_rng(seed)
-    shuffled = [sets[shape][generator.permutation(len(sets[shape]))] for shape in chosen_shapes]
+    ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
+    shuffled = [sets[shape][generator.permutation(len(sets[shape]))] for shape in ranked]
     if not lossless:
         shuffled = [fill_hidden(images) for images in shuffled]
-    gathered = Gathered(sets=shuffled, left_out=left_out, images=total)
+    gathered = Gathered(sets=shuffled, several_kinds=several_kinds, left_out=left_out, images=total)
     if gathered.distinct < FEWEST_IMAGES:
         raise TooFewImagesError(
-            f"{gathered.distinct} distinct images of {smallest_px} to {LARGEST_SIDE_PX} pixels a side are too few "
+            f"{gathered.distinct} distinct images {_SIDES if lossless else 'of 8 bits'} are too few "
             f"to train on{' besides those of 16 bits' if deep else ''}: at least {FEWEST_IMAGES} are needed; "
             "'compressnet pack' stores fewer without a codec"
         )
@@ -172,8 +182,21 @@ def holdout_of(gathered: Gathered) -> int:
     return min(HOLDOUT_IMAGES, gathered.distinct // 10)
 
 
-def _why_not(shape: Kind, smallest_px: int) -> str | None:
-    """Why images of a size cannot be trained on; None if they can."""
-    if min(shape[:2]) < smallest_px or max(shape[:2]) > LARGEST_SIDE_PX:
-        return f"sides from {smallest_px} to {LARGEST_SIDE_PX} pixels are trained on"
-    return None
+def _common_kinds(sets: dict[Kind, Images]) -> dict[Kind, Images]:
+    """The kinds with the most pixels that have some images."""
+    ranked = sorted(sets, key=lambda shape: (-sets[shape].size, shape))
+    chosen = [shape for shape in ranked if len(sets[shape]) >= FEWEST_OF_KIND][:KINDS_LIMIT]
+    return {shape: sets[shape] for shape in chosen}
+
+
+def _why_not(shape: Kind, sets: dict[Kind, Images], *, thinned: bool) -> str:
+    """Why images of a size are not trained on without loss.
+
+    thinned: whether `sets` are a part of the collection.
+    """
+    if max(shape[:2]) > LARGEST_SIDE_PX:
+        return f"sides from 1 to {LARGEST_SIDE_PX} pixels are trained on"
+    if shape in sets and len(sets[shape]) >= FEWEST_OF_KIND:
+        return f"the {KINDS_LIMIT} kinds with the most pixels are trained on"
+    too_few = f"fewer than {FEWEST_OF_KIND} distinct images of their kind"
+    return f"{too_few} are in the part of the collection that is trained on" if thinned else too_few

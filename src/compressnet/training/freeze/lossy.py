@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from compressnet.images.alpha import fill_hidden
 from compressnet.images.kinds import Images, Kind
-from compressnet.lossy.arrays import DEQUANTIZED
 from compressnet.lossy.coder import CodecNetwork
 from compressnet.lossy.network import Network
+from compressnet.lossy.prior_arrays import DEQUANTIZED
 from compressnet.lossy.probe import Probe
 from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.program import QUALITIES, Node, Program
@@ -52,7 +52,7 @@ BOUNDED_VALUES = 1_600_000
 PROBE_IMAGES = 4
 
 
-def _node(network: TrainableNetwork, layer: Layer) -> Node:
+def node_of(network: TrainableNetwork, layer: Layer) -> Node:
     """One layer as an integer node."""
     arrays: dict[str, NDArray[Any]] = {}
     attributes = dict(layer.attributes)
@@ -90,11 +90,26 @@ def _gain_node(source: str, output: str, shift: int, limit: int, arrays: dict[st
     )
 
 
-def alphabets(model: Model, images_NHWC: Images, qualities: tuple[int, int]) -> Integers:
-    """One more than the largest symbol of these images, by quality and segment: (100,S)."""
+def quantizing(latents: str, repeats: NDArray[np.int32], encode: Integers, bound_QS: Integers) -> Node:
+    """The encoder's last node: latents to symbols within their alphabets."""
+    arrays = {"repeats": repeats, "bound": bound_QS.astype(np.int16), "table": encode.astype(np.int16)}
+    return _gain_node(latents, "y", LATENT_EXPONENT + GAIN_EXPONENT, SYMBOL_BOUND, arrays)
+
+
+def dequantizing(repeats: NDArray[np.int32], decode: Integers) -> Node:
+    """The decoder's first node: symbols to what the networks see."""
+    arrays = {"repeats": repeats, "table": decode.astype(np.int16)}
+    return _gain_node("x", DEQUANTIZED, GAIN_EXPONENT - SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, arrays)
+
+
+def alphabets(model: Model, images_NHWC: Images, qualities: tuple[int, int], values: int = BOUNDED_VALUES) -> Integers:
+    """One more than the largest symbol of these images, by quality and segment: (100,S).
+
+    values: pixels times channels of the images that are looked at, about.
+    """
     low, high = qualities
     measured = sorted({*range(low, high + 1, 9), low, high})
-    few = images_NHWC[: max(1, BOUNDED_VALUES // images_NHWC[0].size)]
+    few = images_NHWC[: max(1, values // images_NHWC[0].size)]
     return _bounds(model.eval(), few, model.gains.repeats.numpy(), measured)
 
 
@@ -113,7 +128,7 @@ def _bounds(model: Model, images_NHWC: Images, repeats: NDArray[np.int64], quali
     return np.where(bounds > 0, np.minimum(bounds + 1, SYMBOL_BOUND), 0)
 
 
-def _joined(model: Model, output: str) -> Node:
+def joined(model: Model, output: str) -> Node:
     """How the vector and the grid become one row."""
     widths = model.widths
     present = tuple(name for name, symbols in (("vector", widths.vector), ("grid", widths.grid)) if symbols)
@@ -122,13 +137,12 @@ def _joined(model: Model, output: str) -> Node:
 
 def _pieces(model: Model) -> list[Node]:
     """How the decoder takes a row of dequantized symbols apart into the vector and the grid."""
-    vector, total = model.widths.vector, model.symbols
-    pieces: list[Node] = []
+    vector, pieces = model.widths.vector, list[Node]()
     if vector:
         taken = {"start": 0, "stop": vector}
         pieces.append(Node(op="slice", inputs=(DEQUANTIZED,), output="vector", attributes=taken))
     if model.widths.grid:
-        taken = {"start": vector, "stop": total}
+        taken = {"start": vector, "stop": model.symbols}
         shape: dict[str, int] = dict(zip(("channels", "height", "width"), model.grid, strict=True))
         pieces.append(Node(op="slice", inputs=(DEQUANTIZED,), output="flatgrid", attributes=taken))
         pieces.append(Node(op="reshape", inputs=("flatgrid",), output="grid", attributes=shape))
@@ -150,11 +164,11 @@ def _refinement(model: Model, encode: Integers, decode: Integers) -> list[Node]:
         _gain_node("latents", "symbols", LATENT_EXPONENT + GAIN_EXPONENT, SYMBOL_BOUND, tables[0]),
         _gain_node("symbols", DEQUANTIZED, GAIN_EXPONENT - SYMBOL_EXPONENT, DEQUANTIZED_LIMIT, tables[1]),
         *_pieces(model),
-        *(_node(model.g_s, layer) for layer in model.g_s.layers),
+        *(node_of(model.g_s, layer) for layer in model.g_s.layers),
         _negative("y", "negative", model.inner_kind[2]),
         _sum(("x", "negative"), "error", PIXEL_LIMIT),
     ]
-    again = [*(_node(model.g_r, layer) for layer in model.g_r.layers), _joined(model, "correction")]
+    again = [*(node_of(model.g_r, layer) for layer in model.g_r.layers), joined(model, "correction")]
     return [
         *(_renamed(node, FIRST, {"x": "x", "latents": "latents"}) for node in first),
         *(_renamed(node, AGAIN, {"x": "x", "error": f"{FIRST}error"}) for node in again),
@@ -215,28 +229,15 @@ def freeze(
     encode, decode, inverse = gain_tables(model)
     if bound is None:
         bound = alphabets(model, images_NHWC, qualities)
-    quantize = _gain_node(
-        "latents",
-        "y",
-        LATENT_EXPONENT + GAIN_EXPONENT,
-        SYMBOL_BOUND,
-        {"repeats": repeats, "bound": bound.astype(np.int16), "table": encode.astype(np.int16)},
-    )
-    dequantize_node = _gain_node(
-        "x",
-        DEQUANTIZED,
-        GAIN_EXPONENT - SYMBOL_EXPONENT,
-        DEQUANTIZED_LIMIT,
-        {"repeats": repeats, "table": decode.astype(np.int16)},
-    )
+    quantize = quantizing("refined" if model.refines else "latents", repeats, encode, bound)
+    dequantize_node = dequantizing(repeats, decode)
     pieces = _pieces(model)
-    nodes = [*(_node(model.g_a, layer) for layer in model.g_a.layers), _joined(model, "latents")]
+    nodes = [*(node_of(model.g_a, layer) for layer in model.g_a.layers), joined(model, "latents")]
     if model.refines:
         nodes += _refinement(model, encode, decode)
-        quantize = replace(quantize, inputs=("refined",))
     if model.promotion is not None:
         nodes = [model.promotion.node("x", PROMOTED), *(_reading(node, {"x": PROMOTED}) for node in nodes)]
-    decoded = [_node(model.g_s, layer) for layer in model.g_s.layers]
+    decoded = [node_of(model.g_s, layer) for layer in model.g_s.layers]
     if model.demotion is not None:
         decoded[-1] = replace(decoded[-1], output=PROMOTED)
         decoded.append(model.demotion.node(PROMOTED, "y"))

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.images.kinds import Images
-from compressnet.lossy.arrays import DEQUANTIZED
 from compressnet.lossy.context import ContextPrior
 from compressnet.lossy.masked import MaskedPrior
-from compressnet.lossy.network import Network
+from compressnet.lossy.prior_arrays import DEQUANTIZED
+from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork
 from compressnet.networks.program import ANCHOR_STEP, ANCHORS, QUALITIES, Node, Program
 from compressnet.training.freeze.lossy import FIRST, with_probe
 from compressnet.training.freeze.prior import scale_offsets
+from compressnet.training.freeze.sizeless import with_own_probe
 from compressnet.training.lossy.networks.formats import GAIN_EXPONENT, GAIN_LIMIT
 
 Position = Callable[[NDArray[np.integer]], NDArray[np.floating]]
 """From new qualities to the old ones that they stand for, which need not be whole."""
 Table = NDArray[np.floating]
+Moved = TypeVar("Moved", bound=AnyNetwork)
 
 
-def moved(network: Network, qualities: tuple[int, int], old: tuple[int, int], images_NHWC: Images) -> Network:
+def moved(network: Moved, qualities: tuple[int, int], old: tuple[int, int], images_NHWC: Images) -> Moved:
     """Spread a network's qualities from old[0] to old[1] evenly over `qualities`, ends included.
 
     Gains, biases, alphabets and lambdas are interpolated between the old qualities. images_NHWC:
-    what the new probe is made of.
+    what the new probe is made of; a network without a size needs none.
     """
     first, last = qualities
     step = (old[1] - old[0]) / (last - first) if last > first else 1.0
@@ -65,7 +67,7 @@ def moved(network: Network, qualities: tuple[int, int], old: tuple[int, int], im
         prior=replace(prior, **changes),
         lambdas=np.exp(_read_off(np.log(network.lambdas.astype(np.float64))[:, None], at))[:, 0].astype(np.float32),
     )
-    return with_probe(changed, images_NHWC)
+    return with_own_probe(changed) if isinstance(changed, SizelessNetwork) else with_probe(changed, images_NHWC)
 
 
 def _read_off(table_QS: Table, at: NDArray[np.floating]) -> Table:

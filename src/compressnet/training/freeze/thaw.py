@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.file import to_bytes
 from compressnet.errors import InputError
+from compressnet.images.kinds import Kind
 from compressnet.lossy.context import ContextPrior
 from compressnet.lossy.masked import MaskedPrior, layer_matrices
-from compressnet.lossy.network import Network
+from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork
 from compressnet.networks.program import Node, Program
 from compressnet.training.freeze.lossy import AGAIN, FIRST, PROMOTED
 from compressnet.training.lossy.design import Design
@@ -39,8 +40,10 @@ from compressnet.training.lossy.networks.widths import Widths
 HIDDEN_EXPONENT = 5
 
 
-def design_of(network: Network, name: str) -> Design:
-    """The design that a frozen network was trained with, with a refinement added.
+def design_of(network: AnyNetwork, name: str) -> Design:
+    """The design that a frozen network was trained with.
+
+    With a refinement added, unless it is without a size.
 
     Raises InputError for a network without an encoder.
     """
@@ -48,14 +51,15 @@ def design_of(network: Network, name: str) -> Design:
         raise InputError("a codec without its encoder has nothing to refine")
     encoder, decoder, prior = _weights(network.encoder), _weights(network.decoder), network.prior
     repeats = prior.dequantize.arrays["repeats"]
-    vector, grid = int((repeats == 1).sum()), int((repeats > 1).sum())
+    is_sizeless = isinstance(network, SizelessNetwork)
+    vector = 0 if is_sizeless else int((repeats == 1).sum())
     widths = Widths(
         fine=len(encoder["fine0"]),
         coarse=len(encoder["coarse0"]),
         deep=len(encoder["deep0"]) if "deep0" in encoder else 0,
         dense=len(decoder["dense"]) if vector else 0,
         vector=vector,
-        grid=grid,
+        grid=len(repeats) - vector,
         fine_blocks=_blocks(decoder, "fine"),
         coarse_blocks=_blocks(decoder, "coarse"),
         deep_blocks=_blocks(decoder, "deep") or 1,
@@ -63,8 +67,9 @@ def design_of(network: Network, name: str) -> Design:
         analysis_dense=len(encoder["dense"]) if vector else 0,
         dense_blocks=_blocks(decoder, "dense"),
         analysis_dense_blocks=_blocks(encoder, "dense"),
-        channels=len(encoder[PROMOTED]) if PROMOTED in encoder else 0,
-        refined=True,
+        channels=network.channels if is_sizeless else len(encoder.get(PROMOTED, ())),
+        positions=not is_sizeless,
+        refined=not is_sizeless,
         linear=any(name.endswith(".straight") for name in encoder),
     )
     if isinstance(prior, ContextPrior):
@@ -98,21 +103,21 @@ def _masked_widths(prior: MaskedPrior, vector: int) -> dict[str, int]:
     return found
 
 
-def hash_of(network: Network) -> str:
+def hash_of(network: AnyNetwork) -> str:
     """SHA-256 of all of a frozen network, in hexadecimal."""
     bundle: Bundle = make_bundle((network,), name="", default_quality=network.qualities[0], about="")
     return hashlib.sha256(to_bytes(bundle)).hexdigest()
 
 
-def thaw(network: Network, design: Design) -> Model:
+def thaw(network: AnyNetwork, design: Design, kind: Kind | None = None) -> Model:
     """A model that computes what a frozen network does; its refinement does not take part yet.
 
-    design: `design_of` the network. Raises InputError if the network's layers are not the
-    design's.
+    design: `design_of` the network. kind: of the model's images, for a network without a size.
+    Raises InputError if the network's layers are not the design's.
     """
     assert network.encoder is not None
     assert network.lambdas is not None
-    model = Model(network.kind, design.widths, design.lambdas())
+    model = Model(kind or network.kind, design.widths, design.lambdas())
     with torch.no_grad():
         model.lambdas.copy_(torch.tensor(network.lambdas))
         _thaw_program(network.encoder, model.g_a)

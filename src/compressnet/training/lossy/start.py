@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from compressnet.images.kinds import Images
-from compressnet.training.lossy.networks.channels import promotion
+from compressnet.lossy.promotion import promotion
+from compressnet.training.lossy.networks.channels import mapped
 from compressnet.training.lossy.networks.context_module import ContextModule
 from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 from compressnet.training.lossy.networks.layers import Weighted
@@ -65,9 +66,7 @@ def begin_as_transform(model: Model, sets: Sequence[Images]) -> None:
 def _tiles(images_NHWC: Images, model: Model, count: int) -> torch.Tensor:
     """Tiles (T,V) of `count` images, evenly spread, as the model's networks see them."""
     few = images_NHWC[np.linspace(0, len(images_NHWC) - 1, count).astype(int)]
-    x = to_pixels(few, torch.float32)
-    mapping = promotion(images_NHWC.shape[3], model.inner_kind[2])
-    x = x if mapping is None else mapping(x, quantized=False)
+    x = mapped(promotion(images_NHWC.shape[3], model.inner_kind[2]), to_pixels(few, torch.float32), quantized=False)
     tile_px = model.widths.tile_px
     rows, columns = (-side % tile_px for side in x.shape[2:])
     x = F.pad(x, (0, columns, 0, rows), mode="replicate")

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compressnet.lossy.promotion import Mapping, demotion, network_channels, promotion
 from compressnet.networks.numpy import run_node
-from compressnet.training.lossy.networks.channels import Mapping, demotion, network_channels, promotion
+from compressnet.training.lossy.networks.channels import mapped
 from compressnet.training.lossy.networks.pixels import to_pixels
 
 PAIRS = [(few, many) for few, many in itertools.product(range(1, 5), repeat=2) if network_channels({few, many}) == many]
@@ -32,7 +33,7 @@ def by_node(mapping: Mapping, images_NHWC: np.ndarray) -> np.ndarray:
 
 
 def by_torch(mapping: Mapping, images_NHWC: np.ndarray) -> np.ndarray:
-    found = mapping(to_pixels(images_NHWC, torch.float64), quantized=True) * 64
+    found = mapped(mapping, to_pixels(images_NHWC, torch.float64), quantized=True) * 64
     assert torch.equal(found, found.round())
     return found.numpy().transpose(0, 2, 3, 1).astype(np.uint8)
 

@@ -33,7 +33,7 @@ def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     rows, columns = widths.grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
     layers: list[Layer] = []
-    x = extended("x", kind, widths.tile_px, layers)
+    x = extended("x", kind, widths, layers)
     layers += [
         Layer(op="unshuffle", inputs=(x,), output="patches", attributes={"factor": 2, "channels": channels}),
         conv("patches", "fine0", "fine", (fine, 4 * channels, 1), by_quality=True),
@@ -124,7 +124,7 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     last = append_residuals(layers, "fine", fine, widths.fine_blocks)
     cropped: list[Layer] = []
     whole = "y"
-    if height % widths.tile_px or width % widths.tile_px:
+    if (height, width) != (widths.tile_px * rows, widths.tile_px * columns):
         whole, attributes = "whole", {"height": height, "width": width}
         cropped = [Layer(op="crop", inputs=("whole",), output="y", attributes=attributes)]
     pixels = conv(last, "pixels", "pixels", (4 * channels, fine, 1), activation="linear", clamp=(0, PIXEL_LIMIT))
@@ -166,7 +166,7 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     unshuffled = {"factor": 2, "channels": channels}
     shape = {"channels": 8 * channels, "height": 2 * rows, "width": 2 * columns}
     layers: list[Layer] = []
-    x, error = (extended(name, kind, widths.tile_px, layers) for name in ("x", "error"))
+    x, error = (extended(name, kind, widths, layers) for name in ("x", "error"))
     layers += [
         Layer(op="unshuffle", inputs=(x,), output="patches", attributes=unshuffled),
         Layer(op="unshuffle", inputs=(error,), output="errors", attributes=unshuffled),

@@ -1,98 +1,23 @@
-"""Images of fewer channels in a network of more: grey as colour, opaque as transparent.
-
-One network then serves all modes of a collection. Both ways are 1x1 convolutions with fixed
-weights, so a frozen network carries them as ordinary nodes; L stands for grey, A for alpha:
-
-    L -> RGB                      (L, L, L)
-    RGB -> L                      (R + 2G + B) / 4
-    without alpha -> with alpha   255
-    with alpha -> without alpha   left out
-"""
+"""What `compressnet.lossy.promotion` maps between channels, in torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from compressnet.images.alpha import has_alpha
-from compressnet.networks.program import Node
+from compressnet.lossy.promotion import Mapping
 from compressnet.training.common.quantize import quantize_through
 from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 
-OPAQUE = PIXEL_LIMIT
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
-    """out = (weight @ in + bias) / 2^shift, rounded, in pixels 0 to 255."""
-
-    weight: NDArray[np.int8]
-    """(O,I)."""
-    bias: NDArray[np.int32]
-    """(O,)."""
-    shift: int = 0
-
-    def __call__(self, x: Tensor, *, quantized: bool) -> Tensor:
-        """Images (B,I,H,W), pixels in 0..255/64, to (B,O,H,W)."""
-        weight = torch.tensor(self.weight, dtype=x.dtype, device=x.device)[:, :, None, None] / 2**self.shift
-        bias = torch.tensor(self.bias, dtype=x.dtype, device=x.device) / 2 ** (PIXEL_EXPONENT + self.shift)
-        y = F.conv2d(x, weight, bias)
-        return (
-            quantize_through(y, torch.tensor(float(PIXEL_EXPONENT)), 0, PIXEL_LIMIT) if quantized and self.shift else y
-        )
-
-    def node(self, source: str, output: str) -> Node:
-        """The same as a node of a program."""
-        arrays: dict[str, NDArray[np.integer]] = {
-            "weight": self.weight[:, :, None, None],
-            "bias": self.bias[None],
-            "shift": np.full(len(self.weight), self.shift, np.int8),
-        }
-        attributes = {"stride": 1, "padding": 0}
-        return Node(
-            op="conv", inputs=(source,), output=output, attributes=attributes, low=0, high=PIXEL_LIMIT, arrays=arrays
-        )
-
-
-def promotion(channels: int, network_channels: int) -> Mapping | None:
-    """How a network of more channels sees images of fewer; None if both have as many."""
-    if channels == network_channels:
-        return None
-    weight, bias = np.zeros((network_channels, channels), np.int8), np.zeros(network_channels, np.int32)
-    for colour in range(_colours(network_channels)):
-        weight[colour, min(colour, _colours(channels) - 1)] = 1
-    if has_alpha(channels):
-        weight[-1, -1] = 1
-    elif has_alpha(network_channels):
-        bias[-1] = OPAQUE
-    return Mapping(weight=weight, bias=bias)
-
-
-def demotion(network_channels: int, channels: int) -> Mapping | None:
-    """The way back from what `promotion` gave; None if both have as many channels."""
-    if channels == network_channels:
-        return None
-    shift = 2 if _colours(channels) < _colours(network_channels) else 0
-    weight = np.zeros((channels, network_channels), np.int8)
-    if shift:
-        weight[0, :3] = (1, 2, 1)
-    else:
-        weight[: _colours(channels), : _colours(channels)] = np.eye(_colours(channels), dtype=np.int8)
-    if has_alpha(channels):
-        weight[-1, -1] = 1 << shift
-    return Mapping(weight=weight, bias=np.zeros(channels, np.int32), shift=shift)
-
-
-def network_channels(channels: set[int]) -> int:
-    """The channels of a network that serves images of all of these: 1 L, 2 LA, 3 RGB, 4 RGBA."""
-    alpha = any(map(has_alpha, channels))
-    return max(map(_colours, channels)) + alpha
-
-
-def _colours(channels: int) -> int:
-    return channels - has_alpha(channels)
+def mapped(mapping: Mapping | None, x: Tensor, *, quantized: bool) -> Tensor:
+    """Images (B,I,H,W), pixels in 0..255/64, to (B,O,H,W); as they are without a mapping."""
+    if mapping is None:
+        return x
+    weight = torch.tensor(mapping.weight, dtype=x.dtype, device=x.device)[:, :, None, None] / 2**mapping.shift
+    bias = torch.tensor(mapping.bias, dtype=x.dtype, device=x.device) / 2 ** (PIXEL_EXPONENT + mapping.shift)
+    y = F.conv2d(x, weight, bias)
+    if not (quantized and mapping.shift):
+        return y
+    return quantize_through(y, torch.tensor(float(PIXEL_EXPONENT)), 0, PIXEL_LIMIT)

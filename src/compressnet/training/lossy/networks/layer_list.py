@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from compressnet.networks.program import Activation, Op, Range
 from compressnet.training.lossy.networks.formats import HIDDEN_RANGE, SIGNED_RANGE
+from compressnet.training.lossy.networks.widths import Widths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +28,10 @@ class Layer:
     by_quality: bool = False
 
 
-def extended(source: str, kind: tuple[int, int, int], tile_px: int, layers: list[Layer]) -> str:
-    """Append what extends sides to multiples of a tile's, if needed; returns the register."""
-    rows, columns = (-side % tile_px for side in kind[:2])
+def extended(source: str, kind: tuple[int, int, int], widths: Widths, layers: list[Layer]) -> str:
+    """Append what extends sides to whole tiles, if needed; returns the register."""
+    grid, tile_px = widths.grid_shape(kind[0], kind[1]), widths.tile_px
+    rows, columns = (places * tile_px - side for places, side in zip(grid, kind[:2], strict=True))
     if not rows and not columns:
         return source
     attributes = {"rows": rows, "columns": columns}

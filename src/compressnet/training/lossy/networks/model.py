@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from compressnet.images.kinds import Kind
+from compressnet.lossy.promotion import demotion, promotion
 from compressnet.networks.program import ANCHOR_STEP, ANCHORS
 from compressnet.training.common.quantize import quantize_through, round_through
 from compressnet.training.lossy.networks.architecture import analysis, refinement, symbol_groups, synthesis
-from compressnet.training.lossy.networks.channels import demotion, promotion
+from compressnet.training.lossy.networks.channels import mapped
 from compressnet.training.lossy.networks.context_module import ContextModule, Neighbourhood
 from compressnet.training.lossy.networks.distributions import Distributions, mixture_bits
 from compressnet.training.lossy.networks.formats import (
@@ -138,8 +139,7 @@ class Model(nn.Module):
 
     def encode(self, x: Tensor, quality_B: Tensor, tables: GainTables, *, quantized: bool) -> Tensor:
         """Images (B,C,H,W), pixels in 0..255/64, to latents (B,D)."""
-        if self.promotion is not None:
-            x = self.promotion(x, quantized=quantized)
+        x = mapped(self.promotion, x, quantized=quantized)
         y_BD = self._latents(self.g_a({"x": x}, quality_B, quantized=quantized))
         if not self.refines:
             return y_BD
@@ -176,8 +176,7 @@ class Model(nn.Module):
 
     def decode(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         """Dequantized symbols (B,D) to images (B,C,H,W)."""
-        y = self._synthesis(y_hat_BD, quality_B, quantized=quantized)
-        return y if self.demotion is None else self.demotion(y, quantized=quantized)
+        return mapped(self.demotion, self._synthesis(y_hat_BD, quality_B, quantized=quantized), quantized=quantized)
 
     def _synthesis(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Tensor:
         return self.g_s(self._parts(y_hat_BD), quality_B, quantized=quantized)["y"]

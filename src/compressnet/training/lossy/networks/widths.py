@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compressnet.errors import InputError
+from compressnet.lossy.sizeless import grid_of
 from compressnet.training.common.quantize import WEIGHT_LIMIT
-
-SMALLEST_GRID = 2
-"""Rows and columns that a grid has at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,7 @@ class Widths:
     """Residual blocks of dense layers in the encoder."""
     channels: int = 0
     """Channels that the networks see; 0: the images'. Images of fewer are mapped to them
-    (`compressnet.training.lossy.networks.channels`)."""
+    (`compressnet.lossy.promotion`)."""
     positions: bool = True
     """Whether the convolutional entropy model knows where in an image it is. It cannot if images
     of several sizes share a network."""
@@ -72,16 +69,10 @@ class Widths:
     def tile_px(self) -> int:
         """A grid of symbols has a place for each tile of so many pixels a side.
 
-        An image whose sides are no multiples of it is extended, and cropped again.
+        An image of other sides is extended to whole tiles, at least two, and cropped again.
         """
         return 8 if self.deep else 4
 
     def grid_shape(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the symbols' grid, one for each tile.
-
-        Raises InputError for sides below two tiles.
-        """
-        smallest_px = SMALLEST_GRID * self.tile_px
-        if height < smallest_px or width < smallest_px:
-            raise InputError(f"images of {height}x{width}: this network takes sides from {smallest_px} pixels up")
-        return -(-height // self.tile_px), -(-width // self.tile_px)
+        """Rows and columns of the symbols' grid: one for each tile, but at least two."""
+        return grid_of(height, width, self.tile_px)
