@@ -50,7 +50,7 @@ from compressnet.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from compressnet.archive.writing.choosing import Goal
+    from compressnet.archive.writing.comparing import Goal
     from compressnet.codec.codec import Codec
     from compressnet.images import Collection
     from compressnet.packing.targets import Target
@@ -147,7 +147,9 @@ def compress(
         fail("--no-embed-codec: what is learned from the images themselves is needed to read them", USAGE)
     known = quality if loaded is None else chosen_quality(loaded, quality, max_error)
     tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
-    if target is not None:
+    if picked is not None and picked.by_image:
+        known = picked.quality
+    elif target is not None:
         sample = list(tightened(collection.sample_sets(sample_sizes(effort or 1)[1]), tight))
         if loaded is None:
             known = LOSSLESS_QUALITY - find_error(sample, target, threads)
@@ -215,7 +217,7 @@ def compress(
 
 def _goal(target: Target) -> Goal:
     """What a target asks of the codec that is picked."""
-    from compressnet.archive.writing.choosing import Goal
+    from compressnet.archive.writing.comparing import Goal
 
     if target.measure == "bytes":
         return Goal(bytes_per_image=target.value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from compressnet.adaptive.primer import levels_of, values_of_levels
 from compressnet.archive.writing.bounds import Bounds
-from compressnet.archive.writing.choosing import ERRORS
+from compressnet.archive.writing.comparing import ERRORS
 from compressnet.archive.writing.learning import learned_codec
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.write import Columns, write_archive

@@ -1,0 +1,264 @@
+"""Codecs on one sample of a collection: what each makes of it, and which is best.
+
+Axes: N images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.adaptive.part import shape_of
+from compressnet.adaptive.primer import levels_of, values_of_levels
+from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.priming import Learning, learned_bits, make_primer
+from compressnet.archive.writing.settings import LEARNING_EFFORT
+from compressnet.bisection import first_that
+from compressnet.codec.codec import BackendName, Codec
+from compressnet.codec.loading import load, make_backend
+from compressnet.codec.shipped import shipped_codecs
+from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.coding.lockstep import values_of
+from compressnet.container.entries import PRIMER_NAME
+from compressnet.images.alpha import has_alpha
+from compressnet.images.kinds import Images, count_text
+from compressnet.images.metrics import psnr_of_mse
+from compressnet.images.modes import AS_IS
+from compressnet.threads import default_threads
+
+FEWEST_SHARE = 0.05
+"""Where fewer of a sample's images cost less with the one or the other, only one is used."""
+EASIEST = 0.25
+"""The share of a sample that suits a network, where only some of it does, at least."""
+DEFAULT_MSE = 10**-3.6
+"""Where no quality is asked for, a codec for all images is to give 36 dB."""
+ERROR_SHARE = 4
+"""At a quality, values are learned with errors of up to this share of what it lacks of 100."""
+COMPARED_MSE = 10**-3.2
+"""Shipped codecs are compared at 32 dB where no error is asked for."""
+ERRORS = (*range(17), 20, 24, 28, 32, 40, 48, 56, 64, 80, 99)
+"""Largest errors of values that are tried where images are coded by what is learned from them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What a codec makes of a sample."""
+
+    codec: str
+    quality: int
+    """Of what is learned: 100 less the largest error."""
+    bytes_per_image: float
+    psnr: float
+    """In dB, over all values; infinite without loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """What images are coded with."""
+
+    codec: Codec | None
+    """None: what is learned from the images themselves."""
+    quality: int | None
+    """None: the codec's own, or what bounds leave."""
+    points: tuple[Point, ...] = ()
+    """What was compared, the best first; nothing where there was no choice."""
+    images: int = 0
+    """Of the sample."""
+
+    by_image: bool = False
+    """Whether both are used, each for the images that cost less with it."""
+
+    @property
+    def remark(self) -> str | None:
+        """What was picked, and why, in a line."""
+        if not self.points:
+            return None
+        best, *others = (
+            f"{point.bytes_per_image:.1f} bytes an image at {point.psnr:.1f} dB {_by(point)}" for point in self.points
+        )
+        both = "; each image as it costs less" if self.by_image else ""
+        return f"picked on a sample of {count_text(self.images)}: {best}; {', '.join(others)}{both}"
+
+    def as_json(self) -> dict[str, Any] | None:
+        """For `--json`; None where there was no choice."""
+        if not self.points:
+            return None
+        compared = [asdict(point) for point in self.points]
+        return {"images": self.images, "compared": compared, "by_image": self.by_image}
+
+
+def _by(point: Point) -> str:
+    return "learned from the images themselves" if point.codec == PRIMER_NAME else f"with {point.codec}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What is asked for of the error: one of these, or neither where a quality is."""
+
+    mse: float | None = None
+    """Pixels in [0,1]."""
+    bytes_per_image: float | None = None
+
+
+class Comparison:
+    """Codecs on one sample: arrays uint8 (n,H,W,C)."""
+
+    def __init__(self, sample: Sequence[Images], backend: BackendName | None, threads: int | None) -> None:
+        self._sample = sample
+        self._values_N = np.concatenate([np.full(len(array), array[0].size) for array in sample])
+        self._images, self._values = len(self._values_N), int(self._values_N.sum())
+        self._known: dict[tuple[str, int], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        names = {path: name for name, path in shipped_codecs().items()}.values()
+        self._codecs = [load(name, backend, threads) for name in names]
+        self._backend = make_backend(backend, default_threads() if threads is None else threads)
+
+    def without_loss(self, quality: int | None) -> Picked:
+        """A codec with a pixel model for all of the sample, or what is learned."""
+        points: list[tuple[Point, Codec | None]] = []
+        for codec in self._for_all(LOSSLESS_QUALITY):
+            coders = [codec.coder(array.shape[1:], LOSSLESS_QUALITY) for array in self._sample]
+            bits = sum(float(coder.bits(array).sum()) for coder, array in zip(coders, self._sample, strict=True))
+            points.append((self._point(codec.name, LOSSLESS_QUALITY, bits / 8, 0.0), codec))
+        if points:
+            points.append((self._learned(0), None))
+        return self._best(points, quality, lambda point: point.bytes_per_image)
+
+    def lossy(self, quality: int | None, goal: Goal) -> Picked:
+        """A codec with networks for all of the sample, or what is learned."""
+        codecs = self._for_all(None)
+        if not codecs:
+            return Picked(codec=None, quality=quality)
+        mse = COMPARED_MSE if goal.mse is None else goal.mse
+        codec = min(codecs, key=lambda codec: self._bytes_at(codec, mse)) if len(codecs) > 1 else codecs[0]
+        if goal.bytes_per_image is not None:
+            wanted = goal.bytes_per_image
+            at = self._first(codec, lambda bits_N, _: float(bits_N.mean()) > 8 * wanted)
+            number = first_that(0, len(ERRORS) - 1, lambda i: self._learned(ERRORS[i]).bytes_per_image <= wanted)
+            points = [(self._point_of(codec, at), codec), (self._learned(ERRORS[number]), None)]
+            return self._best(points, quality, lambda point: -point.psnr)
+        is_own = all(array.shape[1:] in codec.kinds for array in self._sample)
+        limit = DEFAULT_MSE if goal.mse is None and quality is None and not is_own else goal.mse
+        if limit is not None:
+            at = self._first(codec, lambda _, mse_N: self._mean(mse_N) <= limit)
+            error = self._error_of(limit)
+        else:
+            at = codec.default_quality if quality is None else quality
+            error = self._error_of(self._mean(self.network(codec, at)[1]))
+            error = error if is_own else min(error, (LOSSLESS_QUALITY - at) // ERROR_SHARE)
+        points = [(self._point_of(codec, at), codec), (self._learned(error), None)]
+        misses = limit is not None and self._mean(self.network(codec, at)[1]) > limit
+        cost = (lambda point: -point.psnr) if misses else (lambda point: point.bytes_per_image)
+        picked = self._best(points, quality if misses else at, cost)
+        return self._by_image(picked, codec, at, error, limit)
+
+    def _by_image(self, picked: Picked, codec: Codec, quality: int, error: int, limit: float | None) -> Picked:
+        """Both, each for the images that cost less with it, where that is worth its while.
+
+        What is drawn may be out of a network's reach. So images are told apart at the quality at
+        which those that suit the network best meet a limit, and the others set the final quality.
+        """
+        if limit is not None:
+            quality = self._first(codec, lambda _, mse_N: float(np.quantile(mse_N, EASIEST)) <= limit)
+        is_drawn_N = self._is_drawn(codec, quality, error)
+        if not FEWEST_SHARE <= is_drawn_N.mean() <= 1 - FEWEST_SHARE:
+            return picked
+        if limit is not None:
+            mse = self._mean
+            quality = self._first(codec, lambda _, mse_N: mse(mse_N, ~is_drawn_N) <= limit)
+            if mse(self.network(codec, quality)[1], ~is_drawn_N) > limit:
+                return picked
+        bounds = np.cumsum([len(array) for array in self._sample])[:-1]
+        drawn = [array[rows] for array, rows in zip(self._sample, np.split(is_drawn_N, bounds), strict=True)]
+        part = make_primer(drawn, AS_IS, Learning(effort=LEARNING_EFFORT, error=error), self._backend)
+        return replace(picked, codec=codec.with_part(part), quality=quality, by_image=True)
+
+    def _is_drawn(self, codec: Codec, quality: int, error: int) -> NDArray[np.bool_]:
+        """Which images cost less where they are learned, with a largest error of values, (N,)."""
+        weight = codec.coder(self._sample[0].shape[1:], quality).error_weight
+        if weight is None:
+            return np.zeros(self._images, np.bool_)
+        levels = [levels_of(array, error, with_alpha=has_alpha(array.shape[-1])) for array in self._sample]
+        images = [(shape_of(array.shape[1:], deep=False), image) for array in levels for image in array]
+        own_N = learned_bits(images, Learning(effort=LEARNING_EFFORT, error=error, solid=True), self._backend)
+        bits_N, mse_N = self.network(codec, quality)
+        own_N += weight * self._mse_of(error) * self._values_N
+        return own_N < bits_N + weight * mse_N * self._values_N
+
+    def _for_all(self, quality: int | None) -> list[Codec]:
+        """Codecs that code all of the sample at a quality; None: at their own, with loss."""
+        found: list[Codec] = []
+        for codec in self._codecs:
+            own = codec.default_quality if quality is None else quality
+            if quality is None and own == LOSSLESS_QUALITY:
+                continue
+            if all(codec.why_not(array.shape[1:], own) is None for array in self._sample):
+                found.append(codec)
+        return found
+
+    def _bytes_at(self, codec: Codec, mse: float) -> float:
+        """What the sample takes at a mean squared error; infinite where that is out of reach."""
+        quality = self._first(codec, lambda _, mse_N: self._mean(mse_N) <= mse)
+        bits_N, mse_N = self.network(codec, quality)
+        return float(bits_N.sum()) / 8 if self._mean(mse_N) <= mse else float("inf")
+
+    def network(self, codec: Codec, quality: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Bits and mean squared error of each image, (N,)."""
+        if (codec.name, quality) not in self._known:
+            bits: list[NDArray[np.float64]] = []
+            errors: list[NDArray[np.float64]] = []
+            for array in self._sample:
+                coder = codec.coder(array.shape[1:], quality)
+                values = values_of(coder, array, 1, codec.threads)
+                bits.append(coder.bits(values))
+                errors.append(Bounds().errors(array, coder.images_of(values)).mse_N)
+            self._known[codec.name, quality] = np.concatenate(bits), np.concatenate(errors)
+        return self._known[codec.name, quality]
+
+    def _first(self, codec: Codec, fits: Callable[[NDArray[np.float64], NDArray[np.float64]], bool]) -> int:
+        """The lowest quality whose bits and errors fit; the highest where none do."""
+        low, high = codec.qualities[0], min(codec.qualities[1], LOSSLESS_QUALITY - 1)
+        return first_that(low, high, lambda quality: fits(*self.network(codec, quality)))
+
+    def _mean(self, mse_N: NDArray[np.float64], chosen_N: NDArray[np.bool_] | None = None) -> float:
+        """Of some images, by their values."""
+        return float(np.average(mse_N, weights=self._values_N if chosen_N is None else self._values_N * chosen_N))
+
+    def _point_of(self, codec: Codec, quality: int) -> Point:
+        bits_N, mse_N = self.network(codec, quality)
+        return self._point(codec.name, quality, float(bits_N.sum()) / 8, self._mean(mse_N))
+
+    def _learned(self, error: int) -> Point:
+        learning = Learning(effort=LEARNING_EFFORT, error=error, solid=True)
+        part = make_primer(self._sample, AS_IS, learning, self._backend)
+        return self._point(PRIMER_NAME, LOSSLESS_QUALITY - error, len(part.data), self._mse_of(error))
+
+    def _error_of(self, mse: float) -> int:
+        """The largest error of values that has no more than a mean squared error."""
+        number = first_that(0, len(ERRORS) - 1, lambda i: self._mse_of(ERRORS[i]) > mse)
+        return ERRORS[number - 1 if number and self._mse_of(ERRORS[number]) > mse else number]
+
+    def _mse_of(self, error: int) -> float:
+        squares = 0.0
+        for array in self._sample:
+            with_alpha = has_alpha(array.shape[-1])
+            levels = levels_of(array, error, with_alpha=with_alpha)
+            decoded = values_of_levels(levels, error, with_alpha=with_alpha)
+            squares += float(Bounds().errors(array, decoded).mse_N.mean()) * array.size
+        return squares / self._values
+
+    def _point(self, name: str, quality: int, size: float, mse: float) -> Point:
+        return Point(codec=name, quality=quality, bytes_per_image=size / self._images, psnr=psnr_of_mse(mse))
+
+    def _best(
+        self, points: Sequence[tuple[Point, Codec | None]], quality: int | None, cost: Callable[[Point], float]
+    ) -> Picked:
+        ranked = sorted(points, key=lambda both: cost(both[0]))
+        if not ranked:
+            return Picked(codec=None, quality=quality)
+        point, codec = ranked[0]
+        own = point.quality if codec is None and quality != LOSSLESS_QUALITY else quality
+        return Picked(codec=codec, quality=own, points=tuple(point for point, _ in ranked), images=self._images)
