@@ -3,9 +3,9 @@
     python benchmarks/lossy.py FOLDER [--only NAME ...] [--psnr 28 32 36] [--own]
 
 FOLDER is that of benchmarks/make_collections.py, of which the 300 pictures of each collection are
-measured. PSNR is over all values, colour under alpha 0 being black, for all codecs alike. All bytes
-of an archive count, names included. Between two settings, bytes are interpolated. --own leaves the
-others out.
+measured. PSNR is over all values, colour under alpha 0 being black, for all codecs alike. All
+bytes of an archive count, names included. Between two settings, bytes are interpolated. --own
+leaves the others out.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def own_points(images: list[Images], wanted_db: float) -> list[tuple[float, floa
                 pairs = [
                     (found.reshape(image.shape[1:]), image[0]) for found, image in zip(archive, images, strict=True)
                 ]
-        squares = sum(float(np.square(shown(found) - image.astype(np.float64)).sum()) for found, image in pairs)
+        squares = sum(
+            float(np.square(shown(eight_bits(found)) - image.astype(np.float64)).sum()) for found, image in pairs
+        )
         values = sum(image.size for _, image in pairs)
         points.append((10 * np.log10(255**2 * values / squares), size / len(images)))
     return sorted(points)

@@ -68,9 +68,10 @@ class Router:
         report: Callable[[int], None] = lambda _: None,
     ) -> None:
         """entries: what the archive says of the codec, by default as the settings ask."""
-        self._codec, self._settings, self._report = codec, settings, report
+        assert settings.quality is not None
+        self._codec, self._settings, self._quality, self._report = codec, settings, settings.quality, report
         # At quality 100 all bounds hold, and must not make images coarser that are stored.
-        self._bounds = settings.bounds if settings.quality != LOSSLESS_QUALITY else Bounds(exact_alpha=True)
+        self._bounds = settings.bounds if self._quality != LOSSLESS_QUALITY else Bounds(exact_alpha=True)
         self._threads = codec.threads
         self._placer = BlockPlacer(writer, entries or CodecEntries(codec, settings.embed_codec))
         self._choice = Choice(self._placer.fixed_bytes)
@@ -117,8 +118,7 @@ class Router:
 
     def _coder_for(self, portion: Portion) -> tuple[Coder | None, str]:
         """The coder of the quality asked for, or none and why. Raises InputError."""
-        form, quality = portion.form, self._settings.quality
-        assert quality is not None
+        form, quality = portion.form, self._quality
         if not any(part.has_quality(quality) for part in self._codec.bundle.parts):
             known = form.kind if self._codec.knows(form.kind) else next(iter(self._codec.kinds), form.kind)
             raise InputError(self._codec.why_not(known, quality))
@@ -258,8 +258,7 @@ class Router:
     def _add_blocks(self, way: Way, written: Payloads, numbers: NDArray[np.int64]) -> None:
         """Append blocks to the archive."""
         if way.coder.method == ADAPTIVE and len(self._codec.bundle.parts) > 1:
-            assert self._settings.quality is not None
-            self._outcome.learned(why_learned(self._codec, way.form, self._settings.quality), len(numbers))
+            self._outcome.learned(why_learned(self._codec, way.form, self._quality), len(numbers))
         self._placer.add(way, written, numbers)
         self._report(self._distinct.images - self._images.images - self._values.images)
 
@@ -272,7 +271,7 @@ class Router:
         values = values_of(coder, images_NHWC, self._settings.effort, self._threads)
         errors = self._bounds.errors(*as_shown(way.form, images_NHWC, coder.images_of(values)))
         met_N = self._bounds.met(errors)
-        is_raised = coder.has_symbols and coder.quality != self._settings.quality
+        is_raised = coder.has_symbols and coder.quality != self._quality
         moved_N, other = np.zeros(len(met_N), np.bool_), alternative(self._codec, coder)
         if met_N.any() and (is_raised or other is not None):
             bits_N = coder.bits(values)
@@ -288,8 +287,7 @@ class Router:
 
     def _go_on(self, way: Way, images_NHWC: Images, numbers: NDArray[np.int64]) -> None:
         """Let images that missed their bounds be tried at the next quality, or stored."""
-        assert self._settings.quality is not None
-        coder = next_coder(self._codec, way.coder, self._settings.quality) if way.coder.has_symbols else None
+        coder = next_coder(self._codec, way.coder, self._quality) if way.coder.has_symbols else None
         if coder is not None:
             self._images.put(Way(way.form, coder), images_NHWC, numbers)
             return
