@@ -190,6 +190,30 @@ def test_evaluate_with_effort(images: Path) -> None:
     assert "THE PIXELS DIFFER" not in said
 
 
+def test_evaluate_of_several_sizes_and_modes(tmp_path: Path) -> None:
+    folder, codec = tmp_path / "sprites", CONFORMANCE / "any8.codec"
+    folder.mkdir()
+    for i, (mode, size) in enumerate((("L", (9, 12)), ("RGB", (20, 11)), ("RGBA", (8, 8)), ("RGB", (20, 11)))):
+        Image.effect_noise(size, 40 + i).convert(mode).save(folder / f"{i}.png")
+    Image.fromarray(np.full((9, 9), 700, np.uint16)).save(folder / "deep.png")
+    assert "--skip-bad leaves" in refused(1, "evaluate", folder, "--codec", codec)
+    options = ("evaluate", folder, "--codec", codec, "--skip-bad")
+    told = json.loads(run(*options, "--json").stdout)
+    assert (told["images"], told["kinds"], told["without_network"]) == (4, 3, {"8x8x4": 1})
+    assert [note["what"] for note in told["account"]["skipped"]] == ["16-bit pixels"]
+    said = run(*options, "--report", tmp_path / "a.html").stdout
+    for words in ("all four ways", "1 skipped, 16-bit pixels", "1 image in the archive alone", "images of 3 sizes"):
+        assert words in said
+    page = (tmp_path / "a.html").read_text()
+    assert "1 image in the archive alone" in page
+    assert page.count("<figure") >= 4
+    assert json.loads(run(*options, "--convert", "--json").stdout)["images"] == 5
+    (folder / "deep.png").unlink()
+    assert "'evaluate' and 'bench --lossless' take any" in refused(
+        1, "bench", folder, "--codec", codec, "-o", tmp_path / "b", "--limit", 2
+    )
+
+
 def test_evaluate_writes_a_page(images: Path, tmp_path: Path) -> None:
     run("evaluate", images, "--codec", GREY, "--report", tmp_path / "a.html", "-q")
     page = (tmp_path / "a.html").read_text()

@@ -71,12 +71,12 @@ def test_spread_ranks_images_by_their_error() -> None:
     images = np.zeros((200, 4, 4), np.uint8)
     decoded = images.copy()
     decoded[:150] = (np.arange(150) + 1)[:, None, None]
-    spread = psnr_spread(images, decoded)
+    spread = psnr_spread(mse_per_image(images, decoded))
     assert spread.minimum == pytest.approx(20 * np.log10(255 / 150))
     assert spread.percentile_1 == pytest.approx(20 * np.log10(255 / 148))
     assert spread.median == pytest.approx(20 * np.log10(255 / 50))
     assert [image for image, _ in spread.worst] == list(range(149, 139, -1))
-    assert psnr_spread(images, images).minimum is None
+    assert psnr_spread(mse_per_image(images, images)).minimum is None
 
 
 @pytest.mark.parametrize("channels", [2, 4])
@@ -89,7 +89,7 @@ def test_colour_under_alpha_0_does_not_count(channels: int) -> None:
     assert mse_per_image(images, decoded).tolist() == [0, 0, 0]
     assert compare(images, decoded).psnr is None
     assert ssim(images, decoded) == pytest.approx(1)
-    assert psnr_spread(images, decoded).minimum is None
+    assert psnr_spread(mse_per_image(images, decoded)).minimum is None
 
 
 def test_visible_colour_and_alpha_count_over_all_values() -> None:

@@ -30,12 +30,11 @@ from compressnet.limits import SIZELESS_SYMBOLS_LIMIT
 from compressnet.lossy.arrays import to_parts
 from compressnet.lossy.coder import CodecNetwork, LossyCoder
 from compressnet.lossy.instances import KEPT_LAYOUTS, Instances
-from compressnet.lossy.network import Network
 from compressnet.lossy.sizeless import SizelessNetwork, grid_of, prove_sizeless
 from compressnet.native.backend import NativeBackend
 from compressnet.native.library import find_core
 from compressnet.networks.numpy import NumpyBackend
-from compressnet.networks.onnx import make_session, run_model
+from compressnet.networks.onnx import ModelRunner, make_session
 from compressnet.networks.program import Node
 from compressnet.networks.proof import prove
 from conftest import CONFORMANCE
@@ -272,13 +271,14 @@ def test_what_would_not_hold_at_every_size_is_refused(
 @pytest.mark.parametrize("kind", [(9, 13, 3), (3, 2, 1)])
 def test_exported_models_of_a_size_compute_the_same(kind: tuple[int, int, int]) -> None:
     bundle: Bundle = BUNDLES["any"]
-    network = network_at(bundle, 60, kind)
-    assert isinstance(network, Network)
+    sizeless = network_at(bundle, 60, kind)
+    assert isinstance(sizeless, SizelessNetwork)
+    network = sizeless.at(kind)
     images = blobs(3, kind, 2)
     images = images[..., 0] if kind[2] == 1 else images
     models = make_models(bundle, 60, network)
-    assert np.array_equal(run_model(models.encoder, images, 1), CODECS["any"][0].encoder(images))
-    assert np.array_equal(run_model(models.autoencoder, images, 1), CODECS["any"][0].autoencoder(images))
+    assert np.array_equal(ModelRunner(models.encoder).run(images, 1), CODECS["any"][0].encoder(images))
+    assert np.array_equal(ModelRunner(models.autoencoder).run(images, 1), CODECS["any"][0].autoencoder(images))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -289,8 +289,8 @@ def test_exported_models_of_any_size_compute_the_same(name: str) -> None:
             images = fill_hidden(blobs(3, (*size, channels), 2))
             images = images[..., 0] if channels == 1 else images
             symbols, decoded = CODECS[name][0].encoder(images, 60), CODECS[name][0].autoencoder(images, 60)
-            assert np.array_equal(run_model(models.encoder, images, 1), symbols)
-            assert np.array_equal(run_model(models.autoencoder, images, 1), decoded)
+            assert np.array_equal(ModelRunner(models.encoder).run(images, 1), symbols)
+            assert np.array_equal(ModelRunner(models.autoencoder).run(images, 1), decoded)
             session = make_session(models.decoder)
             found = session.run(None, {"symbols": symbols, "size": np.array(size, np.int64)})[0]
             assert np.array_equal(found, decoded)
@@ -299,7 +299,7 @@ def test_exported_models_of_any_size_compute_the_same(name: str) -> None:
 def test_export_writes_models_of_any_size(tmp_path: Path) -> None:
     paths = export(BUNDLES["any8"], tmp_path, 60)
     images = blobs(2, (11, 4, 3), 2)
-    assert np.array_equal(run_model(paths[2].read_bytes(), images, 1), CODECS["any8"][0].autoencoder(images, 60))
+    assert np.array_equal(ModelRunner(paths[2].read_bytes()).run(images, 1), CODECS["any8"][0].autoencoder(images, 60))
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -1,13 +1,13 @@
-"""Evaluate a codec on images: four ways through it, which have to agree.
+"""Evaluate a codec on images of any sizes: four ways through it, which have to agree.
 
 Every byte is counted on disk.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ import numpy as np
 
 from compressnet import api
 from compressnet.archive.embedding import CodecEntries
+from compressnet.archive.writing.outcome import NO_NETWORK, remarks_of
+from compressnet.bench.sets import ImageSets
+from compressnet.bench.ways import Exported, encoded_and_decoded
 from compressnet.codec.codec import BackendName, Codec
-from compressnet.codec.export import make_models, network_at
 from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.images.alpha import clear_hidden, fill_hidden
-from compressnet.images.kinds import Images, eight_bits, kind_of
-from compressnet.images.metrics import Quality, Spread, compare, psnr_spread
-from compressnet.lossy.network import Network
+from compressnet.errors import InputError
+from compressnet.images.alpha import clear_hidden
+from compressnet.images.kinds import Images, Pictures, count_text, eight_bits, size_text
+from compressnet.images.metrics import SSIM_WINDOW_PX, Quality, Spread, psnr_spread
 from compressnet.native.backend import NativeBackend
-from compressnet.networks.onnx import run_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Row:
     path: str
     quality: Quality
     pixels_sha256: str
-    """SHA-256 of all decoded pixels, image by image."""
+    """SHA-256 of all decoded pixels, image by image in the collection's order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,15 @@ class Evaluation:
     """Figures of a codec on a collection."""
 
     images: int
+    kinds: int
+    """Sizes and modes of the images."""
+    with_ssim: int
+    """Images that are large enough for an SSIM."""
+    without_network: dict[str, int]
+    """How many images of a kind, height first, the codec has no network for.
+
+    They are in the archive alone, not in the other rows.
+    """
     codec: str
     quality: int
     effort: int
@@ -85,8 +95,31 @@ class Evaluation:
             return self.perfect
         return self.expected and len({row.pixels_sha256 for row in self.rows[:-1]}) == 1
 
+    @property
+    def remarks(self) -> list[str]:
+        """Of images of several sizes and modes: what the figures are over, a line each."""
+        if self.kinds == 1:
+            return []
+        lines = [f"images of {self.kinds} sizes and modes: MSE and PSNR are over all values, SSIM over images"]
+        small = self.images - self.with_ssim
+        if small and self.with_ssim:
+            lines.append(f"SSIM is without {count_text(small)} with a side under {SSIM_WINDOW_PX} pixels")
+        reasons = {NO_NETWORK + size: images for size, images in self.without_network.items()}
+        return lines + remarks_of(reasons, "in the archive alone, coded without the codec")
+
     def as_json(self) -> dict[str, Any]:
-        """The document that `evaluate --json` prints."""
+        """The document that `evaluate --json` prints.
+
+        `kinds`, `images_with_ssim` and `without_network` are there for several kinds alone.
+        """
+        document = self._figures()
+        if self.kinds > 1:
+            document["kinds"] = self.kinds
+            document["images_with_ssim"] = self.with_ssim
+            document["without_network"] = self.without_network
+        return document
+
+    def _figures(self) -> dict[str, Any]:
         return {
             "images": self.images,
             "codec": self.codec,
@@ -112,15 +145,8 @@ class Evaluation:
         }
 
 
-def _row(path: str, images: Images, decoded: Images, rows: list[Row]) -> Row:
-    """A way's figures; where its pixels are those of an earlier row, so are its figures."""
-    digest = hashlib.sha256(np.ascontiguousarray(decoded).tobytes()).hexdigest()
-    known = [row.quality for row in rows if row.pixels_sha256 == digest]
-    return Row(path=path, quality=known[0] if known else compare(images, decoded), pixels_sha256=digest)
-
-
 def evaluate(
-    images: Images,
+    images: Pictures | Iterable[Pictures],
     codec: Codec,
     *,
     quality: int | None = None,
@@ -128,50 +154,77 @@ def evaluate(
     backend: BackendName | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
-    """Code images (N,H,W) or (N,H,W,C) in four ways.
+    """Code images (N,H,W) or (N,H,W,C), or arrays of them of any shapes, in four ways.
 
     `report` is told what comes next. Raises InputError.
 
     `autoencoder`, `encoder+decoder`: the library's models; `onnx`: the exported files, run by ONNX
     Runtime alone; `archive`: a file written to a temporary folder and read back. At quality 100,
-    which has no symbols, `archive` is the only way.
+    which has no symbols, `archive` is the only way; so it is for images that the codec has no
+    network for, where it has one for others.
     """
     quality = codec.default_quality if quality is None else quality
+    given = ImageSets.of([images] if isinstance(images, np.ndarray) else images)
     rows: list[Row] = []
-    modelled = images
+    reasons = [codec.why_not(kind, quality) for kind in given.kinds]
+    fitting = [i for i, reason in enumerate(reasons) if reason is None]
+    modelled = list(given.sets)
     if quality != LOSSLESS_QUALITY:
-        if images.ndim == 4:
-            images = clear_hidden(images)
-        rows, modelled = _ways_without_archive(images, codec, quality, report)
+        if not fitting:
+            raise InputError(reasons[0])
+        given = given.changed(lambda images: clear_hidden(images) if images.ndim == 4 else images)
+        rows, decoded = _ways_without_archive(given.only(fitting), codec, quality, report)
+        modelled = list(given.sets)
+        for i, images_of_one in zip(fitting, decoded, strict=True):
+            modelled[i] = images_of_one
     report("archive")
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
         path = Path(folder) / "evaluate.cnet"
-        written = api.compress(images, path, codec, quality=quality, effort=effort, embed_codec=False)
+        written = api.compress(given.in_order(), path, codec, quality=quality, effort=effort, embed_codec=False)
         with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
-            decoded = eight_bits(archive.array())
-            rows.append(_row("archive", images, decoded, rows))
+            decoded = [eight_bits(np.asarray(archive[positions])) for positions in given.positions]
+            rows.append(_row("archive", given, decoded, rows))
             ideal_bytes = archive.ideal_bytes()
             with_symbols_N = archive.with_symbols()
         archive_bytes = path.stat().st_size
     assert archive_bytes == written.archive_bytes
-    lossless_images = 0 if quality == LOSSLESS_QUALITY else int((~with_symbols_N).sum())
-    modelled = np.where(with_symbols_N[(...,) + (None,) * (images.ndim - 1)], modelled, images)
+    lossless_images = 0
+    if quality != LOSSLESS_QUALITY:
+        for i in fitting:
+            has_symbols_N = with_symbols_N[given.positions[i]]
+            chosen = has_symbols_N[(...,) + (None,) * (given.sets[i].ndim - 1)]
+            modelled[i] = np.where(chosen, modelled[i], given.sets[i])
+            lossless_images += int((~has_symbols_N).sum())
+    without_network = Counter[str]()
+    for kind, images_of_one, reason in zip(given.kinds, given.sets, reasons, strict=True):
+        if reason is not None:
+            without_network[size_text(kind)] += len(images_of_one)
     return Evaluation(
-        images=len(images),
+        images=given.images,
+        kinds=len(set(given.kinds)),
+        with_ssim=sum(len(each) for each in given.sets if min(each.shape[1:3]) >= SSIM_WINDOW_PX),
+        without_network=dict(without_network),
         codec=codec.name,
         quality=quality,
         effort=effort,
         archive_bytes=archive_bytes,
-        ideal_bytes_per_image=ideal_bytes / len(images),
+        ideal_bytes_per_image=ideal_bytes / given.images,
         codec_bytes=_embedded_bytes(codec, {quality, LOSSLESS_QUALITY} if lossless_images else {quality}),
         rows=rows,
-        spread=psnr_spread(images, decoded),
-        perfect=np.array_equal(images, decoded),
+        spread=psnr_spread(given.errors(decoded)),
+        perfect=all(map(np.array_equal, given.sets, decoded)),
         lossless_images=lossless_images,
-        expected=np.array_equal(modelled, decoded),
+        expected=all(map(np.array_equal, modelled, decoded)),
         backend=codec.backend.name,
         left_to_numpy=codec.backend.left_to_numpy if isinstance(codec.backend, NativeBackend) else [],
     )
+
+
+def _row(path: str, images: ImageSets, decoded: Sequence[Images], rows: list[Row]) -> Row:
+    """A way's figures; where its pixels are those of an earlier row, so are its figures."""
+    digest = images.pixels_sha256(decoded)
+    known = [row.quality for row in rows if row.pixels_sha256 == digest]
+    return Row(path=path, quality=known[0] if known else images.quality(decoded), pixels_sha256=digest)
 
 
 def _embedded_bytes(codec: Codec, qualities: set[int]) -> int:
@@ -183,27 +236,20 @@ def _embedded_bytes(codec: Codec, qualities: set[int]) -> int:
 
 
 def _ways_without_archive(
-    images: Images, codec: Codec, quality: int, report: Callable[[str], None]
-) -> tuple[list[Row], Images]:
-    """The figures of three ways, and the pixels of the first.
+    images: ImageSets, codec: Codec, quality: int, report: Callable[[str], None]
+) -> tuple[list[Row], list[Images]]:
+    """The figures of three ways, and the pixels of the first, set by set.
 
     The ways are the models as one, as two, and exported.
     """
-    kind = kind_of(images)
     rows: list[Row] = []
     report("autoencoder")
-    modelled = codec.autoencoder(images, quality)
+    modelled = [codec.autoencoder(each, quality) for each in images.sets]
     rows.append(_row("autoencoder", images, modelled, rows))
     report("encoder+decoder")
-    symbols = codec.encoder(images, quality)
-    decoded = codec.decoder(symbols, quality, kind).reshape(images.shape)
+    decoded = [encoded_and_decoded(each, codec, quality) for each in images.sets]
     rows.append(_row("encoder+decoder", images, decoded, rows))
     report("onnx")
-    network = network_at(codec.bundle, quality, kind)
-    assert isinstance(network, Network)
-    models = make_models(codec.bundle, quality, network)
-    filled_NHWC = fill_hidden(images.reshape(len(images), *kind))
-    given = filled_NHWC[..., 0] if kind[2] == 1 else filled_NHWC
-    decoded = run_model(models.decoder, run_model(models.encoder, given, codec.threads), codec.threads)
-    rows.append(_row("onnx", images, clear_hidden(decoded.reshape(filled_NHWC.shape)).reshape(images.shape), rows))
+    exported = Exported(codec, quality)
+    rows.append(_row("onnx", images, [exported.decoded(each) for each in images.sets], rows))
     return rows, modelled

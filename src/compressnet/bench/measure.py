@@ -20,13 +20,14 @@ from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Bench, Failure, 
 from compressnet.bench.rivals.catalogue import find_lossless_rivals, find_rivals
 from compressnet.bench.rivals.pictures import pixels_of
 from compressnet.bench.rivals.rival import Rival, Setting, setting_text
+from compressnet.bench.sets import ImageSets
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.container import Container
 from compressnet.container.sources import FileSource
 from compressnet.images.alpha import clear_hidden
 from compressnet.images.kinds import Images, eight_bits, kind_of
-from compressnet.images.metrics import compare, mse_per_image
+from compressnet.images.metrics import compare
 
 EFFORTS = (1, 5, 9)
 SINGLE_IMAGES = 1000
@@ -65,7 +66,7 @@ def run_bench(
     if codec.why_not(kind_of(images_NHWC), LOSSLESS_QUALITY) is None:
         steps.append(_lossless_step(images_NHWC, codec))
     bench = _run([*steps, *_rival_steps(images_NHWC, chosen)], images_NHWC, source, codec, report)
-    return replace(bench, inspected=inspect(images_NHWC, codec, codec.default_quality, 1))
+    return replace(bench, inspected=inspect(ImageSets.of([images_NHWC]), codec, codec.default_quality, 1))
 
 
 def run_lossless(
@@ -193,16 +194,19 @@ def _measure_rival(rival: Rival, images_NHWC: Images, setting: Setting) -> Point
     )
 
 
-def inspect(images_NHWC: Images, codec: Codec, quality: int, effort: int) -> Inspected:
-    """Bytes of every block, and the ten worst images, of an archive of images (N,H,W,C)."""
+def inspect(images: ImageSets, codec: Codec, quality: int, effort: int) -> Inspected:
+    """Bytes of every block, and the ten worst images, of an archive of images."""
     with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
         path = Path(folder) / "bench.cnet"
-        api.compress(images_NHWC, path, codec, quality=quality, effort=effort, embed_codec=False)
+        api.compress(images.in_order(), path, codec, quality=quality, effort=effort, embed_codec=False)
         with Container(FileSource(path)) as container:
             block_bytes = np.array([entry.chunk_bytes for entry in container.blocks])
         with api.open(path, codec=codec) as archive:
-            decoded = eight_bits(archive.array()).reshape(images_NHWC.shape)
-    errors = mse_per_image(images_NHWC, decoded)
-    order = np.argsort(errors)[::-1][:10]
-    worst = [(int(i), float(errors[i]), images_NHWC[i], decoded[i]) for i in order]
+            decoded = [eight_bits(np.asarray(archive[positions])) for positions in images.positions]
+    errors = images.errors(decoded)
+    worst: list[tuple[int, float, Images, Images]] = []
+    for number in np.argsort(errors)[::-1][:10].tolist():
+        i, row = images.place_of(number)
+        pair = (pixels_of(found[i][row : row + 1])[0] for found in (images.sets, decoded))
+        worst.append((number, float(errors[number]), *pair))
     return Inspected(block_bytes=block_bytes, worst=worst)

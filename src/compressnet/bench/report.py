@@ -91,6 +91,7 @@ def render_evaluation(evaluation: Evaluation, inspected: Inspected, source: str)
         f"(ideal code length {evaluation.ideal_bytes_per_image:.2f}); "
         f"the codec, if embedded, adds {evaluation.codec_bytes:,} bytes.</p>",
         table(header, rows, texts=("SHA-256 of the pixels",)),
+        *(f"<p>{html.escape(line)}.</p>" for line in evaluation.remarks),
         "<p>Every pixel came back as it was.</p>" if evaluation.perfect else _WORST.format(""),
         "" if evaluation.perfect else worst_images(inspected.worst),
         _BLOCKS.format(""),

@@ -156,9 +156,7 @@ def _without_encoder(bundle: Bundle) -> CodecError:
 def network_at(bundle: Bundle, quality: int, kind: Kind | None = None) -> AnyNetwork:
     """The codec's first network at a quality, for a kind of image if one is given.
 
-    One without a size is laid out for the kind.
-
-    Raises InputError where there is none.
+    Those for this kind go before those for any size. Raises InputError where there is none.
     """
     if not bundle.networks:
         raise InputError(
@@ -181,7 +179,7 @@ def network_at(bundle: Bundle, quality: int, kind: Kind | None = None) -> AnyNet
             reason = network.why_not(kind)
             if reason is not None:
                 raise InputError(f"the codec {bundle.name}: {reason}")
-            return network.at(kind)
+            return network
     low, high = bundle.parts[0].qualities
     raise InputError(f"quality {quality}: the codec {bundle.name} has qualities {low} to {high} to export")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ from compressnet.commands.console import (
     make_progress,
     status_line,
 )
-from compressnet.commands.inputs import InputArgument, open_input
+from compressnet.commands.inputs import ConvertOption, InputArgument, SkipBadOption, open_input
 from compressnet.commands.options import (
     BackendOption,
     CodecOption,
@@ -42,6 +42,7 @@ from compressnet.commands.tables import make_table, print_evaluation, print_loss
 if TYPE_CHECKING:
     from compressnet.bench.evaluate import Evaluation
     from compressnet.bench.mixed import Mixed
+    from compressnet.bench.sets import ImageSets
     from compressnet.codec.codec import Codec
 
 
@@ -55,43 +56,58 @@ def evaluate(
     max_mse: MaxMseOption = None,
     effort: EffortOption = 1,
     limit: LimitOption = None,
+    convert: ConvertOption = False,
+    skip_bad: SkipBadOption = False,
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page as well.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Measure a codec on images: four ways through it (one at quality 100), and bytes on disk."""
+    """Measure a codec on images: four ways through it (one at quality 100), and bytes on disk.
+
+    Images of any sizes and modes; those that it has no network for are in the archive alone.
+    """
+    from dataclasses import replace
+
     from compressnet import api
     from compressnet.archive.writing.settings import BLOCK_IMAGES
     from compressnet.bench.evaluate import evaluate as measure
+    from compressnet.bench.sets import ImageSets
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
-    images = open_input(source).load(limit)
+    collection = open_input(source, convert=convert, skip_bad=skip_bad)
+    images = ImageSets.of(collection.arrays(limit))
+    account = replace(collection.account, labels="", names="")
     loaded = api.load(codec, backend_name(backend), threads)
     if target is not None:
-        quality = reach(target, loaded, images, effort, BLOCK_IMAGES, quiet=quiet, embed_codec=False)
+        quality = reach(target, loaded, images.sets, effort, BLOCK_IMAGES, quiet=quiet, embed_codec=False)
     with status_line(quiet=quiet) as tell:
-        result = measure(images, loaded, quality=quality, effort=effort, backend=backend_name(backend), report=tell)
+        result = measure(
+            images.in_order(), loaded, quality=quality, effort=effort, backend=backend_name(backend), report=tell
+        )
         if report is not None:
             _write_report(report, result, images, loaded, source)
+    says_account = result.kinds > 1 or convert or skip_bad
     if as_json:
-        print(json.dumps(result.as_json()))
+        told = {"account": account.as_json()} if says_account else {}
+        print(json.dumps(result.as_json() | told))
     elif not quiet:
         print_evaluation(result)
+        for line in account.lines() if says_account else []:
+            console.print(line)
     if result.is_lossless and not result.perfect:
         fail("pixels came back from the archive that are not those of the images", FAILED)
     if effort == 1 and not result.identical:
         fail("the four ways through the codec gave different pixels", FAILED)
 
 
-def _write_report(path: Path, result: Evaluation, images: Any, codec: Codec, source: str) -> None:
+def _write_report(path: Path, result: Evaluation, images: ImageSets, codec: Codec, source: str) -> None:
     from compressnet.bench.measure import inspect
     from compressnet.bench.report import render_evaluation
-    from compressnet.bench.rivals.pictures import pixels_of
     from compressnet.files import atomic_write
 
-    inspected = inspect(pixels_of(images), codec, result.quality, result.effort)
+    inspected = inspect(images, codec, result.quality, result.effort)
     atomic_write(path, render_evaluation(result, inspected, source).encode())
 
 
@@ -144,7 +160,7 @@ def bench(
     except ValueError:
         fail(f"--efforts {efforts}: give numbers from 1 to 9, such as 1,9", USAGE)
     interval = None if psnr_range is None else _parse_interval(psnr_range)
-    images = open_input(source).load(limit)
+    images = open_input(source).load(limit, "bench takes one size and mode; 'evaluate' and 'bench --lossless' take any")
     loaded = api.load("mnist" if codec is None else codec, threads=threads)
     with make_progress(quiet=quiet) as progress:
         task = progress.add_task("bench", total=None)

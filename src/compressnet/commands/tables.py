@@ -90,6 +90,8 @@ def print_evaluation(result: Evaluation) -> None:
         f"decoding needs the codec: {result.codec_bytes} bytes if embedded, "
         f"{amortised:.2f} bytes an image amortised over {result.images}"
     )
+    for line in result.remarks:
+        console.print(line)
 
 
 def print_rates(document: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from compressnet.images.kinds import Pictures, size_text
 BATCH_IMAGES = 2048
 BATCH_BYTES = 1 << 26
 """Arrays of large images have fewer of them."""
+ONE_KIND = "one size and mode is needed here; crop or scale them first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +40,16 @@ class Collection:
     account: Account = field(default_factory=Account)
     """What was left out of it, dropped or changed, and where labels and names come from."""
 
-    def load(self, limit: int | None = None) -> NDArray[Any]:
+    def load(self, limit: int | None = None, way_out: str = ONE_KIND) -> NDArray[Any]:
         """All images, or the first `limit`, as one array (N,H,W[,C]).
 
-        Raises InputError where sizes differ.
+        Raises InputError, which ends with `way_out`, where sizes differ.
         """
-        wanted = self.count if limit is None else min(limit, self.count)
-        parts: list[Pictures] = []
-        taken = 0
-        for batch in self._same_shape():
-            parts.append(batch[: wanted - taken])
-            taken += len(parts[-1])
-            # Without a limit the source is read to its end, which is where damage shows.
-            if limit is not None and taken == wanted:
-                break
-        return np.concatenate(parts)
+        return np.concatenate(list(_limited(one_shape(self.batches(), self.name, way_out), limit)))
+
+    def arrays(self, limit: int | None = None) -> Iterator[Pictures]:
+        """All images, or the first `limit`, as `batches` gives them."""
+        return _limited(self.batches(), limit)
 
     def sample(self, count: int) -> NDArray[Any]:
         """Up to `count` images, evenly spread over the collection, as one array.
@@ -85,7 +81,17 @@ class Collection:
         return [images for images in sets if len(images)]
 
     def _same_shape(self) -> Iterator[Pictures]:
-        return one_shape(self.batches(), self.name, "one size and mode is needed here; crop or scale them first")
+        return one_shape(self.batches(), self.name, ONE_KIND)
+
+
+def _limited(batches: Iterable[Pictures], limit: int | None) -> Iterator[Pictures]:
+    """Arrays up to so many images; without a limit to the end, which is where damage shows."""
+    taken = 0
+    for batch in batches:
+        yield batch if limit is None else batch[: limit - taken]
+        taken += len(batch)
+        if limit is not None and taken >= limit:
+            break
 
 
 def one_shape(batches: Iterable[Pictures], what: str, way_out: str) -> Iterator[Pictures]:

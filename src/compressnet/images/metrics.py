@@ -94,9 +94,8 @@ def compare(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> Quality:
     )
 
 
-def psnr_spread(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> Spread:
-    """How PSNR differs from image to image, (N,H,W) or (N,H,W,C) each."""
-    mse_N = mse_per_image(images, decoded)
+def psnr_spread(mse_N: NDArray[np.float64]) -> Spread:
+    """How PSNR differs from image to image, from the mean squared error of each."""
     order = np.argsort(-mse_N, kind="stable")
     ranked = [None if mse == 0 else psnr_of_mse(float(mse)) for mse in mse_N[order]]
 

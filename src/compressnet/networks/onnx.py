@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -36,15 +37,21 @@ def make_session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def run_model(model: bytes, batch: NDArray[Any], threads: int) -> NDArray[Any]:
-    """Run an exported model, one input and one output, over a batch (N, ...)."""
-    session = make_session(model)
-    name = session.get_inputs()[0].name
+class ModelRunner:
+    """An exported model, ready to run; its first input, and one output, are batches."""
 
-    def run_part(start: int) -> NDArray[Any]:
-        return cast("NDArray[Any]", session.run(None, {name: batch[start : start + BATCH_IMAGES]})[0])
+    def __init__(self, model: bytes) -> None:
+        self._session = make_session(model)
 
-    return np.concatenate(spread(run_part, range(0, len(batch), BATCH_IMAGES), threads))
+    def run(self, batch: NDArray[Any], threads: int, others: Mapping[str, NDArray[Any]] | None = None) -> NDArray[Any]:
+        """Run it over a batch (N, ...); `others` are its other inputs, the same for all."""
+        name = self._session.get_inputs()[0].name
+
+        def run_part(start: int) -> NDArray[Any]:
+            given = {name: batch[start : start + BATCH_IMAGES], **(others or {})}
+            return cast("NDArray[Any]", self._session.run(None, given)[0])
+
+        return np.concatenate(spread(run_part, range(0, len(batch), BATCH_IMAGES), threads))
 
 
 class OnnxBackend:

@@ -95,8 +95,8 @@ class Written:
             lines.append(f"{count_text(self.grey)} of grey saved in 3 or 4 channels: coded as grey, shown as before")
         if self.opaque:
             lines.append(f"{count_text(self.opaque)} with alpha that is opaque: coded without it, shown with it")
-        lines += _remarks_of(self.learned_reasons, "coded without the codec, learned from themselves")
-        lines += _remarks_of(self.reasons, "stored")
+        lines += remarks_of(self.learned_reasons, "coded without the codec, learned from themselves")
+        lines += remarks_of(self.reasons, "stored")
         if self.hidden_cleared:
             cleared = count_text(self.hidden_cleared)
             lines.append(f"{cleared} lost the colour under alpha 0, which nobody sees; --exact-alpha keeps it")
@@ -110,7 +110,7 @@ class Written:
         return lines
 
 
-def _remarks_of(reasons: dict[str, int], what: str) -> list[str]:
+def remarks_of(reasons: dict[str, int], what: str) -> list[str]:
     """A line for each reason that something was done; many sizes without a network share one."""
     unfit = {reason: count for reason, count in reasons.items() if reason.startswith(NO_NETWORK)}
     lines = [f"{count_text(count)} {what}: {reason}" for reason, count in reasons.items() if reason not in unfit]
