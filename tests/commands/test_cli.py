@@ -160,7 +160,9 @@ def test_targets(tmp_path: Path) -> None:
             assert told["bytes_per_image"] == pytest.approx(14, rel=0.02)
         else:
             assert row["mse"] <= 0.002
-    assert "60 dB" in refused(1, "compress", source, "-o", tmp_path / "b.cnet", "--target-psnr", 60)
+    target = ("--target-psnr", 60)
+    assert "60 dB" in refused(1, "compress", source, "-o", tmp_path / "b.cnet", "--codec", "mnist", *target)
+    assert json.loads(run("compress", source, "-o", path, "-f", *target, "--json").stdout)["codec"] == "adaptive"
     assert "give one of" in refused(
         2, "compress", "mnist", "-o", tmp_path / "b.cnet", "--target-psnr", 25, "--quality", 3
     )
