@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 
 import compressnet
+from compressnet import api
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.choosing import pick
 from compressnet.archive.writing.comparing import Goal
-from compressnet.archive.writing.settings import BLOCK_IMAGES
+from compressnet.archive.writing.settings import Settings
 from compressnet.bench.rivals.catalogue import AVIF, WEBP
 from compressnet.bench.rivals.matched import mosaic_at
 from compressnet.images import open_collection
@@ -53,7 +54,8 @@ def own_points(images: list[Images], wanted_db: float) -> list[tuple[float, floa
         with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
             path = Path(folder) / "own.cnet"
             names = [f"{i:05}.png" for i in range(len(images))]
-            compressnet.compress(images, path, picked.codec, quality, block_images=BLOCK_IMAGES, names=names)
+            settings = Settings(quality=quality, network_mse=picked.network_mse)
+            api.write(images, path, picked.codec, settings, names=names)
             size = path.stat().st_size
             with compressnet.open(path) as archive:
                 pairs = [

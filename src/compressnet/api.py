@@ -97,11 +97,13 @@ def compress(
         raise InputError(f"lossless, and quality {quality} or a max_error of {max_error}: give one of them")
     quality = LOSSLESS_QUALITY if lossless else quality
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
+    network_mse = None
     if isinstance(codec, str) and codec == AUTO:
         sample, images = looked_at([images] if isinstance(images, np.ndarray) else map(_as_batch, images))
         picked = pick(sample, quality, bounds, backend=backend, threads=threads)
-        codec, quality = picked.codec, picked.quality
+        codec, quality, network_mse = picked.codec, picked.quality, picked.network_mse
     settings = Settings(
+        network_mse=network_mse,
         quality=quality,
         effort=1 if effort is None else effort,
         learning_effort=LEARNING_EFFORT if effort is None else effort,

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 import compressnet
+from compressnet import api
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.choosing import few_of, pick
 from compressnet.archive.writing.comparing import Goal
+from compressnet.archive.writing.settings import Settings
 from drawings import drawn
 from run_commands import run
 
@@ -63,7 +65,9 @@ def test_both_are_used_where_a_collection_has_both() -> None:
     picked = pick(images, None, Bounds(), Goal(mse=10**-3))
     assert picked.by_image
     stream = io.BytesIO()
-    written = compressnet.compress(images, stream, picked.codec, picked.quality)
+    assert picked.codec is not None
+    settings = Settings(quality=picked.quality, network_mse=picked.network_mse)
+    written = api.write(images, stream, picked.codec, settings)
     assert 40 <= written.learned <= 80
     assert written.learned_reasons == {"fewer bytes for the same error": written.learned}
     with compressnet.open(stream.getvalue()) as archive:

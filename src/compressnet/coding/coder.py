@@ -51,11 +51,6 @@ class Coder(ABC):
     quality: int
 
     @property
-    def error_weight(self) -> float | None:
-        """Lambda: bits per unit of squared error, pixels in [0,1]; None where none is known."""
-        return None
-
-    @property
     @abstractmethod
     def exact(self) -> bool:
         """Whether every image comes back as it was."""

@@ -168,6 +168,7 @@ def compress(
         known = LOSSLESS_QUALITY - allowed_error(quality, bounds)
     settings = Settings(
         quality=known,
+        network_mse=None if picked is None else picked.network_mse,
         effort=effort or 1,
         learning_effort=effort or LEARNING_EFFORT,
         solid=solid,

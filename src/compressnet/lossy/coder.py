@@ -166,12 +166,6 @@ class LossyCoder(Coder):
         """Never, though an image may come back as it was."""
         return False
 
-    @property
-    def error_weight(self) -> float | None:
-        """As for `Coder`; None without an encoder."""
-        lambdas = self.runner.network.lambdas
-        return None if lambdas is None else float(lambdas[self.quality])
-
     def values_of(self, images_NHWC: Images, effort: int = 1) -> NDArray[np.int16]:
         """Symbols int16 (N,D): the encoder's at effort 1, above it the best that a search finds.
 

@@ -47,28 +47,20 @@ def learned_rival(codec: Codec, coder: Coder) -> Coder | None:
 
     None where the codec has none, or none with an error.
     """
-    if coder.error_weight is None:
-        return None
-    learned = codec.learned_coder(coder.kind, deep=False)
+    learned = codec.learned_coder(coder.kind, deep=False) if coder.has_symbols else None
     return None if learned is None or learned.exact else learned
 
 
-def costs(images_NHWC: Images, decoded_NHWC: Images, bits_N: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Bits + weight * squared error (pixels in [0,1]) of each image, (N,)."""
-    return bits_N + weight * mse_per_image(images_NHWC, decoded_NHWC) * images_NHWC[0].size
-
-
-def cheaper_learned(
-    coder: Coder, rival: Coder, images_NHWC: Images, decoded_NHWC: Images, bits_N: NDArray[np.float64]
+def better_learned(
+    rival: Coder, images_NHWC: Images, decoded_NHWC: Images, bits_N: NDArray[np.float64], most_mse: float
 ) -> tuple[Images, NDArray[np.bool_]]:
-    """What images come back as that cost less with a rival that was learned, and which, (N,).
+    """What images come back as that a rival that was learned codes better, and which, (N,).
 
-    decoded_NHWC, bits_N: what the coder itself makes of the images.
+    Those are images that take fewer bits with it than bits_N, or whose decoded ones are off by a
+    mean squared error of more than `most_mse`, pixels in [0,1].
     """
-    weight, values = coder.error_weight, rival.values_of(images_NHWC)
-    assert weight is not None
-    learned_N = costs(images_NHWC, rival.images_of(values), rival.bits(values), weight)
-    moved_N = learned_N < costs(images_NHWC, decoded_NHWC, bits_N, weight)
+    values = rival.values_of(images_NHWC)
+    moved_N = (rival.bits(values) < bits_N) | (mse_per_image(images_NHWC, decoded_NHWC) > most_mse)
     return values[moved_N], moved_N
 
 

@@ -32,8 +32,11 @@ from compressnet.threads import default_threads
 
 FEWEST_SHARE = 0.05
 """Where fewer of a sample's images cost less with the one or the other, only one is used."""
-EASIEST = 0.25
-"""The share of a sample that suits a network, where only some of it does, at least."""
+FARTHEST = 2
+"""How many times the mean squared error that is asked for an image that a network codes may have,
+where it could be learned."""
+QUALITIES = (*range(0, 99, 6), 99)
+"""Qualities of a network that are tried beside what is learned."""
 DEFAULT_MSE = 10**-3.6
 """Where no quality is asked for, a codec for all images is to give 36 dB."""
 ERROR_SHARE = 4
@@ -69,8 +72,13 @@ class Picked:
     images: int = 0
     """Of the sample."""
 
-    by_image: bool = False
-    """Whether both are used, each for the images that cost less with it."""
+    network_mse: float | None = None
+    """Where both are used, image by image: as in `Settings`."""
+
+    @property
+    def by_image(self) -> bool:
+        """Whether both are used, each for the images that take less with it."""
+        return self.network_mse is not None
 
     @property
     def remark(self) -> str | None:
@@ -80,7 +88,7 @@ class Picked:
         best, *others = (
             f"{point.bytes_per_image:.1f} bytes an image at {point.psnr:.1f} dB {_by(point)}" for point in self.points
         )
-        both = "; each image as it costs less" if self.by_image else ""
+        both = "; each image as it takes less" if self.by_image else ""
         return f"picked on a sample of {count_text(self.images)}: {best}; {', '.join(others)}{both}"
 
     def as_json(self) -> dict[str, Any] | None:
@@ -156,37 +164,33 @@ class Comparison:
         return self._by_image(picked, codec, at, error, limit)
 
     def _by_image(self, picked: Picked, codec: Codec, quality: int, error: int, limit: float | None) -> Picked:
-        """Both, each for the images that cost less with it, where that is worth its while.
+        """Both, each for the images that take fewer bits with it, where that is worth its while.
 
-        What is drawn may be out of a network's reach. So images are told apart at the quality at
-        which those that suit the network best meet a limit, and the others set the final quality.
+        Images that the network misses a limit by far with, such as drawings, are learned in any
+        case. A limit leaves the quality open: it is the one at which the fewest bits are taken.
         """
-        if limit is not None:
-            quality = self._first(codec, lambda _, mse_N: float(np.quantile(mse_N, EASIEST)) <= limit)
-        is_drawn_N = self._is_drawn(codec, quality, error)
-        if not FEWEST_SHARE <= is_drawn_N.mean() <= 1 - FEWEST_SHARE:
+        own_N, own_mse = self._learned_bits(error), self._mse_of(error)
+        most = FARTHEST * (self._mean(self.network(codec, quality)[1]) if limit is None else limit)
+        tried = [quality] if limit is None else [q for q in QUALITIES if codec.qualities[0] <= q <= codec.qualities[1]]
+        best: tuple[float, int, NDArray[np.bool_]] | None = None
+        for at in tried:
+            bits_N, mse_N = self.network(codec, at)
+            is_learned_N = (own_N < bits_N) | (mse_N > most)
+            total, mse = np.where(is_learned_N, own_N, bits_N).sum(), np.where(is_learned_N, own_mse, mse_N)
+            if (limit is None or self._mean(mse) <= limit) and (best is None or total < best[0]):
+                best = float(total), at, is_learned_N
+        if best is None or not FEWEST_SHARE <= best[2].mean() <= 1 - FEWEST_SHARE:
             return picked
-        if limit is not None:
-            mse = self._mean
-            quality = self._first(codec, lambda _, mse_N: mse(mse_N, ~is_drawn_N) <= limit)
-            if mse(self.network(codec, quality)[1], ~is_drawn_N) > limit:
-                return picked
         bounds = np.cumsum([len(array) for array in self._sample])[:-1]
-        drawn = [array[rows] for array, rows in zip(self._sample, np.split(is_drawn_N, bounds), strict=True)]
+        drawn = [array[rows] for array, rows in zip(self._sample, np.split(best[2], bounds), strict=True)]
         part = make_primer(drawn, AS_IS, Learning(effort=LEARNING_EFFORT, error=error), self._backend)
-        return replace(picked, codec=codec.with_part(part), quality=quality, by_image=True)
+        return replace(picked, codec=codec.with_part(part), quality=best[1], network_mse=most)
 
-    def _is_drawn(self, codec: Codec, quality: int, error: int) -> NDArray[np.bool_]:
-        """Which images cost less where they are learned, with a largest error of values, (N,)."""
-        weight = codec.coder(self._sample[0].shape[1:], quality).error_weight
-        if weight is None:
-            return np.zeros(self._images, np.bool_)
+    def _learned_bits(self, error: int) -> NDArray[np.float64]:
+        """What each image takes where they are learned, with a largest error of values, (N,)."""
         levels = [levels_of(array, error, with_alpha=has_alpha(array.shape[-1])) for array in self._sample]
         images = [(shape_of(array.shape[1:], deep=False), image) for array in levels for image in array]
-        own_N = learned_bits(images, Learning(effort=LEARNING_EFFORT, error=error, solid=True), self._backend)
-        bits_N, mse_N = self.network(codec, quality)
-        own_N += weight * self._mse_of(error) * self._values_N
-        return own_N < bits_N + weight * mse_N * self._values_N
+        return learned_bits(images, Learning(effort=LEARNING_EFFORT, error=error, solid=True), self._backend)
 
     def _for_all(self, quality: int | None) -> list[Codec]:
         """Codecs that code all of the sample at a quality; None: at their own, with loss."""

@@ -24,7 +24,7 @@ from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.cheaper import (
     Choice,
     alternative,
-    cheaper_learned,
+    better_learned,
     learned_rival,
     why_learned,
     without_loss,
@@ -215,12 +215,13 @@ class Router:
             return
         other = alternative(self._codec, coder)
         block_images, effort = coder.block_images(self._settings.block_images), self._settings.effort
-        rival = learned_rival(self._codec, coder)
+        most_mse = self._settings.network_mse
+        rival = None if most_mse is None else learned_rival(self._codec, coder)
         counts = other is not None or rival is not None
         written, values = write_images(coder, images_NHWC, block_images, effort, self._threads, bits=counts)
         bits_N, kept_N = written.bits_N, np.ones(len(numbers), np.bool_)
-        if rival is not None and bits_N is not None:
-            learned, moved_N = cheaper_learned(coder, rival, images_NHWC, coder.images_of(values), bits_N)
+        if rival is not None and bits_N is not None and most_mse is not None:
+            learned, moved_N = better_learned(rival, images_NHWC, coder.images_of(values), bits_N, most_mse)
             self._values.put(Way(way.form, rival), learned, numbers[moved_N])
             kept_N = ~moved_N
         if other is not None and bits_N is not None and kept_N.any():

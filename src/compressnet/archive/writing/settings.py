@@ -34,6 +34,12 @@ class Settings:
     """Images of a block, at most."""
     bounds: Bounds = field(default_factory=Bounds)
     """What every image has to meet."""
+    network_mse: float | None = None
+    """Where a codec has a network and what was learned from the collection: the largest mean
+    squared error, pixels in [0,1], of an image that the network codes.
+
+    None: what the codec has a network for is coded by it.
+    """
     store_unknown: bool = False
     """Whether images are stored where the codec codes none of them.
 
