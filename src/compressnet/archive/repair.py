@@ -78,8 +78,7 @@ def repair(
     is written only if all went well.
     """
     path, output = Path(path), Path(output)
-    if _is_same(path, output):
-        raise InputError(f"{output}: is the damaged archive itself, which stays as it is; give another name")
+    require_other(path, output)
     with contextlib.closing(FileSource(path)) as source:
         remains = find_remains(source)
         readable = _with_codecs(remains, codec, backend, threads)
@@ -87,11 +86,11 @@ def repair(
             return _write(stream, remains, readable, report)
 
 
-def _is_same(path: Path, output: Path) -> bool:
-    try:
-        return path.samefile(output)
-    except OSError:
-        return False
+def require_other(path: Path, output: Path) -> None:
+    """Raises InputError where what is to be written is the damaged archive itself."""
+    with contextlib.suppress(OSError):
+        if path.samefile(output):
+            raise InputError(f"{output}: is the damaged archive itself, which stays as it is; give another name")
 
 
 def _with_codecs(

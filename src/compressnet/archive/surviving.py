@@ -135,7 +135,7 @@ def damage(remains: Remains) -> list[str]:
         lines.append("the signature at its begin is damaged")
     lines += [f"chunk {kind.decode()} is lost" for kind in (HEAD, TAIL) if not remains.scan.of_type(kind)]
     for stretch in remains.scan.damaged:
-        if stretch.is_explained:
+        if stretch.is_explained and stretch.heads:
             heads = [head.decode() for head in stretch.heads if head not in (BLOK, HEAD, TAIL)]
             lines += [f"chunk {head} in bytes {stretch.offset} to {stretch.end - 1} is damaged" for head in heads]
         elif remains.index is not None or not _may_have_held_blocks(stretch):

@@ -57,6 +57,11 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def shown(text: str) -> str:
+    """A text from a file, with what is not printable escaped."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
     errors_console.print(f"compressnet: {message}")
 

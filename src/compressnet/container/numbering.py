@@ -1,9 +1,9 @@
 """Which number a codec or a kind has where some of those before it may be lost.
 
 They are numbered as they come, and blocks refer to them by their numbers. While nothing is
-missing, counting tells. After damage that may have taken one, the blocks tell: whoever writes an
-archive writes a codec or a kind right before the first block that needs it, so its number is the
-highest that the blocks after it refer to, up to the next one.
+missing, counting tells. Else blocks tell: whoever writes an archive writes a codec or a kind right
+before the first block that needs it. So its number is that of the block after it, and no block
+before the next one refers to a higher number.
 """
 
 from __future__ import annotations
@@ -30,16 +30,24 @@ def numbers_of(events: Sequence[tuple[Event, int]]) -> list[int | None]:
 
     events: with each block the number that it refers to, with others 0.
     """
+    seems_whole = not _contradict(events)
     told = _told_by_blocks(events)
-    is_counted, count = not _contradict(events), 0
+    is_counted, count = seems_whole, 0
     numbers: list[int | None] = []
-    for (event, _), by_blocks in zip(events, told, strict=True):
+    for i, (event, _) in enumerate(events):
         if event is Event.GAP:
             is_counted = False
         elif event is Event.LOST:
             count += 1
         elif event is Event.FOUND:
-            number = count if is_counted else by_blocks
+            following = next(iter(events[i + 1 : i + 2]), (Event.GAP, 0))
+            by_next = following[1] if following[0] is Event.USED else None
+            if is_counted:
+                number = count
+            elif seems_whole:
+                number = told[i] if by_next in (None, told[i]) else None
+            else:
+                number = by_next
             if number is not None and number < count:
                 number = None
             numbers.append(number)
@@ -60,7 +68,7 @@ def _contradict(events: Sequence[tuple[Event, int]]) -> bool:
 
 
 def _told_by_blocks(events: Sequence[tuple[Event, int]]) -> list[int | None]:
-    """The number that each would have by what the blocks after it refer to."""
+    """The number that each would have by the highest one that the blocks after it refer to."""
     told: list[int | None] = []
     used: int | None = None
     following: int | None = None

@@ -240,6 +240,9 @@ def _read_index(remains: Remains) -> None:
     gaps = [stretch.offset for stretch in remains.scan.damaged]
     numbers = match_blocks(index, found[0].offset, places, gaps)
     if numbers is None:
-        remains.remarks.append("the blocks are not where the index says, so nobody knows which image was which")
+        remains.remarks.append(
+            f"the index is of {index.images} images, but the blocks are not where it says, so nobody knows which image "
+            "was which"
+        )
         return
     remains.index, remains.numbers = index, numbers
