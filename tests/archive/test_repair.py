@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,9 @@ from hypothesis import strategies as st
 
 import compressnet
 from compressnet.archive.repair import Repaired
-from compressnet.codec.loading import load
+from compressnet.codec.codec import Codec
 from compressnet.container.chunks import pack_chunk
-from compressnet.container.container import SIGNATURE, Container
-from compressnet.container.sources import BytesSource
+from compressnet.container.container import SIGNATURE
 from compressnet.errors import CodecNotFoundError, CorruptError, FormatError, InputError
 from conftest import CONFORMANCE
 
@@ -192,7 +192,7 @@ def test_any_one_chunk_destroyed_or_cut_out(name: str) -> None:
 
 
 def twins(was: Whole) -> set[Range]:
-    """Blocks next to one of as many bytes and images: which of them was cut out, nobody can say."""
+    """Blocks next to one of as many bytes and images: nobody can say which was cut out."""
     blocks = [(own, len(places)) for (own, *_), places in zip(was.needs, was.places, strict=True)]
     found: set[Range] = set()
     for (one, images), (other, others) in itertools.pairwise(blocks):
@@ -264,3 +264,120 @@ def test_damage_in_several_places_gives_no_other_pixels(data: st.DataObject, nam
     known = {(image.shape, image.dtype, image.tobytes()) for image in was.images}
     with compressnet.open(result, threads=1) as archive:
         assert all((image.shape, image.dtype, image.tobytes()) in known for image in archive)
+
+
+def resealed(was: Whole, chunk: Range, change: Callable[[bytes], bytes]) -> bytes:
+    """The archive with another payload in a chunk, of the same length, its checksum put right."""
+    offset, end = chunk
+    payload = change(was.data[offset + 8 : end - 4])
+    assert len(payload) == end - offset - 12
+    return was.data[:offset] + pack_chunk(was.data[offset : offset + 4], payload) + was.data[end:]
+
+
+def test_a_block_that_does_not_decode_is_lost() -> None:
+    was = whole("lossless")
+    chunk = was.chunk(b"BLOK", 3)
+    data = resealed(was, chunk, lambda payload: payload[:-20] + b"\xff" * 20)
+    found, result = repaired(data)
+    (lost,) = found.lost
+    assert (lost.block, lost.offset) == (3, chunk[0])
+    assert len(list(compressnet.open(result))) == found.kept == len(was.images) - len(was.held[3])
+    data = resealed(was, chunk, lambda payload: b"\x09" * len(payload))
+    found, _ = repaired(data)
+    assert [(lost.block, lost.why) for lost in found.lost] == [(3, "no whole chunk is there")]
+    assert len(found.remarks) == 1
+    assert found.remarks[0].startswith(f"the block at byte {chunk[0]} ")
+
+
+def test_a_primer_or_a_codec_whose_checksum_holds_but_that_cannot_be_read() -> None:
+    was = whole("learned")
+    with pytest.raises(CorruptError, match=r"broken\.cnet: no block of it can be read \(.*look for another copy"):
+        repaired(resealed(was, was.chunk(b"PRIM"), lambda payload: b"\xff" * len(payload)))
+    with pytest.raises(CorruptError, match="no block of it can be read"):
+        repaired(resealed(was, was.chunk(b"PRIM"), lambda payload: payload[:-20] + bytes(20)))
+    was = whole("mixed")
+    found, result = repaired(resealed(was, was.chunk(b"CODC"), lambda payload: payload[:-900] + bytes(900)))
+    assert found.remarks[0].startswith("codec or primer 0 cannot be read: embedded codec")
+    assert {lost.why for lost in found.lost} == {"the codec or primer that it needs, number 0, cannot be read"}
+    assert [lost.block for lost in found.lost] == [0, 1, 2]
+    with compressnet.open(result) as archive:
+        assert archive.container.codecs == []
+
+
+def test_what_is_no_archive() -> None:
+    for data in (b"", b"some text", b"\x89PNG\r\n\x1a\n" + bytes(200), b"BLOKHEADINDX" * 50):
+        with pytest.raises(FormatError, match="not a compressnet archive, and no chunk of one is in it") as caught:
+            repaired(data)
+        assert not isinstance(caught.value, CorruptError)
+    with pytest.raises(CorruptError, match="no chunk of it is whole, so nothing can be saved"):
+        repaired(SIGNATURE + bytes(100))
+    was = whole("mixed")
+    with pytest.raises(CorruptError, match="no block of it can be read"):
+        repaired(was.data[: was.chunk(b"BLOK")[0]])
+    head = was.chunk(b"HEAD")
+    with pytest.raises(FormatError, match="version 02 of the format; this software reads 1"):
+        repaired(resealed(was, head, lambda _: b"\x02"))
+    with pytest.raises(CorruptError, match="chunk NEWS is unknown to this version"):
+        repaired(was.data[: head[1]] + pack_chunk(b"NEWS", b"") + was.data[head[1] :])
+    found, _ = repaired(was.data[: head[1]] + pack_chunk(b"news", b"") + was.data[head[1] :])
+    assert found.kept == found.images == 21
+
+
+def test_of_several_archives_in_a_file_the_first_is_repaired() -> None:
+    first, second = whole("mixed"), whole("deep")
+    found, result = repaired(first.data + second.data)
+    assert result == first.data
+    assert found.remarks[-1] == (
+        f"another archive begins before byte {len(first.data) + 8}, and is left out: cut the file and repair it, too"
+    )
+    start = first.chunk(b"HEAD")[1]
+    found, result = repaired(first.data[start:] + second.data)
+    assert result == first.data
+
+
+def test_the_target_is_not_the_damaged_archive(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.cnet", tmp_path / "b.cnet"
+    path.write_bytes(whole("deep").data)
+    link.symlink_to(path)
+    for output in (path, link):
+        with pytest.raises(InputError, match="is the damaged archive itself, which stays as it is; give another name"):
+            compressnet.repair(path, output)
+    with pytest.raises(InputError, match=r"none\.cnet: cannot be opened"):
+        compressnet.repair(tmp_path / "none.cnet", tmp_path / "c.cnet")
+    assert path.read_bytes() == whole("deep").data
+
+
+def test_a_target_that_is_there_stays_where_nothing_is_saved(tmp_path: Path) -> None:
+    broken, output = tmp_path / "a.cnet", tmp_path / "b.cnet"
+    broken.write_bytes(SIGNATURE)
+    output.write_bytes(b"there")
+    with pytest.raises(CorruptError):
+        compressnet.repair(broken, output)
+    assert output.read_bytes() == b"there"
+    assert sorted(tmp_path.iterdir()) == [broken, output]
+
+
+def test_a_codec_that_is_not_at_hand(tiny: Codec, tiny_images: np.ndarray, tmp_path: Path) -> None:
+    path, output = tmp_path / "a.cnet", tmp_path / "b.cnet"
+    compressnet.compress(tiny_images, path, tiny, embed_codec=False, block_images=5)
+    data = bytearray(path.read_bytes())
+    data[-30:] = bytes(30)
+    path.write_bytes(data)
+    with pytest.raises(CodecNotFoundError, match="pass its file with --codec"):
+        compressnet.repair(path, output)
+    assert not output.exists()
+    found = compressnet.repair(path, output, codec=tiny)
+    assert found.kept == len(tiny_images)
+    with compressnet.open(output, codec=tiny) as archive:
+        assert len(archive) == len(tiny_images)
+
+
+def test_what_looks_like_chunks_does_not_take_long() -> None:
+    was = whole("deep")
+    bait = b"BLOK\x00\x0f\x00\x00"
+    data = was.data[:-20] + bait * 200_000
+    start = time.monotonic()
+    found, _ = repaired(data)
+    assert time.monotonic() - start < 20
+    assert found.kept == len(was.images)
+    assert any("as too much looked like a chunk and was none" in remark for remark in found.remarks)
