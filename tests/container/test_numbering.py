@@ -6,7 +6,7 @@ import pytest
 
 from compressnet.container.numbering import Event, numbers_of
 
-NAMES = {"f": Event.FOUND, "l": Event.LOST, "g": Event.GAP}
+NAMES = {"f": Event.FOUND, "l": Event.LOST, "g": Event.GAP, "h": Event.HIDDEN}
 
 
 def events(text: str) -> list[tuple[Event, int]]:
@@ -38,6 +38,9 @@ def events(text: str) -> list[tuple[Event, int]]:
         ("f10f2", [1, 2]),
         ("ff2", [None, 2]),
         ("f0l1gf3", [0, 3]),
+        ("f0hf1", [0, 1]),
+        ("fh1f2", [None, 2]),
+        ("gfh1f2", [1, 2]),
     ],
 )
 def test_numbers(text: str, numbers: list[int | None]) -> None:

@@ -24,6 +24,8 @@ class Lost:
     why: str
     offset: int
     """Where it is in the file, or would be."""
+    end: int
+    """The byte after it."""
     block: int | None = None
     """Its number; None where that is not known."""
     images: int | None = None
@@ -39,8 +41,8 @@ class Lost:
 
     def line(self) -> str:
         """All of it in a line."""
-        what = f"bytes from {self.offset} on" if self.block is None else f"block {self.block}, at byte {self.offset}"
-        return f"{what}: {self.why}; {self._held()}"
+        block = "" if self.block is None else f"block {self.block}, "
+        return f"{block}bytes {self.offset} to {self.end - 1}: {self.why}; {self._held()}"
 
     def _held(self) -> str:
         if self.images is None:

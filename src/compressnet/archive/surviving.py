@@ -21,7 +21,7 @@ LEAST_BLOCK_BYTES = 18
 """Damaged bytes that are fewer held no block."""
 FRONT_BYTES = len(SIGNATURE) + 13
 """Signature and HEAD."""
-NOT_WHOLE = "no whole chunk is there"
+NOT_WHOLE, NO_CHUNK = "damaged or cut off", "no whole chunk is there"
 T = TypeVar("T")
 
 
@@ -97,14 +97,16 @@ def lost_blocks(remains: Remains, whys: Sequence[str | None], names: Sequence[st
     whys: of each block that was found, why it cannot be read; None of those that can.
     """
     if remains.index is None:
-        unread = enumerate(zip(remains.blocks, whys, strict=True))
         lost = [
-            Lost(why=why, offset=block.at.offset, images=block.images, ranges=[], names=[])
-            for _, (block, why) in unread
+            Lost(why=why, offset=block.at.offset, end=block.at.end, images=block.images, ranges=[], names=[])
+            for block, why in zip(remains.blocks, whys, strict=True)
             if why is not None
         ]
-        damaged = (stretch for stretch in remains.scan.damaged if _may_have_held_blocks(stretch))
-        lost += [Lost(why=NOT_WHOLE, offset=stretch.offset, ranges=[], names=[]) for stretch in damaged]
+        lost += [
+            Lost(why=NO_CHUNK, offset=stretch.offset, end=stretch.end, ranges=[], names=[])
+            for stretch in remains.scan.damaged
+            if _may_have_held_blocks(stretch)
+        ]
         return sorted(lost, key=lambda one: one.offset)
     table, holders = table_of(remains.index), Holders(remains.index.positions_N)
     why_of = dict(zip(remains.numbers, whys, strict=True))
@@ -118,7 +120,8 @@ def lost_blocks(remains: Remains, whys: Sequence[str | None], names: Sequence[st
             lost.append(
                 Lost(
                     why=why,
-                    offset=at.get(number, entry.offset),
+                    offset=(offset := at.get(number, entry.offset)),
+                    end=offset + entry.chunk_bytes,
                     block=number,
                     images=count_of(ranges),
                     ranges=ranges,

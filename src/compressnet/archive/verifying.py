@@ -75,6 +75,7 @@ def verify(archive: Archive, report: Callable[[int], None] = lambda _: None) -> 
                 Lost(
                     why=why,
                     offset=entry.offset,
+                    end=entry.offset + entry.chunk_bytes,
                     block=number,
                     images=count_of(ranges),
                     ranges=ranges,
@@ -96,7 +97,8 @@ def why_unreadable(reader: BlockReader, number: int, first: int, images: int, na
         for piece in reader.pieces(first + np.arange(images)):
             piece.images()
     except CorruptError as error:
-        return str(error).removeprefix(f"{name}: ").removeprefix(f"block {number}").removeprefix(":").strip()
+        why = str(error).removeprefix(f"{name}: ").removeprefix(f"block {number}").removeprefix(":").strip()
+        return why.removeprefix("is damaged: ").removeprefix("is ")
     return None
 
 

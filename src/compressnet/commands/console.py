@@ -53,7 +53,7 @@ errors_console, console = Speaker(stderr=True), Speaker(stderr=False)
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one line on stderr and leave."""
-    errors_console.print(f"compressnet: {message}")
+    errors_console.print(f"compressnet: {shown(message)}")
     raise typer.Exit(code)
 
 

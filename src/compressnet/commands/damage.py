@@ -94,8 +94,9 @@ def repair(
     if as_json:
         print(json.dumps(repaired.as_json()))
     elif not quiet:
-        of = "" if repaired.images is None else f" of {repaired.images}"
-        console.print(f"{output}: {count_text(repaired.kept)}{of}, {repaired.archive_bytes} bytes")
+        of = "" if repaired.images is None else f"{repaired.kept} of "
+        images = count_text(repaired.kept if repaired.images is None else repaired.images)
+        console.print(f"{output}: {of}{images}, {repaired.archive_bytes} bytes")
         for lost in repaired.lost:
             console.print(shown(lost.line()))
         for remark in repaired.remarks:

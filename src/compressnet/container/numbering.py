@@ -23,6 +23,8 @@ class Event(Enum):
     """Bytes that may have held any of these, or none."""
     USED = 3
     """A block, which refers to a number."""
+    HIDDEN = 4
+    """Bytes that may have held blocks, but none that has a number."""
 
 
 def numbers_of(events: Sequence[tuple[Event, int]]) -> list[int | None]:
@@ -63,7 +65,7 @@ def _contradict(events: Sequence[tuple[Event, int]]) -> bool:
             return False
         if event is Event.USED and number >= count:
             return True
-        count += event is not Event.USED
+        count += event in (Event.FOUND, Event.LOST)
     return False
 
 
@@ -78,6 +80,8 @@ def _told_by_blocks(events: Sequence[tuple[Event, int]]) -> list[int | None]:
             told.append(None)
         elif event is Event.GAP:
             used = following = None
+            told.append(None)
+        elif event is Event.HIDDEN:
             told.append(None)
         else:
             own = following - 1 if used is None and following is not None else used

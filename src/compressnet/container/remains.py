@@ -135,9 +135,9 @@ def find_remains(source: Source) -> Remains:
         elif not stretch.type:
             kind_events += [(Event.LOST, 0)] * stretch.heads.count(KIND)
             codec_events += [(Event.LOST, 0)] * sum(map(stretch.heads.count, CODECS))
-            if not stretch.is_explained:
-                kind_events.append((Event.GAP, 0))
-                codec_events.append((Event.GAP, 0))
+            after = Event.HIDDEN if stretch.is_explained else Event.GAP
+            kind_events.append((after, 0))
+            codec_events.append((after, 0))
     numbered_kinds = zip(numbers_of(kind_events), kinds, strict=True)
     numbered_codecs = zip(numbers_of(codec_events), codecs, strict=True)
     remains.kinds = {number: kind for number, kind in numbered_kinds if number is not None and kind is not None}
