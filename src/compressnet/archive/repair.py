@@ -105,7 +105,7 @@ def _with_codecs(
     for number, entry in remains.codecs.items():
         try:
             codecs[number] = resolve_codec(entry, codec, name, backend, threads)
-        except CorruptError as error:
+        except (CorruptError, CodecRefusedError) as error:
             remains.remarks.append(f"codec or primer {number} cannot be read: {str(error).removeprefix(f'{name}: ')}")
     remains.codecs = {number: remains.codecs[number] for number in codecs}
     return codecs
@@ -149,7 +149,8 @@ def _copy(remains: Remains, codecs: dict[int, Codec], writer: ContainerWriter, r
                 try:
                     why = why_unreadable(reader, number, first, block.images, name)
                 except CodecRefusedError as error:
-                    why = refused[block.codec] = f"its codec or primer cannot be used ({error})"
+                    reason = str(error).removeprefix(f"{name}: ")
+                    why = refused[block.codec] = f"its codec or primer cannot be used here ({reason})"
             if why is None:
                 add_renumbered(writer, container.read_block(number), container, entries)
             number += 1
