@@ -20,11 +20,24 @@ if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
     from compressnet.archive.maintain import append, concat, subset
     from compressnet.archive.opening import open  # noqa: A004 - the library's name for it, as in gzip.open
+    from compressnet.archive.repair import repair
     from compressnet.codec.codec import Codec
     from compressnet.codec.loading import load
 
 __version__ = "0.1.0"
-__all__ = ["Archive", "Codec", "__version__", "append", "compress", "concat", "errors", "load", "open", "subset"]
+__all__ = [
+    "Archive",
+    "Codec",
+    "__version__",
+    "append",
+    "compress",
+    "concat",
+    "errors",
+    "load",
+    "open",
+    "repair",
+    "subset",
+]
 
 _HOMES = {
     "Archive": "compressnet.archive.archive",
@@ -34,6 +47,7 @@ _HOMES = {
     "concat": "compressnet.archive.maintain",
     "load": "compressnet.codec.loading",
     "open": "compressnet.archive.opening",
+    "repair": "compressnet.archive.repair",
     "subset": "compressnet.archive.maintain",
 }
 

@@ -6,5 +6,7 @@ read, kept for a while), `blocks` (decoded together), `indexing` (what an index 
 (images by index), `opening` (an archive from a path or bytes), `writing` (images into blocks),
 `checked` (nothing is lost, or nothing is written), `selection` (some images as blocks of another
 archive), `joining` (labels and codecs of several archives), `maintain` (concat, subset, append),
-and `describe` (what `info` tells).
+`describe` (what `info` tells). Damaged archives: `losses` (which images a block held), `verifying`
+(all that is damaged), `surviving` (what is known of the images that are left), and `repair` (a new
+archive of these).
 """

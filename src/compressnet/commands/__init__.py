@@ -2,6 +2,6 @@
 
 To be read in this order: `cli` (the program), `console` (errors, exit codes, progress), `options`
 (what several commands take), `inputs` (what they read), then the commands by what they work on:
-`compressing`, `archives`, `maintenance`, `packing`, `codecs`, `exporting`, `figures`; `tables` and
-`watching` are what they show.
+`compressing`, `archives`, `maintenance`, `damage`, `packing`, `codecs`, `exporting`, `figures`;
+`tables` and `watching` are what they show.
 """

@@ -1,4 +1,4 @@
-"""Commands on archives: compress, decompress, info, verify."""
+"""Commands on archives: decompress, info."""
 
 from __future__ import annotations
 
@@ -153,21 +153,3 @@ def _told(name: str, value: Any, separator: str = ", ") -> str:
     if isinstance(value, list):
         return {"shape": "x", "kind": "x", "size": "x", "channels": " or "}.get(name, separator).join(map(str, value))
     return str(value)
-
-
-@guarded
-def verify(
-    source: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive; - for stdin.")],
-    codec: ReadingCodecOption = None,
-    quiet: QuietOption = False,
-    backend: BackendOption = None,
-    threads: ThreadsOption = None,
-) -> None:
-    """Check every checksum of an archive and decode every block."""
-    from compressnet.images.kinds import count_text
-
-    with open_archive(source, codec, backend, threads) as archive:
-        with progress_bar("verify", len(archive), quiet=quiet) as report:
-            archive.check(report)
-        if not quiet:
-            console.print(f"{source}: {count_text(len(archive))}, all well")

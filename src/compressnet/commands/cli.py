@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 import compressnet
-from compressnet.commands.archives import decompress, info, verify
+from compressnet.commands.archives import decompress, info
 from compressnet.commands.codecs import refine, train
 from compressnet.commands.compressing import compress
 from compressnet.commands.console import FAILED, console, guarded
+from compressnet.commands.damage import repair, verify
 from compressnet.commands.exporting import export
 from compressnet.commands.figures import bench, demo, evaluate
 from compressnet.commands.maintenance import append, concat, subset
@@ -43,6 +44,7 @@ for command in (
     append,
     info,
     verify,
+    repair,
     demo,
 ):
     app.command()(command)

@@ -53,8 +53,13 @@ errors_console, console = Speaker(stderr=True), Speaker(stderr=False)
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one line on stderr and leave."""
-    errors_console.print(f"compressnet: {message}")
+    errors_console.print(f"compressnet: {shown(message)}")
     raise typer.Exit(code)
+
+
+def shown(text: str) -> str:
+    """A text from a file, with what is not printable escaped."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:

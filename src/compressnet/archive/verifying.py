@@ -1,0 +1,106 @@
+"""`verify`: all that is damaged in an archive that opens, and the images that are lost by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from compressnet.archive.archive import Archive
+from compressnet.archive.blocks import BlockReader
+from compressnet.archive.losses import Holders, Lost, count_of, named
+from compressnet.errors import CorruptError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What `verify` found."""
+
+    images: int
+    blocks: int
+    damaged: list[Lost]
+    """Blocks that cannot be read."""
+    remarks: list[str]
+    """What else is damaged, a line each."""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is damaged."""
+        return not self.damaged and not self.remarks
+
+    @property
+    def damaged_images(self) -> int:
+        """Images that cannot be read."""
+        return sum(lost.images or 0 for lost in self.damaged)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `verify --json` prints."""
+        return asdict(self) | {"damaged_images": self.damaged_images}
+
+
+def verify(archive: Archive, report: Callable[[int], None] = lambda _: None) -> Verified:
+    """Compare every checksum and decode every block; goes on after damage, to list all of it.
+
+    `report` is told how many images of the blocks are done. Raises CodecError.
+    """
+    container = archive.container
+    blocks = container.blocks
+    try:
+        archive.check(report)
+    except CorruptError as error:
+        first = _without_name(error, archive)
+    else:
+        return Verified(images=len(archive), blocks=len(blocks), damaged=[], remarks=[])
+    remarks: list[str] = []
+    names: list[str] | None = None
+    try:
+        names = container.read_names()
+    except CorruptError as error:
+        remarks.append(_without_name(error, archive))
+    for read in (container.read_labels, container.read_class_names):
+        try:
+            read()
+        except CorruptError as error:
+            remarks.append(_without_name(error, archive))
+    holders = Holders(container.positions_N)
+    damaged: list[Lost] = []
+    for number in range(len(blocks)):
+        entry = blocks[number]
+        why = why_unreadable(archive.reader, number, entry.first, entry.images, archive.name)
+        if why is not None:
+            ranges = holders.ranges(entry.first, entry.images)
+            damaged.append(
+                Lost(
+                    why=why,
+                    offset=entry.offset,
+                    end=entry.offset + entry.chunk_bytes,
+                    block=number,
+                    images=count_of(ranges),
+                    ranges=ranges,
+                    names=named(names, ranges),
+                )
+            )
+        report(entry.first + entry.images)
+    if not damaged and not remarks:
+        remarks.append(first)
+    return Verified(images=len(archive), blocks=len(blocks), damaged=damaged, remarks=list(dict.fromkeys(remarks)))
+
+
+def why_unreadable(reader: BlockReader, number: int, first: int, images: int, name: str) -> str | None:
+    """Decode a block; why that fails, None where it does not.
+
+    first: the place of its first image. name: the archive's. Raises CodecError.
+    """
+    try:
+        for piece in reader.pieces(first + np.arange(images)):
+            piece.images()
+    except CorruptError as error:
+        why = str(error).removeprefix(f"{name}: ").removeprefix(f"block {number}").removeprefix(":").strip()
+        return why.removeprefix("is damaged: ").removeprefix("is ")
+    return None
+
+
+def _without_name(error: CorruptError, archive: Archive) -> str:
+    return str(error).removeprefix(f"{archive.name}: ")
