@@ -115,3 +115,12 @@ def test_a_sample_is_spread_over_all_arrays() -> None:
     assert sample.shape == (256, 4, 4, 1)
     assert np.unique(sample[:, 0, 0, 0], return_counts=True)[1].tolist() == [64] * 4
     assert few_of([arrays[-1]]) == []
+    (large,) = few_of([np.arange(3 * 600 * 700, dtype=np.uint32).reshape(1, 600, 700, 3).astype(np.uint8)])
+    assert large.shape == (1, 512, 512, 3)
+
+
+def test_noise_is_not_taken_for_drawings() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 20, 20, 3)).astype(np.uint8)
+    picked = pick([noise], None, Bounds(), Goal(mse=10**-2))
+    learned = next(point for point in picked.points if point.codec == "adaptive")
+    assert learned.bytes_per_image > 200

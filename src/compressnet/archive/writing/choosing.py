@@ -22,11 +22,16 @@ from compressnet.images.kinds import Images, Pictures, eight_bits, picture_kind
 
 SAMPLE_IMAGES, SAMPLE_VALUES = 256, 1 << 20
 """Images, and about the values of them, that codecs are compared on."""
+MIDDLE_PX = 512
+"""Of larger images, their middle is enough to compare codecs on."""
 
 
 def few_of(arrays: Sequence[Pictures]) -> list[Images]:
-    """Some images of arrays (n,H,W[,C]) of 8 bits, evenly spread: an array (n,H,W,C) for each."""
-    shallow = [array for array in arrays if array.dtype == np.uint8 and array.ndim in (3, 4)]
+    """Some images of arrays (n,H,W[,C]) of 8 bits, evenly spread: an array (n,H,W,C) a shape.
+
+    Of large images it is what lies in their middle.
+    """
+    shallow = [_middle(array) for array in arrays if array.dtype == np.uint8 and array.ndim in (3, 4)]
     total, values = sum(map(len, shallow)), sum(array.size for array in shallow)
     count = min(SAMPLE_IMAGES, max(1, total * SAMPLE_VALUES // max(values, 1)))
     chosen = evenly_spread(total, min(count, total)) if total else np.zeros(0, np.int64)
@@ -39,6 +44,12 @@ def few_of(arrays: Sequence[Pictures]) -> list[Images]:
             found.setdefault(images.shape[1:], []).append(images)
         start += len(array)
     return [np.concatenate(images) for images in found.values()]
+
+
+def _middle(pictures: Pictures) -> Pictures:
+    """Pictures (n,H,W[,C]), cut to sides of MIDDLE_PX at most."""
+    top, left = (max(0, (side - MIDDLE_PX) // 2) for side in pictures.shape[1:3])
+    return pictures[:, top : top + MIDDLE_PX, left : left + MIDDLE_PX]
 
 
 def pick(

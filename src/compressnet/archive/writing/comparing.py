@@ -120,6 +120,7 @@ class Comparison:
         self._values_N = np.concatenate([np.full(len(array), array[0].size) for array in sample])
         self._images, self._values = len(self._values_N), int(self._values_N.sum())
         self._known: dict[tuple[str, int], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        self._learned_at: dict[int, NDArray[np.float64]] = {}
         names = {path: name for name, path in shipped_codecs().items()}.values()
         self._codecs = [load(name, backend, threads) for name in names]
         self._backend = make_backend(backend, default_threads() if threads is None else threads)
@@ -161,7 +162,7 @@ class Comparison:
         misses = limit is not None and self._mean(self.network(codec, at)[1]) > limit
         cost = (lambda point: -point.psnr) if misses else (lambda point: point.bytes_per_image)
         picked = self._best(points, quality if misses else at, cost)
-        return self._by_image(picked, codec, at, error, limit)
+        return picked if is_own else self._by_image(picked, codec, at, error, limit)
 
     def _by_image(self, picked: Picked, codec: Codec, quality: int, error: int, limit: float | None) -> Picked:
         """Both, each for the images that take fewer bits with it, where that is worth its while.
@@ -188,9 +189,12 @@ class Comparison:
 
     def _learned_bits(self, error: int) -> NDArray[np.float64]:
         """What each image takes where they are learned, with a largest error of values, (N,)."""
-        levels = [levels_of(array, error, with_alpha=has_alpha(array.shape[-1])) for array in self._sample]
-        images = [(shape_of(array.shape[1:], deep=False), image) for array in levels for image in array]
-        return learned_bits(images, Learning(effort=LEARNING_EFFORT, error=error, solid=True), self._backend)
+        if error not in self._learned_at:
+            levels = [levels_of(array, error, with_alpha=has_alpha(array.shape[-1])) for array in self._sample]
+            images = [(shape_of(array.shape[1:], deep=False), image) for array in levels for image in array]
+            learning = Learning(effort=LEARNING_EFFORT, error=error, solid=True)
+            self._learned_at[error] = learned_bits(images, learning, self._backend)
+        return self._learned_at[error]
 
     def _for_all(self, quality: int | None) -> list[Codec]:
         """Codecs that code all of the sample at a quality; None: at their own, with loss."""
@@ -227,18 +231,17 @@ class Comparison:
         low, high = codec.qualities[0], min(codec.qualities[1], LOSSLESS_QUALITY - 1)
         return first_that(low, high, lambda quality: fits(*self.network(codec, quality)))
 
-    def _mean(self, mse_N: NDArray[np.float64], chosen_N: NDArray[np.bool_] | None = None) -> float:
-        """Of some images, by their values."""
-        return float(np.average(mse_N, weights=self._values_N if chosen_N is None else self._values_N * chosen_N))
+    def _mean(self, mse_N: NDArray[np.float64]) -> float:
+        """Of all images, by their values."""
+        return float(np.average(mse_N, weights=self._values_N))
 
     def _point_of(self, codec: Codec, quality: int) -> Point:
         bits_N, mse_N = self.network(codec, quality)
         return self._point(codec.name, quality, float(bits_N.sum()) / 8, self._mean(mse_N))
 
     def _learned(self, error: int) -> Point:
-        learning = Learning(effort=LEARNING_EFFORT, error=error, solid=True)
-        part = make_primer(self._sample, AS_IS, learning, self._backend)
-        return self._point(PRIMER_NAME, LOSSLESS_QUALITY - error, len(part.data), self._mse_of(error))
+        size = float(self._learned_bits(error).sum()) / 8
+        return self._point(PRIMER_NAME, LOSSLESS_QUALITY - error, size, self._mse_of(error))
 
     def _error_of(self, mse: float) -> int:
         """The largest error of values that has no more than a mean squared error."""
