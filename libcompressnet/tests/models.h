@@ -246,6 +246,7 @@ static void random_program(Random *r, RandomProgram *p) {
     shape[1] = is_vector ? 1 : between(r, 1, 9);
     shape[2] = is_vector ? 1 : between(r, 1, 9);
     range_of(r, &p->program.low, &p->program.high);
+    p->program.like = NULL;
     p->program.nodes = p->nodes;
     p->program.count = between(r, 1, MOST_NODES);
     for (int32_t i = 0; i < p->program.count;) i += make_node(r, p, i, &p->nodes[i]);

@@ -73,7 +73,7 @@ def test_blocks_backends_and_threads_change_no_pixel(shipped: Codec, mnist: np.n
             with compressnet.open(path, backend=backend, threads=threads) as archive:
                 assert np.array_equal(archive[:], expected)
             again = tmp_path / "again.cnet"
-            compressnet.compress(images, again, block_images=block_images, backend=backend, threads=threads)
+            compressnet.compress(images, again, "mnist", block_images=block_images, backend=backend, threads=threads)
             assert again.read_bytes() == path.read_bytes()
 
 

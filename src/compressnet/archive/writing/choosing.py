@@ -13,27 +13,32 @@ from dataclasses import replace
 
 import numpy as np
 
+from compressnet.adaptive.model import AdaptiveBackend
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.comparing import Comparison, Goal, Picked
 from compressnet.codec.codec import BackendName
+from compressnet.codec.loading import make_backend
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images import evenly_spread
 from compressnet.images.kinds import Images, Pictures, eight_bits, picture_kind
+from compressnet.threads import default_threads
 
 SAMPLE_IMAGES, SAMPLE_VALUES = 256, 1 << 20
 """Images, and about the values of them, that codecs are compared on."""
+SLOW_SAMPLE_VALUES = 1 << 14
+"""Where images are learned in Python."""
 MIDDLE_PX = 512
 """Of larger images, their middle is enough to compare codecs on."""
 
 
-def few_of(arrays: Sequence[Pictures]) -> list[Images]:
+def few_of(arrays: Sequence[Pictures], most_values: int = SAMPLE_VALUES) -> list[Images]:
     """Some images of arrays (n,H,W[,C]) of 8 bits, evenly spread: an array (n,H,W,C) a shape.
 
     Of large images it is what lies in their middle.
     """
     shallow = [_middle(array) for array in arrays if array.dtype == np.uint8 and array.ndim in (3, 4)]
     total, values = sum(map(len, shallow)), sum(array.size for array in shallow)
-    count = min(SAMPLE_IMAGES, max(1, total * SAMPLE_VALUES // max(values, 1)))
+    count = min(SAMPLE_IMAGES, max(1, total * most_values // max(values, 1)))
     chosen = evenly_spread(total, min(count, total)) if total else np.zeros(0, np.int64)
     found: dict[tuple[int, ...], list[Images]] = {}
     start = 0
@@ -66,7 +71,8 @@ def pick(
     Without loss, and at a quality, an error or a number of bytes, what takes the fewest bytes, or
     has the smallest error. Within a largest error it is always what is learned from the images.
     """
-    sample = few_of(arrays)
+    made = make_backend(backend, default_threads() if threads is None else threads)
+    sample = few_of(arrays, SAMPLE_VALUES if isinstance(made, AdaptiveBackend) else SLOW_SAMPLE_VALUES)
     if not sample or (bounds.max_error is not None and bounds.max_error > 0):
         return Picked(codec=None, quality=quality)
     comparison = Comparison(sample, backend, threads)
