@@ -23,6 +23,7 @@ import numpy as np
 from compressnet.adaptive.model import AdaptiveSettings, PictureShape
 from compressnet.coding.stored import levels_in, of_levels
 from compressnet.errors import CorruptError
+from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images
 from compressnet.limits import CHANNELS_LIMIT, LISTED_IMAGES_LIMIT, PRIMER_PIXELS_LIMIT, SIDE_LIMIT_PX
 from compressnet.wire import Reader, pack_varint
@@ -120,6 +121,12 @@ def levels_of(images: Images, error: int, *, with_alpha: bool) -> Images:
         between = (np.maximum(alpha, 1) - 1) // step + 1
         levels[..., -1] = np.where((alpha == 0) | (alpha == 255), alpha, between)
     return levels
+
+
+def within_error(images: Images, error: int) -> Images:
+    """What images (...,C) of 8 bits come back as."""
+    with_alpha = has_alpha(images.shape[-1])
+    return values_of_levels(levels_of(images, error, with_alpha=with_alpha), error, with_alpha=with_alpha)
 
 
 def values_of_levels(levels: Images, error: int, *, with_alpha: bool) -> Images:

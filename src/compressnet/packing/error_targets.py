@@ -7,16 +7,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from compressnet.adaptive.primer import levels_of, values_of_levels
+from compressnet.adaptive.primer import within_error
 from compressnet.archive.writing.bounds import Bounds
-from compressnet.archive.writing.comparing import ERRORS
+from compressnet.archive.writing.comparing import ERRORS, largest_error
 from compressnet.archive.writing.learning import learned_codec
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.write import Columns, write_archive
 from compressnet.bisection import first_that
 from compressnet.coding.coder import LOSSLESS_QUALITY
-from compressnet.images.alpha import has_alpha
-from compressnet.images.kinds import Images, Pictures, eight_bits
+from compressnet.images.kinds import Pictures, eight_bits
 from compressnet.packing.targets import Target
 
 
@@ -38,16 +37,8 @@ def find_error(images: Iterable[Pictures], target: Target, threads: int | None =
         return ERRORS[first_that(0, len(ERRORS) - 1, bytes_fit)]
     limit = 10 ** (-target.value / 10) if target.measure == "psnr" else target.value
 
-    def is_too_far(number: int) -> bool:
-        error = ERRORS[number]
-        mse = np.concatenate([Bounds().errors(array, _coded(array, error)).mse_N for array in sample]).mean()
+    def is_too_far(error: int) -> bool:
+        mse = np.concatenate([Bounds().errors(array, within_error(array, error)).mse_N for array in sample]).mean()
         return float(mse) > limit
 
-    number = first_that(0, len(ERRORS) - 1, is_too_far)
-    return ERRORS[number - 1 if number > 0 and is_too_far(number) else number]
-
-
-def _coded(images: Images, error: int) -> Images:
-    """What images (n,H,W,C) come back as."""
-    with_alpha = has_alpha(images.shape[-1])
-    return values_of_levels(levels_of(images, error, with_alpha=with_alpha), error, with_alpha=with_alpha)
+    return largest_error(is_too_far)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.adaptive.part import shape_of
-from compressnet.adaptive.primer import levels_of, values_of_levels
+from compressnet.adaptive.primer import levels_of, within_error
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.priming import Learning, learned_bits, make_primer
 from compressnet.archive.writing.settings import LEARNING_EFFORT
@@ -110,6 +110,12 @@ class Goal:
     mse: float | None = None
     """Pixels in [0,1]."""
     bytes_per_image: float | None = None
+
+
+def largest_error(is_too_far: Callable[[int], bool]) -> int:
+    """The largest of ERRORS that is not too far; the smallest where all are."""
+    number = first_that(0, len(ERRORS) - 1, lambda i: is_too_far(ERRORS[i]))
+    return ERRORS[number - 1 if number and is_too_far(ERRORS[number]) else number]
 
 
 class Comparison:
@@ -245,16 +251,12 @@ class Comparison:
 
     def _error_of(self, mse: float) -> int:
         """The largest error of values that has no more than a mean squared error."""
-        number = first_that(0, len(ERRORS) - 1, lambda i: self._mse_of(ERRORS[i]) > mse)
-        return ERRORS[number - 1 if number and self._mse_of(ERRORS[number]) > mse else number]
+        return largest_error(lambda error: self._mse_of(error) > mse)
 
     def _mse_of(self, error: int) -> float:
         squares = 0.0
         for array in self._sample:
-            with_alpha = has_alpha(array.shape[-1])
-            levels = levels_of(array, error, with_alpha=with_alpha)
-            decoded = values_of_levels(levels, error, with_alpha=with_alpha)
-            squares += float(Bounds().errors(array, decoded).mse_N.mean()) * array.size
+            squares += float(Bounds().errors(array, within_error(array, error)).mse_N.mean()) * array.size
         return squares / self._values
 
     def _point(self, name: str, quality: int, size: float, mse: float) -> Point:
