@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from compressnet.adaptive.part import AdaptivePart
-from compressnet.codec.bundle import adaptive_bundle
+from compressnet.codec.bundle import Bundle, adaptive_bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import load, make_codec
-from compressnet.codec.shipped import PathLike, shipped_bundle
+from compressnet.codec.shipped import GENERAL_CODEC, PathLike, read_bundle, shipped_bundle
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY
-from compressnet.container.entries import EMBEDDED_AS_FILE, EMBEDDED_PRIMER, CodecEntry, primer_entry
+from compressnet.container.entries import (
+    EMBEDDED_AS_FILE,
+    EMBEDDED_DIFFERENCE,
+    EMBEDDED_PRIMER,
+    IDENTITY_BYTES,
+    CodecEntry,
+    primer_entry,
+)
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
 
 
@@ -31,7 +38,8 @@ class CodecEntries:
     def __init__(self, codec: Codec, embed: bool | None = None, known: Sequence[CodecEntry] = ()) -> None:
         """embed: whether parts are embedded, by default those that did not come with the package.
 
-        known: entries that the archive has already.
+        By default those that began as a shipped codec are embedded as their difference from it,
+        where that is smaller. known: entries that the archive has already.
         """
         self._codec, self._embed = codec, embed
         self._of_identity = {entry.identity: entry for entry in known}
@@ -57,12 +65,45 @@ class CodecEntries:
             assert isinstance(primer, AdaptivePart)
             return primer_entry(primer.data)
         embed = shipped_bundle(identity, bundle.name) is None if self._embed is None else self._embed
-        embedded = None
         if embed:
-            from compressnet.codec.packed import pack_bundle  # most archives neither pack nor unpack one
+            return _embedded(part, identity, whole=self._embed is True)
+        return CodecEntry(identity=identity, name=bundle.name, embedded=None)
 
-            embedded = pack_bundle(part)
-        return CodecEntry(identity=identity, name=bundle.name, embedded=embedded)
+
+def _embedded(part: Bundle, identity: bytes, *, whole: bool) -> CodecEntry:
+    """The entry that carries a part of a codec.
+
+    Unless it has to be whole, that may be how it differs from a codec that comes with the package.
+    """
+    from compressnet.codec.packed import differs_in_numbers, pack_bundle  # most archives neither pack nor unpack one
+
+    packed = pack_bundle(part)
+    base = read_bundle(GENERAL_CODEC)
+    if not whole and differs_in_numbers(part, base):
+        difference = base.identity + pack_bundle(part, base)
+        if len(difference) < len(packed):
+            return CodecEntry(identity=identity, name=part.name, embedded=difference, embedded_as=EMBEDDED_DIFFERENCE)
+    return CodecEntry(identity=identity, name=part.name, embedded=packed)
+
+
+def _unpacked(entry: CodecEntry, name: str) -> Bundle:
+    """The codec that an entry carries. Raises CodecNotFoundError, CorruptError."""
+    from compressnet.codec.packed import unpack_bundle
+
+    assert entry.embedded is not None
+    source = f"{name}: embedded codec"
+    if entry.embedded_as == EMBEDDED_AS_FILE:
+        return from_bytes(entry.embedded, source)
+    if entry.embedded_as != EMBEDDED_DIFFERENCE:
+        return unpack_bundle(entry.embedded, source)
+    identity, difference = entry.embedded[:IDENTITY_BYTES], entry.embedded[IDENTITY_BYTES:]
+    base = shipped_bundle(identity, GENERAL_CODEC)
+    if base is None:
+        raise CodecNotFoundError(
+            f"{name}: its codec {entry.name} is stored as the difference from the codec of identity "
+            f"{identity.hex()}, which does not come with this version of compressnet"
+        )
+    return unpack_bundle(difference, source, base)
 
 
 def resolve_codec(
@@ -88,10 +129,7 @@ def resolve_codec(
             )
         return part
     if entry.embedded is not None:
-        from compressnet.codec.packed import unpack_bundle
-
-        read = from_bytes if entry.embedded_as == EMBEDDED_AS_FILE else unpack_bundle
-        bundle = read(entry.embedded, f"{name}: embedded codec")
+        bundle = _unpacked(entry, name)
         if bundle.only(entry.identity) is not bundle:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")
         return make_codec(bundle, backend, threads, f"{name}: embedded codec")

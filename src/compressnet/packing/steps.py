@@ -21,6 +21,7 @@ from compressnet import api
 from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.writing.comparing import Picked
 from compressnet.archive.writing.learning import allowed_error
 from compressnet.archive.writing.outcome import Written
 from compressnet.bench.rivals.budget import Clock
@@ -60,6 +61,8 @@ class Job:
     codec: Codec | None
     """None: all images are stored."""
     tight: Tight
+    picked: Picked | None = None
+    """What was picked in place of a trained codec."""
     labels: Any = None
     class_names: Sequence[str] | None = None
 
@@ -131,6 +134,8 @@ def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str 
     Without a codec it is 100 less the largest error that is allowed.
     """
     codec, options = job.codec, job.options
+    if job.picked is not None and job.picked.quality is not None:
+        return job.picked.quality, None
     if codec is None:
         error = allowed_error(LOSSLESS_QUALITY if options.loses_nothing else options.quality, options.bounds)
         if options.target_psnr is not None:
@@ -163,7 +168,7 @@ def _write(job: Job, quality: int | None, checked: Tap, compared: Tap) -> Writte
         batches,
         job.output,
         job.codec,
-        options.settings(quality, job.tight),
+        options.settings(quality, job.tight, None if job.picked is None else job.picked.network_mse),
         labels=job.labels,
         class_names=job.class_names,
         names=collection.names,
