@@ -232,8 +232,9 @@ def test_a_variant_that_cannot_be_compiled_is_an_error_only_where_asked_for(tmp_
 
 
 @needs_compiler
-def test_the_compiler_may_have_arguments(tmp_path: Path) -> None:
-    said = compile_core(tmp_path, "--variants", "plain", "--define", "A=1", code=1, CC="cc -DA=2 -Werror")
+def test_the_compiler_may_have_arguments(quick_path: str, tmp_path: Path) -> None:
+    options = ["--variants", "plain", "--define", "A=1"]
+    said = compile_core(tmp_path, *options, code=1, CC="cc -DA=2 -Werror", PATH=quick_path)
     assert "redefined" in said.stderr
 
 
