@@ -340,11 +340,11 @@ def test_killed_packs_leave_the_old_file_or_the_new_one(tmp_path: Path, folder: 
         "-q",
         "--no-advise",
     ]
-    command += ["--preset", "fast", "--minutes", "0.1", "--effort", "1", "--threads", "1"]
+    command += ["--preset", "fast", "--minutes", "0.04", "--effort", "1", "--threads", "1"]
     generator = random.Random(0)
     for i in range(4):
         with subprocess.Popen([*command, *(["--resume"] if i else [])], stderr=subprocess.PIPE) as process:
-            time.sleep(generator.uniform(1, 9))
+            time.sleep(generator.uniform(1, 6))
             process.send_signal(signal.SIGKILL)
         if output.read_bytes() != b"the old file":
             assert images_in(output) == 483
