@@ -84,7 +84,11 @@ def pack(
     ] = None,
     block_images: BlockImagesOption = 256,
     keep_codec: Annotated[
-        bool, typer.Option("--keep-codec", help="Leave the codec as OUT.cnet.codec; append needs it.")
+        bool,
+        typer.Option(
+            "--keep-codec",
+            help="Pack with a trained codec in any case, and leave it as OUT.cnet.codec; append needs it.",
+        ),
     ] = False,
     advise: AdviseOption = True,
     seed: SeedOption = 0,

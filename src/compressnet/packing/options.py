@@ -53,7 +53,8 @@ class PackOptions:
     modes: Modes | None = None
     """Whether images are coded in fewer channels, where they allow it: see `chosen_tight`."""
     keep_codec: bool = False
-    """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
+    """Whether to pack with a trained codec in any case, and leave it, with its encoder, beside the
+    archive: `append` needs it."""
     advise: bool = True
 
     @property

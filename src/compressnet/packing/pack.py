@@ -75,8 +75,9 @@ def pack(
     Images of kinds that are not trained on are coded without loss, by what is learned from them;
     with too few images in all, all of them are. A short training is left out where a sample says
     that it would come to nothing. After any training, all images are written without the codec as
-    well, as `compress` writes them, at the same PSNR, and the smaller archive is kept. Images of
-    16 bits are refused beside a codec that loses something. Raises InputError, MissingExtraError
+    well, as `compress` writes them, at the same PSNR, and the smaller archive is kept; neither
+    where the codec is to be kept. Images of 16 bits are refused beside a codec that loses
+    something. Raises InputError, MissingExtraError
     without torch, TrainingInterrupted on Ctrl-C, and DefectError where nothing may be lost but
     was.
     """
@@ -117,7 +118,7 @@ def pack(
     # what `pack` promises, so this is a self-test of it.
     packed, sample = write_and_check(job, aimed.sets(), read_with=None)
     packed = replace(packed, why_untrained=trained.why_untrained, left_out=trained.left_out)
-    if trained.codec is not None:
+    if trained.codec is not None and not options.keep_codec:
         packed, sample = smaller(packed, sample, job, aimed.sets())
     packed = with_advice(packed, job, sample, max(ADVICE_SHARE * trained.seconds, LEAST_ADVICE_S))
     if not options.keep_codec:

@@ -133,16 +133,17 @@ def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str 
 
     Without a codec it is 100 less the largest error that is allowed.
     """
-    codec, options = job.codec, job.options
-    if job.picked is not None and job.picked.quality is not None:
-        return job.picked.quality, None
+    codec, options, picked = job.codec, job.options, job.picked
+    quality = options.quality if picked is None else picked.quality
+    if picked is not None and picked.by_image:
+        return quality, None
     if codec is None:
-        error = allowed_error(LOSSLESS_QUALITY if options.loses_nothing else options.quality, options.bounds)
+        error = allowed_error(LOSSLESS_QUALITY if options.loses_nothing else quality, options.bounds)
         if options.target_psnr is not None:
             error = find_error(aimed, Target(measure="psnr", value=options.target_psnr), options.threads)
         return LOSSLESS_QUALITY - error, None
     if options.target_psnr is None:
-        return chosen_quality(codec, options.quality, options.max_error), None
+        return chosen_quality(codec, quality, options.max_error), None
     job.watcher.step("look for the quality")
     target = Target(measure="psnr", value=options.target_psnr)
     try:

@@ -16,13 +16,14 @@ from compressnet.container.entries import PRIMER_NAME
 from compressnet.images import Collection
 from compressnet.images.kinds import Images
 from compressnet.packing.options import Packed, PackOptions, Untrained
-from compressnet.packing.steps import Job, Sample, write_and_check
+from compressnet.packing.steps import AIMED_IMAGES, Job, Sample, write_and_check
 
 PSNR_TOLERANCE_DB = 0.1
 """By so much less PSNR an archive without the codec may still be the smaller one."""
-OUT_OF_REACH = 2.0
-"""How many times the bytes of what is learned a shipped codec may take for a short training to be
-tried from it: such trainings saved 10 to 40 % (docs/EXPERIMENTS.md)."""
+OUT_OF_REACH, OUT_OF_REACH_DB = 2.0, 3.0
+"""How many times the bytes of what is learned a shipped codec may take, and how much less PSNR it
+may have at the same bytes, for a short training to be tried from it. Such trainings save 10 to 15 %
+(docs/EXPERIMENTS.md)."""
 
 
 def picked_for(collection: Collection, options: PackOptions) -> Picked:
@@ -36,25 +37,25 @@ def why_not_train(picked: Picked) -> str | None:
     """Why a short training would come to nothing; None where it may pay."""
     learned = next((point for point in picked.points if point.codec == PRIMER_NAME), None)
     other = next((point for point in picked.points if point.codec != PRIMER_NAME), None)
-    if learned is None or other is None or picked.by_image:
+    if learned is None or other is None or learned.psnr < other.psnr - PSNR_TOLERANCE_DB:
         return None
-    is_ahead = OUT_OF_REACH * learned.bytes_per_image <= other.bytes_per_image
-    if not is_ahead or learned.psnr < other.psnr - PSNR_TOLERANCE_DB:
+    factor = OUT_OF_REACH if learned.psnr < other.psnr + OUT_OF_REACH_DB else 1.0
+    if factor * learned.bytes_per_image > other.bytes_per_image:
         return None
     return (
         f"packed without a codec of its own: on a sample, what is learned from the images takes "
-        f"{learned.bytes_per_image:.1f} bytes an image at {learned.psnr:.1f} dB, {other.codec} "
-        f"{other.bytes_per_image:.1f}; --minutes or --preset balanced trains in any case"
+        f"{learned.bytes_per_image:.1f} bytes an image at {learned.psnr:.1f} dB, and {other.codec} "
+        f"{other.bytes_per_image:.1f} at {other.psnr:.1f} dB; --minutes or --preset balanced trains in any case"
     )
 
 
 def smaller(packed: Packed, sample: Sample, job: Job, aimed: Sequence[Images]) -> tuple[Packed, Sample]:
     """The archive with the trained codec, or one without if that is smaller, and a sample of it.
 
-    aimed: images to look for the quality on.
+    aimed: images to look for the quality on, if there was a target.
     """
     job.watcher.step("pack without the codec")
-    job = _without(packed, job)
+    job, aimed = _without(packed, job), aimed or job.collection.sample_sets(AIMED_IMAGES)
     with_bytes = packed.written.archive_bytes
     output = job.output
     other = output.with_name(output.name + ".untrained")
