@@ -22,8 +22,8 @@ PSNR_TOLERANCE_DB = 0.1
 """By so much less PSNR an archive without the codec may still be the smaller one."""
 OUT_OF_REACH, OUT_OF_REACH_DB = 2.0, 3.0
 """How many times the bytes of what is learned a shipped codec may take, and how much less PSNR it
-may have at the same bytes, for a short training to be tried from it. Such trainings save 10 to 15 %
-(docs/EXPERIMENTS.md)."""
+may have at the same bytes, for a short training to be tried from it. Such trainings save 10 to
+15 % (docs/EXPERIMENTS.md)."""
 
 
 def picked_for(collection: Collection, options: PackOptions) -> Picked:
