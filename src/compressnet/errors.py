@@ -45,7 +45,7 @@ class CorruptError(FormatError):
 
 
 class BeyondLimitsError(CorruptError):
-    """What would take more memory or work than `Limits` allow; it may be damaged, made to hurt, or large."""
+    """What would take more memory or work than `Limits` allow: damaged, made to hurt, or large."""
 
 
 class CodecError(CompressnetError):

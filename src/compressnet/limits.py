@@ -103,13 +103,13 @@ class Spending:
     """What several things cost together that are kept, as the codecs of an archive are."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits, self._spent = limits, Cost()
+        self.limits, self._spent = limits, Cost()
 
     def add(self, cost: Cost, what: str) -> None:
         """Raises BeyondLimitsError, which names `what`, where all costs more than is allowed."""
         memory = self._spent.memory + cost.memory
         self._spent = Cost(memory=memory, work=self._spent.work + cost.work)
-        self._limits.require(self._spent, what)
+        self.limits.require(self._spent, what)
 
 
 def paid(amount: int, file_bytes: int, each: int) -> int:

@@ -26,6 +26,7 @@ class BinaryWriter:
     """Decisions to bytes."""
 
     def __init__(self) -> None:
+        self.fresh = 0
         self.payload = bytearray()
         self._low, self._high = 0, _MASK
 
@@ -59,6 +60,7 @@ class BinaryReader:
     """Bytes to decisions; beyond the payload's end lie zeros."""
 
     def __init__(self, payload: bytes) -> None:
+        self.fresh = 0
         self._payload, self._read = payload, 4
         self._low, self._high = 0, _MASK
         self._code = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")

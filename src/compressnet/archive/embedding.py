@@ -13,6 +13,7 @@ from compressnet.codec.shipped import PathLike, shipped_bundle
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY
 from compressnet.container.entries import EMBEDDED_AS_FILE, EMBEDDED_PRIMER, CodecEntry, primer_entry
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
+from compressnet.limits import DEFAULT_LIMITS, Spending
 
 
 def chosen_quality(codec: Codec, quality: int | None, max_error: int | None = None) -> int:
@@ -66,20 +67,27 @@ class CodecEntries:
 
 
 def resolve_codec(
-    entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName | None, threads: int | None
+    entry: CodecEntry,
+    codec: PathLike | Codec | None,
+    name: str,
+    backend: BackendName | None,
+    threads: int | None,
+    spending: Spending | None = None,
 ) -> Codec:
     """The part of a codec that an archive's entry names, ready to run.
 
     It is taken from the codec that is given. If none is given, it is what the archive embeds; if
     the archive embeds none, a shipped codec has to have it. Either comes without its encoder.
 
-    name: the archive's, for errors. Raises CodecError, CodecNotFoundError, CorruptError.
+    name: the archive's, for errors. spending: what its codecs take so far. Raises CodecError,
+    CodecNotFoundError, CorruptError.
     """
+    spending = Spending(DEFAULT_LIMITS) if spending is None else spending
     if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
-        bundle = adaptive_bundle(AdaptivePart.of(entry.embedded, f"{name}: the primer"))
-        return make_codec(bundle, backend, threads, f"{name}: the primer")
+        bundle = adaptive_bundle(AdaptivePart.of(entry.embedded, f"{name}: the primer", spending.limits))
+        return make_codec(bundle, backend, threads, f"{name}: the primer", spending.limits)
     if codec is not None:
-        given = codec if isinstance(codec, Codec) else load(codec, backend, threads)
+        given = codec if isinstance(codec, Codec) else load(codec, backend, threads, spending.limits)
         part = given.only(entry.identity)
         if part is None:
             raise CodecError(
@@ -90,15 +98,18 @@ def resolve_codec(
     if entry.embedded is not None:
         from compressnet.codec.packed import unpack_bundle
 
-        read = from_bytes if entry.embedded_as == EMBEDDED_AS_FILE else unpack_bundle
-        bundle = read(entry.embedded, f"{name}: embedded codec")
+        what = f"{name}: embedded codec"
+        if entry.embedded_as == EMBEDDED_AS_FILE:
+            bundle = from_bytes(entry.embedded, what)
+        else:
+            bundle = unpack_bundle(entry.embedded, what, spending)
         if bundle.only(entry.identity) is not bundle:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")
-        return make_codec(bundle, backend, threads, f"{name}: embedded codec")
+        return make_codec(bundle, backend, threads, what, spending.limits)
     bundle = shipped_bundle(entry.identity, entry.name)
     if bundle is None:
         raise CodecNotFoundError(
             f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, which is neither embedded nor "
             "shipped with compressnet; pass its file with --codec (codec= in Python)"
         )
-    return make_codec(bundle.without_encoder(), backend, threads, f"shipped codec {bundle.name}")
+    return make_codec(bundle.without_encoder(), backend, threads, f"shipped codec {bundle.name}", spending.limits)

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder, Values
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Images, Kind
+from compressnet.limits import Cost
 from compressnet.wire import Reader
 
 RAW, ZLIB, LZMA2 = 0, 1, 2
@@ -37,6 +38,10 @@ GREEN_TAKEN, INTERLEAVED = 4, 8
 DICTIONARY_BYTES = 1 << 23
 """Dictionary of LZMA2, for the reader: a writer may use a smaller one."""
 GREEN = 1
+HELD, VALUE_WORK = 4, 500
+"""How often values are held while they are read, and the work of each."""
+TOGETHER_VALUES = 1 << 22
+"""Values of which levels are found together, where a channel of an image does not have more."""
 TRIED_TO_THE_END = 2
 """Arrangements that are packed with all effort, of those that a quick try found best."""
 
@@ -125,7 +130,7 @@ def unpack_stored(data: bytes, images: int, kind: Kind, what: str = "the payload
     if arrangement.green_taken:
         residuals = _give_green(residuals, count)
     levels = _levels_of(residuals, arrangement.predictor, count)
-    return of_levels(levels, step), step
+    return levels if step == 1 else of_levels(levels, step), step
 
 
 class StoredCoder(Coder):
@@ -148,6 +153,11 @@ class StoredCoder(Coder):
 
     def __hash__(self) -> int:
         return hash((self.kind, self.step))
+
+    def cost_of(self, images: int) -> Cost:
+        """All values of the block."""
+        values = images * math.prod(self.kind)
+        return Cost(memory=HELD * values, work=VALUE_WORK * values)
 
     @property
     def exact(self) -> bool:
@@ -211,9 +221,21 @@ def _residuals(levels_NHWC: Images, predictor: int, count: int) -> Images:
 
 
 def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
-    """The inverse of `_residuals`."""
+    """The inverse of `_residuals`, for some images and channels at a time."""
     if predictor == NONE:
         return residuals_NHWC
+    levels = np.empty(residuals_NHWC.shape, np.uint8)
+    image_values = math.prod(residuals_NHWC.shape[1:])
+    step = max(1, TOGETHER_VALUES // image_values)
+    channels = residuals_NHWC.shape[3] if image_values <= TOGETHER_VALUES else 1
+    for image in range(0, len(levels), step):
+        for channel in range(0, levels.shape[3], channels):
+            some = (slice(image, image + step), slice(None), slice(None), slice(channel, channel + channels))
+            levels[some] = _some_levels_of(residuals_NHWC[some], predictor, count)
+    return levels
+
+
+def _some_levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
     if predictor != MEDIAN:
         sums = np.cumsum(residuals_NHWC, axis=2 if predictor == LEFT else 1, dtype=np.uint32)
         return (sums % count).astype(np.uint8)
@@ -230,7 +252,7 @@ def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
         left, up, corner = (flat[start - back : stop - back : width] for back in (1, width + 1, width + 2))
         flat[start:stop:width] = (flat[start:stop:width] + _median(left, up, corner)) % count
     levels = padded[1:, 1:].reshape(height, width, images, channels)
-    return np.ascontiguousarray(levels.transpose(2, 0, 1, 3), dtype=np.uint8)
+    return levels.transpose(2, 0, 1, 3)
 
 
 def _median(left: NDArray[np.int16], up: NDArray[np.int16], corner: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -20,7 +20,8 @@ from compressnet.coding.coder import LOSSY, Coder, Values
 from compressnet.errors import CodecError, CodecRefusedError, InputError
 from compressnet.images.alpha import fill_hidden, with_hidden_of
 from compressnet.images.kinds import Images, Kind, Symbols
-from compressnet.limits import BLOCK_VALUES_LIMIT
+from compressnet.limits import BLOCK_VALUES_LIMIT, Cost
+from compressnet.lossy.costs import ReadingCost
 from compressnet.lossy.entropy import EntropyCoder, entropy_coder
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
@@ -151,7 +152,9 @@ class LossyCoder(Coder):
     has_symbols = True
     written_values = BLOCK_VALUES_LIMIT
 
-    def __init__(self, networks: NetworkAt, kind: Kind, quality: int) -> None:
+    def __init__(self, networks: NetworkAt, kind: Kind, quality: int, cost: ReadingCost) -> None:
+        """cost: of reading images of the kind."""
+        self._cost = cost
         if not isinstance(networks, CodecNetwork):
             self.written_values = SIZELESS_BLOCK_VALUES
         self._networks, self.kind, self.quality = networks, kind, quality
@@ -160,6 +163,10 @@ class LossyCoder(Coder):
     def runner(self) -> CodecNetwork:
         """The network, compiled."""
         return self._networks.at(self.kind)
+
+    def cost_of(self, images: int) -> Cost:
+        """All symbols of the block, and the pixels of one image."""
+        return self._cost.of(images)
 
     @property
     def exact(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a network takes to read images, as its arrays tell: an upper bound for every backend.
+"""What a network takes to read images, as its arrays tell: a bound for every backend.
 
 Axes: D symbols, G groups, A values of an alphabet.
 """
@@ -14,7 +14,6 @@ from compressnet.images.kinds import Kind
 from compressnet.limits import Cost
 from compressnet.lossy.context import PHASES, ContextPrior
 from compressnet.lossy.masked import MaskedPrior
-from compressnet.lossy.network import Network
 from compressnet.lossy.prior import OUTPUTS, Prior
 from compressnet.lossy.probe import SIZELESS_IMAGES, SIZELESS_SIZES
 from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork, grid_of
