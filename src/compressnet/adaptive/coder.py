@@ -6,7 +6,6 @@ Axes: N images (of one or several blocks), n some of them, H rows, W columns, C 
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -22,6 +21,7 @@ from compressnet.errors import CorruptError
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images
 from compressnet.limits import BLOCK_VALUES_LIMIT, Cost
+from compressnet.threads import Lock
 
 SPARE_PIXELS = 1 << 16
 """Room that a model has at least for an image alone."""
@@ -42,7 +42,7 @@ class PrimedModel:
         """Of a copy of the model, with what it notes while it codes."""
         self._free: list[tuple[int, AdaptiveCoderModel]] = []
         """Models with room for so many pixels."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         both = zip(primer.shapes, self.images, strict=True)
         self._number_of = {(shape, image.tobytes()): i for i, (shape, image) in enumerate(both)}
         self._shapes = primer.shapes

@@ -14,6 +14,9 @@ _MASK = (1 << 32) - 1
 class BinaryCoder(Protocol):
     """What writes decisions, or reads them."""
 
+    fresh: int
+    """Bytes of pixels that were not foretold, so far."""
+
     def code(self, one: int, share: int) -> int:
         """Code a decision, which is 1 with a probability of share / 2^16.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from compressnet.errors import BeyondLimitsError, CodecRefusedError, CorruptErro
 from compressnet.images.kinds import Kind, size_text
 from compressnet.limits import CHANNELS_LIMIT, DEFAULT_LIMITS, Limits
 from compressnet.networks.program import Backend
+from compressnet.threads import Lock
 from compressnet.wire import Reader
 
 NOT_IN_FILES = "what is learned from a collection belongs to its archive, and is in no codec file"
@@ -107,7 +107,7 @@ class AdaptiveCoders(Coders):
         self._part, self._backend, self._limits = part, backend, limits
         self._primed: PrimedModel | None = None
         self._coders: dict[PictureShape, AdaptiveCoder] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     @property
     def kinds(self) -> list[Kind]:

@@ -87,7 +87,7 @@ def _counts(container: Container) -> tuple[list[int], int]:
     if positions_N is None:
         counts, duplicates = container.blocks.counts, 0
     else:
-        counts = np.bincount(container.blocks_of(positions_N), minlength=len(kinds))
+        counts = np.bincount(container.blocks_of(positions_N.astype(np.int64)), minlength=len(kinds))
         duplicates = container.images - len(np.unique(positions_N))
     return [int(counts[kinds == kind].sum()) for kind in range(len(container.kinds))], duplicates
 

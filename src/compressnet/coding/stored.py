@@ -225,17 +225,18 @@ def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
     if predictor == NONE:
         return residuals_NHWC
     levels = np.empty(residuals_NHWC.shape, np.uint8)
-    image_values = math.prod(residuals_NHWC.shape[1:])
+    _, height, width, every = residuals_NHWC.shape
+    image_values = height * width * every
     step = max(1, TOGETHER_VALUES // image_values)
-    channels = residuals_NHWC.shape[3] if image_values <= TOGETHER_VALUES else 1
+    channels = every if image_values <= TOGETHER_VALUES else 1
     for image in range(0, len(levels), step):
-        for channel in range(0, levels.shape[3], channels):
+        for channel in range(0, every, channels):
             some = (slice(image, image + step), slice(None), slice(None), slice(channel, channel + channels))
             levels[some] = _some_levels_of(residuals_NHWC[some], predictor, count)
     return levels
 
 
-def _some_levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
+def _some_levels_of(residuals_NHWC: Images, predictor: int, count: int) -> NDArray[np.integer]:
     if predictor != MEDIAN:
         sums = np.cumsum(residuals_NHWC, axis=2 if predictor == LEFT else 1, dtype=np.uint32)
         return (sums % count).astype(np.uint8)

@@ -78,8 +78,9 @@ def as_class_names(values: Sequence[str]) -> list[str]:
 
 def _is_line(text: object) -> bool:
     """Whether an archive can keep a text."""
-    is_line = isinstance(text, str) and "\n" not in text and _is_utf8(text)
-    return is_line and len(text) < LABEL_BYTES_LIMIT and len(text.encode()) < LABEL_BYTES_LIMIT
+    if not isinstance(text, str) or len(text) >= LABEL_BYTES_LIMIT or "\n" in text or not _is_utf8(text):
+        return False
+    return len(text.encode()) < LABEL_BYTES_LIMIT
 
 
 def _is_utf8(text: str) -> bool:

@@ -38,9 +38,7 @@ def labels_by_name(data: bytes, names: Sequence[str], source: str) -> NDArray[An
 
 
 def texts_of(texts: Sequence[str]) -> NDArray[Any]:
-    """Texts as an array (N,) of a string type or, where one long text would make that large, of
-    objects.
-    """
+    """Texts as an array (N,) of strings; of objects where one long text would make that large."""
     room = len(texts) * max(map(len, texts), default=0)
     if room > FREE_LETTERS and room > LETTERS_EACH * sum(map(len, texts)):
         return np.array(texts, np.object_)
@@ -112,7 +110,7 @@ class LabelTable:
         if without is not None:
             raise InputError(f"{source}: has no label for {without}; add a line '{without},LABEL'")
         texts = [self._found[name] for name in names]
-        return np.array(texts, np.str_) if self._are_texts else labels_from_texts(texts)
+        return texts_of(texts) if self._are_texts else labels_from_texts(texts)
 
 
 def csv_of_labels(names: Sequence[str], labels: NDArray[Any]) -> bytes:
@@ -133,6 +131,6 @@ def labels_from_texts(texts: Sequence[str]) -> NDArray[Any]:
     try:
         values = np.array([int(text) for text in texts], np.int64)
     except (ValueError, OverflowError):
-        return np.array(texts, np.str_)
+        return texts_of(texts)
     plain = all(str(value) == text for value, text in zip(values.tolist(), texts, strict=True))
-    return values if plain else np.array(texts, np.str_)
+    return values if plain else texts_of(texts)

@@ -9,7 +9,6 @@ Axes: N images, H rows, W columns, C channels, D symbols of an image.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -26,6 +25,7 @@ from compressnet.lossy.entropy import EntropyCoder, entropy_coder
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
+from compressnet.threads import Lock
 
 SIZELESS_BLOCK_VALUES = 1 << 22
 """Pixels times channels of a block that a network without a size writes, at most.
@@ -53,7 +53,7 @@ class CodecNetwork:
         """like: the same network laid out for another size, with which it may share weights."""
         self.network = network
         self._gradients: dict[int, search.Gradient] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.symbols = network.symbols
         height, width, channels = network.kind
         self._encoder: Runner | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +19,7 @@ from compressnet.lossy.network import Network
 from compressnet.lossy.packing import NetworksPlan, decoding_of, pack_networks
 from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork
 from compressnet.networks.program import Backend
+from compressnet.threads import Lock
 from compressnet.wire import Reader, pack_varint
 
 
@@ -97,7 +97,7 @@ class LossyCoders(Coders):
         self._networks: dict[int, NetworkAt] = {}
         self._coders: dict[tuple[Kind, int], LossyCoder] = {}
         self._numbers: dict[tuple[Kind, int], int | None] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     @property
     def kinds(self) -> list[Kind]:
