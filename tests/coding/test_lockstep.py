@@ -37,7 +37,7 @@ def test_no_cut_into_so_many_parts_has_a_smaller_largest(counts: list[int], thre
 
 
 def test_large_images_count_as_several() -> None:
-    small, large = (64, 64, 4), (1024, 1024, 4)
+    small, large = 1024, 4
     assert [len(part.counts) for part in lockstep_parts([1] * 512, 1, [small] * 512)] == [512]
     parts = lockstep_parts([1, 1, 1, 1, 500], 1, [large] * 4 + [small])
     assert [part.counts for part in parts] == [[1, 1, 1], [1, 500]]

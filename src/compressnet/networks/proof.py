@@ -36,6 +36,8 @@ def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
         missing = [name for name in node.inputs if name not in ranges]
         if not node.inputs:
             raise CorruptError(f"network node {node.output!r} has no input")
+        if node.op != "concat" and len(node.inputs) != 1 + (node.op == "add"):
+            raise CorruptError(f"network node {node.output!r} ({node.op}) has {len(node.inputs)} inputs")
         if missing:
             raise CorruptError(f"network node {node.output!r} reads {', '.join(missing)} before it is written")
         if node.output in ranges or "y" in node.inputs:
@@ -76,7 +78,7 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
                 shape = (outputs, rows, columns)
         case "dense" if arrays["weight"][1:] == (total,) and arrays["weight"][0] >= 1:
             shape = (arrays["weight"][0],)
-        case "add" if len(inputs) == 2 and inputs[0] == inputs[1]:
+        case "add" if inputs[0] == inputs[-1]:
             shape = x
         case "gain" if arrays["table"] == arrays.get("bound", arrays["table"]) == (QUALITIES, *arrays["repeats"]):
             repeats = node.arrays["repeats"]

@@ -21,6 +21,7 @@ from compressnet.images.formats.parquet.columns import (
     is_label_kind,
     read_column,
 )
+from compressnet.images.labels import texts_of
 
 TEXTS_BYTES_LIMIT = 1 << 31
 """Of all texts as an array, where each takes as much as the longest."""
