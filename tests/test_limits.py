@@ -38,8 +38,8 @@ from compressnet.wire import pack_varint
 from conftest import CONFORMANCE
 from run_commands import refused, run
 
-SHAPE = PictureShape(height=32, width=32, channels=3, deep=False)
-SETTINGS = AdaptiveSettings(table_bits=10, flags=1, bytes=1, histograms=1)
+SHAPE = PictureShape(height=40, width=40, channels=3, deep=False)
+SETTINGS = AdaptiveSettings(table_bits=10, flags=0x1F, bytes=0x89FF, histograms=0x13FF)
 
 
 def archive_of(block: Block, form: Form, codec: CodecEntry | None = None, names: list[str] | None = None) -> bytes:
@@ -116,7 +116,7 @@ def test_one_long_label_takes_no_room_for_the_others(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("label", ["\ud800", "a\nb", "x" * (1 << 16), "é" * (1 << 15)])
 def test_labels_that_are_no_lines_of_text_are_refused(label: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no line of text"):
+    with pytest.raises(InputError, match="lines of text of up to 65535 bytes"):
         compressnet.compress(np.zeros((1, 2, 2), np.uint8), tmp_path / "a.cnet", None, labels=[label])
 
 
@@ -222,11 +222,11 @@ def test_a_small_primer_may_not_have_many_pixels() -> None:
 
 
 def models() -> list[AdaptiveCoderModel]:
-    return [AdaptiveModel(SETTINGS), *(NativeAdaptiveModel(find_core(core), SETTINGS, 1 << 12) for core in CORES)]
+    return [AdaptiveModel(SETTINGS), *(NativeAdaptiveModel(find_core(core), SETTINGS, 1 << 13) for core in CORES)]
 
 
 def test_a_payload_pays_for_what_it_holds() -> None:
-    ramp = np.add.outer(3 * np.arange(32), 5 * np.arange(32)).astype(np.uint8)[..., None].repeat(3, 2)
+    ramp = np.add.outer(np.arange(40), 2 * np.arange(40)).astype(np.uint8)[..., None].repeat(3, 2)
     picture, filled = Picture(ramp, SHAPE), set[bytes]()
     for free, strict in zip(models(), models(), strict=True):
         strict.allow(0)

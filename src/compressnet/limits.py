@@ -120,6 +120,16 @@ def paid(amount: int, file_bytes: int, each: int) -> int:
     return max(0, amount - each * file_bytes)
 
 
+def beyond_limits(what: str, name: str) -> BeyondLimitsError:
+    """What is raised where something took more of `memory` or `work` than headers told."""
+    return BeyondLimitsError(
+        f"{what}; if you trust the file, raise the limit with --limits {name}=... (limits= in Python)"
+    )
+
+
+TOO_FRESH = "the payload would take more work than its length tells"
+
+
 def _amount(number: int, name: str) -> str:
     return f"{max(1, number >> 20):,} MiB of memory" if name == "memory" else f"{number:.2g} steps of work"
 

@@ -31,10 +31,10 @@ from compressnet.adaptive.model import (
     AdaptiveSettings,
     Picture,
     PictureShape,
-    beyond_limits,
     require_room,
 )
 from compressnet.adaptive.tables import STRETCH_LIMIT, tables
+from compressnet.limits import TOO_FRESH, beyond_limits
 
 HISTOGRAM_LIMIT = 20
 """How many values a histogram averages over, at most."""
@@ -136,7 +136,7 @@ def _code_picture(
             around.learn_pixel(learned, match, pixel)
             found.append(pixel)
         if coder.fresh > most:
-            raise beyond_limits()
+            raise beyond_limits(TOO_FRESH, "work")
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.errors import BeyondLimitsError, CorruptError, InputError
+from compressnet.errors import CorruptError, InputError
 from compressnet.limits import CHANNELS_LIMIT, SIDE_LIMIT_PX
 
 FLAG_CONTEXTS = 6
@@ -203,14 +203,6 @@ def require_room(learned: int, more: int, room: int) -> None:
             f"an adaptive model with room for {room:,} pixels, of which {learned:,} were learned, "
             f"cannot take {more:,} more; make it larger"
         )
-
-
-def beyond_limits() -> BeyondLimitsError:
-    """What is raised for a payload that has more than is allowed."""
-    return BeyondLimitsError(
-        "the payload would take more work than its length tells; if you trust the file, raise the limit with "
-        "--limits work=... (limits= in Python)"
-    )
 
 
 class AdaptiveBackend(ABC):

@@ -12,9 +12,17 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.errors import BeyondLimitsError, CorruptError, InputError
+from compressnet.errors import CorruptError, InputError
 from compressnet.images.labels import are_texts, texts_of
-from compressnet.limits import CLASSES_BYTES_LIMIT, CLASSES_LIMIT, DEFAULT_LIMITS, LABEL_BYTES_LIMIT, Cost, Limits
+from compressnet.limits import (
+    CLASSES_BYTES_LIMIT,
+    CLASSES_LIMIT,
+    DEFAULT_LIMITS,
+    LABEL_BYTES_LIMIT,
+    Cost,
+    Limits,
+    beyond_limits,
+)
 
 LINE_BYTES, HELD = 64, 4
 """What a text takes in memory besides its letters, and how often these are held."""
@@ -39,10 +47,12 @@ def as_labels(values: Any) -> Labels:
         if cut is not None:
             raise InputError(f"label {cut!r} ends in NUL, which NumPy cuts off; leave it out")
     if labels.ndim == 1 and are_texts(labels):
-        wrong = next((text for text in labels.tolist() if not _is_line(text)), None)
-        if wrong is None:
+        wrong = [text for text in labels.tolist() if not _is_line(text)]
+        if not wrong:
             return labels
-        raise InputError(f"label {str(wrong)[:60]!r} is no line of text of up to {LABEL_BYTES_LIMIT - 1} bytes")
+        raise InputError(
+            f"labels have to be integers or lines of text of up to {LABEL_BYTES_LIMIT - 1} bytes, not {wrong[0]!r:.60}"
+        )
     raise InputError(f"labels have to be a list of integers or of lines of text, not {labels.dtype} {labels.shape}")
 
 
@@ -161,10 +171,7 @@ def _inflate(data: bytes, limit_bytes: int, what: str, noun: str) -> bytes:
     except zlib.error as error:
         raise CorruptError(f"{what} is damaged: {error}") from error
     if len(raw) > limit_bytes:
-        raise BeyondLimitsError(
-            f"{what} holds more than {limit_bytes} bytes of {noun}; if you trust the file, raise the limit with "
-            "--limits memory=... (limits= in Python)"
-        )
+        raise beyond_limits(f"{what} holds more than {limit_bytes} bytes of {noun}", "memory")
     if not inflater.eof or inflater.unused_data:
         raise CorruptError(f"{what} does not end where its {noun} do")
     return raw

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from compressnet.adaptive.model import beyond_limits
 from compressnet.errors import CorruptError, DefectError, InputError
+from compressnet.limits import TOO_FRESH, beyond_limits
 
 INTERFACE = 4
 """CN_INTERFACE of the header that this package was written for."""
@@ -161,7 +161,7 @@ def check_status(status: int, what: str) -> None:
     what: was done. Raises BeyondLimitsError for a payload that takes more than was allowed.
     """
     if status == LIMIT:
-        raise beyond_limits()
+        raise beyond_limits(TOO_FRESH, "work")
     if status == PAYLOAD:
         raise CorruptError("the payload does not fit the codec's frequencies")
     if status != OK:
