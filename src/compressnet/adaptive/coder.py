@@ -5,7 +5,7 @@ Axes: N images (of one or several blocks), n some of them, H rows, W columns, C 
 
 from __future__ import annotations
 
-import threading
+import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from compressnet.adaptive.model import AdaptiveCoderModel, PictureShape
 from compressnet.adaptive.payload import pack_payload, unpack_payload
-from compressnet.adaptive.primer import Primer, levels_of, values_of_levels
+from compressnet.adaptive.primer import HELD, PIXEL_WORK, PLACE_BYTES, Primer, levels_of, values_of_levels
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, Coder, Values
 from compressnet.errors import CorruptError
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images
-from compressnet.limits import BLOCK_VALUES_LIMIT
+from compressnet.limits import BLOCK_VALUES_LIMIT, Cost
+from compressnet.threads import Lock
 
 SPARE_PIXELS = 1 << 16
 """Room that a model has at least for an image alone."""
@@ -37,9 +38,11 @@ class PrimedModel:
         self.images = [picture.values_HWB for picture in model.learn_read(primer.payload, primer.shapes)]
         primer.check(self.images)
         self._learned, self._pixels = model, primer.pixels
+        self.model_bytes = 2 * primer.settings.table_bytes + PLACE_BYTES * primer.pixels
+        """Of a copy of the model, with what it notes while it codes."""
         self._free: list[tuple[int, AdaptiveCoderModel]] = []
         """Models with room for so many pixels."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         both = zip(primer.shapes, self.images, strict=True)
         self._number_of = {(shape, image.tobytes()): i for i, (shape, image) in enumerate(both)}
         self._shapes = primer.shapes
@@ -83,6 +86,15 @@ class AdaptiveCoder(Coder):
         self.primed, self.shape, self.kind = primed, shape, shape.axes
         self.error = 0 if shape.deep else error
         self.quality = LOSSLESS_QUALITY - self.error
+
+    def cost_of(self, images: int) -> Cost:
+        """A model for one thread, and images."""
+        values = math.prod(self.kind)
+        pixels = self.shape.pixels
+        return Cost(
+            memory=self.primed.model_bytes + PLACE_BYTES * pixels + HELD * images * values,
+            work=PIXEL_WORK * pixels * images,
+        )
 
     @property
     def exact(self) -> bool:

@@ -17,10 +17,11 @@ from compressnet.archive.cache import BlockCache, Kept
 from compressnet.archive.codings import Coding, Codings
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import WITHOUT_CODEC, Coder, Values
-from compressnet.coding.lockstep import LockstepPart, lockstep_parts
+from compressnet.coding.lockstep import LockstepPart, lockstep_parts, together_of
 from compressnet.container.container import Container
 from compressnet.errors import CorruptError
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, count_text, size_text
+from compressnet.limits import Limits
 from compressnet.threads import spread
 
 CACHE_BYTES = 64 << 20
@@ -84,8 +85,9 @@ class BlockReader:
     only where a block is asked for bit by bit (`_reading_ahead`).
     """
 
-    def __init__(self, container: Container, codecs: Sequence[Codec]) -> None:
-        self._container, self._codecs = container, codecs
+    def __init__(self, container: Container, codecs: Sequence[Codec], limits: Limits) -> None:
+        """limits: of what reading one image may take."""
+        self._container, self._codecs, self._limits = container, codecs, limits
         self._codings = Codings(container, codecs)
         self._cache = BlockCache(CACHE_BYTES)
 
@@ -102,8 +104,8 @@ class BlockReader:
                 take(piece)
 
         counts = [len(task.to_read) or len(task.rows) for task in tasks]
-        kinds = [task.known.coding.coder.kind for task in tasks]
-        spread(read, lockstep_parts(counts, threads, kinds), threads)
+        together = {coder: together_of(coder) for coder in {task.known.coding.coder for task in tasks}}
+        spread(read, lockstep_parts(counts, threads, [together[task.known.coding.coder] for task in tasks]), threads)
 
     def piece(self, place: int) -> Piece:
         """The image at one place, which takes no more than its block. Raises CorruptError."""
@@ -149,9 +151,11 @@ class BlockReader:
         block = self._container.read_block(number)
         known = known or Kept.nothing(self._codings.of(number, block), block.images)
         coder = known.coding.coder
+        what = f"{self._container.name}: block {number}"
         if (values := block.images * math.prod(coder.kind)) > coder.read_values:
-            what = f"{self._container.name}: block {number}"
             raise CorruptError(f"{what} holds {values} values, beyond the limit of {coder.read_values}")
+        read = 1 if coder.codes_alone else block.images
+        self._limits.require(coder.cost_of(read), f"{what}: {count_text(read)} of {size_text(coder.kind)}")
         wanted = _distinct(images) if coder.codes_alone else np.arange(block.images)
         missing = wanted[~known.has(wanted)]
         return _Task(number=number, rows=rows, images=images, known=known, payload=block.payload, missing=missing)

@@ -20,6 +20,7 @@ from compressnet.container.entries import (
     primer_entry,
 )
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
+from compressnet.limits import DEFAULT_LIMITS, Spending
 
 
 def chosen_quality(codec: Codec, quality: int | None, max_error: int | None = None) -> int:
@@ -86,7 +87,7 @@ def _embedded(part: Bundle, identity: bytes, *, whole: bool) -> CodecEntry:
     return CodecEntry(identity=identity, name=part.name, embedded=packed)
 
 
-def _unpacked(entry: CodecEntry, name: str) -> Bundle:
+def _unpacked(entry: CodecEntry, name: str, spending: Spending) -> Bundle:
     """The codec that an entry carries. Raises CodecNotFoundError, CorruptError."""
     from compressnet.codec.packed import unpack_bundle
 
@@ -95,7 +96,7 @@ def _unpacked(entry: CodecEntry, name: str) -> Bundle:
     if entry.embedded_as == EMBEDDED_AS_FILE:
         return from_bytes(entry.embedded, source)
     if entry.embedded_as != EMBEDDED_DIFFERENCE:
-        return unpack_bundle(entry.embedded, source)
+        return unpack_bundle(entry.embedded, source, spending=spending)
     identity, difference = entry.embedded[:IDENTITY_BYTES], entry.embedded[IDENTITY_BYTES:]
     base = shipped_bundle(identity, GENERAL_CODEC)
     if base is None:
@@ -103,24 +104,31 @@ def _unpacked(entry: CodecEntry, name: str) -> Bundle:
             f"{name}: its codec {entry.name} is stored as the difference from the codec of identity "
             f"{identity.hex()}, which does not come with this version of compressnet"
         )
-    return unpack_bundle(difference, source, base)
+    return unpack_bundle(difference, source, base, spending)
 
 
 def resolve_codec(
-    entry: CodecEntry, codec: PathLike | Codec | None, name: str, backend: BackendName | None, threads: int | None
+    entry: CodecEntry,
+    codec: PathLike | Codec | None,
+    name: str,
+    backend: BackendName | None,
+    threads: int | None,
+    spending: Spending | None = None,
 ) -> Codec:
     """The part of a codec that an archive's entry names, ready to run.
 
     It is taken from the codec that is given. If none is given, it is what the archive embeds; if
     the archive embeds none, a shipped codec has to have it. Either comes without its encoder.
 
-    name: the archive's, for errors. Raises CodecError, CodecNotFoundError, CorruptError.
+    name: the archive's, for errors. spending: what its codecs take so far. Raises CodecError,
+    CodecNotFoundError, CorruptError.
     """
+    spending = Spending(DEFAULT_LIMITS) if spending is None else spending
     if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
-        bundle = adaptive_bundle(AdaptivePart.of(entry.embedded, f"{name}: the primer"))
-        return make_codec(bundle, backend, threads, f"{name}: the primer")
+        bundle = adaptive_bundle(AdaptivePart.of(entry.embedded, f"{name}: the primer", spending.limits))
+        return make_codec(bundle, backend, threads, f"{name}: the primer", spending.limits)
     if codec is not None:
-        given = codec if isinstance(codec, Codec) else load(codec, backend, threads)
+        given = codec if isinstance(codec, Codec) else load(codec, backend, threads, spending.limits)
         part = given.only(entry.identity)
         if part is None:
             raise CodecError(
@@ -129,14 +137,15 @@ def resolve_codec(
             )
         return part
     if entry.embedded is not None:
-        bundle = _unpacked(entry, name)
+        what = f"{name}: embedded codec"
+        bundle = _unpacked(entry, name, spending)
         if bundle.only(entry.identity) is not bundle:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")
-        return make_codec(bundle, backend, threads, f"{name}: embedded codec")
+        return make_codec(bundle, backend, threads, what, spending.limits)
     bundle = shipped_bundle(entry.identity, entry.name)
     if bundle is None:
         raise CodecNotFoundError(
             f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, which is neither embedded nor "
             "shipped with compressnet; pass its file with --codec (codec= in Python)"
         )
-    return make_codec(bundle.without_encoder(), backend, threads, f"shipped codec {bundle.name}")
+    return make_codec(bundle.without_encoder(), backend, threads, f"shipped codec {bundle.name}", spending.limits)

@@ -24,12 +24,23 @@ from compressnet.coding.part import Tensors
 from compressnet.errors import CorruptError, InputError
 from compressnet.limits import (
     CODEC_BYTES_LIMIT,
+    DEFAULT_LIMITS,
     PACKED_NETWORKS_LIMIT,
     PACKED_STRUCTURE_BYTES_LIMIT,
+    Cost,
+    Spending,
+    paid,
 )
 from compressnet.lossy.packing import stored_numbers
 from compressnet.lossy.part import LossyPart
 from compressnet.wire import Reader, pack_varint
+
+STRUCTURE_BYTES, STRUCTURE_WORK = 40, 4000
+"""Of a byte of JSON, at most."""
+ELEMENT_BYTES, ELEMENT_WORK = 64, 4000
+"""Of a number, while all are unpacked."""
+ELEMENTS_PAID = 2
+"""A codec has about one number for each byte. Others are as good as free, and are few."""
 
 
 def differs_in_numbers(bundle: Bundle, base: Bundle) -> bool:
@@ -71,15 +82,18 @@ def pack_bundle(bundle: Bundle, base: Bundle | None = None) -> bytes:
     return data
 
 
-def unpack_bundle(data: bytes, source: str, base: Bundle | None = None) -> Bundle:
+def unpack_bundle(data: bytes, source: str, base: Bundle | None = None, spending: Spending | None = None) -> Bundle:
     """The codec, without its encoder; `source` names it in errors.
 
-    base: what it was packed with. Raises CorruptError for bytes that are no packed codec, or one
-    that would not run exactly.
+    base: what it was packed with. spending: what the archive's codecs take so far. Raises
+    CorruptError for bytes that are no packed codec, or one that would not run exactly.
     """
     what = f"{source}: the packed codec"
+    spending = Spending(DEFAULT_LIMITS) if spending is None else spending
     reader = Reader(data, what)
     structure = _inflate(reader.take(reader.varint(CODEC_BYTES_LIMIT)), what)
+    cost = Cost(memory=STRUCTURE_BYTES * len(structure), work=STRUCTURE_WORK * len(structure))
+    spending.add(cost, f"{what}: its structure of {len(structure)} bytes")
     try:
         document = json.loads(structure)
         entries = [list(document.get(part.key, [])) for part in PARTS]
@@ -94,6 +108,10 @@ def unpack_bundle(data: bytes, source: str, base: Bundle | None = None) -> Bundl
     elements = sum(plan.elements for plan in plans)
     if elements > elements_limit(len(data)):
         raise CorruptError(f"{what} claims {elements} numbers in {len(data)} bytes")
+    free = paid(elements, len(data), ELEMENTS_PAID)
+    spending.add(
+        Cost(memory=ELEMENT_BYTES * free, work=ELEMENT_WORK * free), f"{what}: {elements} numbers in {len(data)} bytes"
+    )
     hashes = [reader.take(plan.hash_bytes) for plan in plans]
     layouts = [layout for plan in plans for layout in plan.layouts]
     numbers = unpack_arrays(reader.take(reader.left), layouts, what)

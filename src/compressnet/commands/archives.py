@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar
+from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar, shown
 from compressnet.commands.options import (
     STREAM,
     BackendOption,
     ForceOption,
     JsonOption,
+    LimitsOption,
     QuietOption,
     ReadingCodecOption,
     ThreadsOption,
     open_archive,
+    parse_limits,
     require_target_free,
 )
 from compressnet.errors import InputError
@@ -47,6 +49,7 @@ def decompress(
     quiet: QuietOption = False,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
+    limits: LimitsOption = None,
 ) -> None:
     """Decompress an archive into images."""
     from compressnet.images import write_collection, write_npy
@@ -54,7 +57,7 @@ def decompress(
 
     if output != STREAM:
         require_target_free(Path(output), force=force)
-    with open_archive(source, codec, backend, threads) as archive:
+    with open_archive(source, codec, backend, threads, limits) as archive:
         chosen = _parse_select(select, len(archive))
         count = chosen.stop - chosen.start
         if output == STREAM:
@@ -123,11 +126,12 @@ def _selected(archive: Archive, chosen: slice, report: Callable[[int], None]) ->
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="An archive, a .codec file or a shipped codec's name.")],
     as_json: JsonOption = False,
+    limits: LimitsOption = None,
 ) -> None:
     """Describe an archive or a codec."""
     from compressnet.archive.describe import describe
 
-    document = describe(file)
+    document = describe(file, parse_limits(limits))
     if as_json:
         print(json.dumps(document))
         return
@@ -135,9 +139,11 @@ def info(
         if isinstance(value, list) and value and isinstance(value[0], dict):
             console.print(f"{name}:")
             for entry in value:
-                console.print("  " + ", ".join(f"{key} {_told(key, known, ' to ')}" for key, known in entry.items()))
+                console.print(
+                    "  " + shown(", ".join(f"{key} {_told(key, known, ' to ')}" for key, known in entry.items()))
+                )
         else:
-            console.print(f"{name}: {_told(name, value)}")
+            console.print(f"{name}: {shown(_told(name, value))}")
 
 
 def _told(name: str, value: Any, separator: str = ", ") -> str:
