@@ -5,10 +5,10 @@
     python benchmarks/make_any.py train IMAGES.npz -o any-1.codec --minutes M --after CHECKPOINT
 
 The second training begins from the checkpoint that the first one leaves, and sees photographs and
-low qualities more often, as these are what the codec is used for. DIR has a folder for each package
-of PACKAGES, unpacked by dpkg-deb; others are left out. Whatever the codec is measured on has to
-come from other packages. A training that was interrupted goes on from its checkpoint, beside the
-codec.
+low qualities more often, as these are what the codec is used for. DIR has a folder for each
+package of PACKAGES, unpacked by dpkg-deb; others are left out. Whatever the codec is measured on
+has to come from other packages. A training that was interrupted goes on from its checkpoint,
+beside the codec.
 """
 
 from __future__ import annotations
