@@ -44,3 +44,17 @@ def test_zarr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (names["older"][:] == images).all()
     assert names["stored"] < images.nbytes / 5
     assert 0 < abs(names["close"].astype(int) - images[300:310]).mean() < 8
+
+
+def test_datasets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    pytest.importorskip("polars")
+    pytest.importorskip("pandas")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+    names = run_page("datasets", monkeypatch, tmp_path)
+    sevens = int((names["labels"] == 7).sum())
+    assert names["written"]["test"].images == names["sevens"].count == names["counts"][7] == sevens
+    assert names["first"]["label"] == 7
+    assert names["loaded"].features["label"].names == list("0123456789")
+    assert names["picture"].tobytes() == names["first"]["image"].tobytes()
