@@ -58,3 +58,10 @@ def test_datasets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert names["first"]["label"] == 7
     assert names["loaded"].features["label"].names == list("0123456789")
     assert names["picture"].tobytes() == names["first"]["image"].tobytes()
+
+
+def test_scikit_learn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("scikit-learn", monkeypatch, tmp_path)
+    assert names["symbols"].shape == (2000, 40)
+    assert names["score"] > 0.85
+    assert names["centres"].shape == (10, 28, 28)

@@ -1,7 +1,9 @@
 """Chunks of a store, each an array of images, as archives: what Zarr and numcodecs share.
 
-chunk (n,h,w) or (n,h,w,c), uint8 or uint16 -> encode -> an archive
-chunk (n,h,w) or (n,h,w,c), uint8 or uint16 <- decode <- an archive
+    chunk (n,h,w) or (n,h,w,c), uint8 or uint16 -> encode -> an archive
+    chunk (n,h,w) or (n,h,w,c), uint8 or uint16 <- decode <- an archive
+
+Axes: n images, h rows, w columns, c channels.
 """
 
 from __future__ import annotations

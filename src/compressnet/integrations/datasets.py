@@ -1,7 +1,9 @@
 """Archives as Hugging Face's datasets, and datasets as archives.
 
-dataset = to_dataset("train.cnet")
-from_dataset(dataset, "again.cnet")
+    dataset = to_dataset("train.cnet")
+    from_dataset(dataset, "again.cnet")
+
+Names, labels, names of classes and splits are kept.
 """
 
 from __future__ import annotations

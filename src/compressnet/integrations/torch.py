@@ -1,8 +1,10 @@
 """An archive as a dataset of PyTorch, with the look of torchvision's, and a sampler for it.
 
-dataset = CompressnetDataset("train.cnet", transform=to_tensor)
-sampler = BlockShuffle(dataset, batch_size=256, num_workers=2)
-loader = DataLoader(dataset, batch_size=256, sampler=sampler, num_workers=2)
+    dataset = CompressnetDataset("train.cnet", transform=to_tensor)
+    sampler = BlockShuffle(dataset, batch_size=256, num_workers=2)
+    loader = DataLoader(dataset, batch_size=256, sampler=sampler, num_workers=2)
+
+Batches are decoded at once, by any number of workers.
 """
 
 from __future__ import annotations
