@@ -68,6 +68,19 @@ def test_transforms_make_what_comes_out(path: Path, images: np.ndarray) -> None:
     assert label == -1
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_tensors_have_channels_first_and_are_their_own(path: Path, images: np.ndarray, in_memory: bool) -> None:
+    dataset = CompressnetDataset(path, tensors=True, in_memory=in_memory)
+    for _ in range(2):
+        (one, _), (same, _) = dataset.__getitems__([7, 7])
+        assert (one.shape, one.dtype) == ((3, 12, 12), torch.uint8)
+        assert np.array_equal(one.permute(1, 2, 0), images[7])
+        one.zero_()
+        assert np.array_equal(same.permute(1, 2, 0), images[7])
+    (batch, _) = next(iter(DataLoader(dataset, batch_size=4)))
+    assert batch.shape == (4, 3, 12, 12)
+
+
 def test_a_batch_may_hold_an_image_twice(path: Path, images: np.ndarray) -> None:
     items = CompressnetDataset(path).__getitems__([9, 2, 9, -1])
     assert [label for _, label in items] == [0, 2, 0, 2]
@@ -151,6 +164,8 @@ def test_grey_of_16_bits_comes_as_such_and_colour_is_refused(tmp_path: Path) -> 
     compressnet.compress(deep, tmp_path / "colour.cnet", None)
     with pytest.raises(InputError, match="Pillow has no mode"):
         CompressnetDataset(tmp_path / "colour.cnet")[1]
+    tensor = CompressnetDataset(tmp_path / "colour.cnet", tensors=True)[1]
+    assert np.array_equal(tensor.permute(1, 2, 0), deep[1])
 
 
 def test_damage_is_an_error_that_names_the_file(path: Path, tmp_path: Path) -> None:
@@ -197,9 +212,11 @@ def test_block_shuffle_keeps_to_windows_of_blocks(path: Path) -> None:
 def test_no_two_workers_read_a_block(path: Path) -> None:
     dataset = Reads(path)
     sampler = BlockShuffle(dataset, batch_size=4, num_workers=2, window_images=8)
-    batches = list(DataLoader(dataset, batch_size=4, sampler=sampler, collate_fn=lambda read: set(read[0].tolist())))
-    mine, others = (set.union(*batches[worker:12:2]) for worker in (0, 1))
+    loader = DataLoader(dataset, batch_size=4, sampler=sampler, collate_fn=lambda read: set(read[0].tolist()))
+    batches, again = list(loader), list(loader)
+    mine, others = (set.union(*batches[worker:12:2], *again[worker:12:2]) for worker in (0, 1))
     assert not mine & others
+    assert batches != again
 
 
 def test_block_shuffle_refuses_odd_numbers(path: Path) -> None:

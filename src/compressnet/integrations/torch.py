@@ -26,6 +26,7 @@ from compressnet.images.pillow import as_picture
 from compressnet.integrations.hosts import missing_host
 
 try:
+    import torch
     from torch.utils.data import Dataset, Sampler, get_worker_info
 except ModuleNotFoundError as error:
     raise missing_host("PyTorch", "torch") from error
@@ -37,9 +38,10 @@ WINDOW_IMAGES = 1 << 13
 class CompressnetDataset(Dataset[Any]):
     """The images of an archive with their labels, as torchvision's datasets give them.
 
-    An item is (PIL.Image, label), or what the transforms make of both. An archive without labels
-    gives images alone. It may be pickled, and used by any number of workers: each process opens
-    the archive for itself, and workers of a DataLoader decode on one thread each.
+    An item is (PIL.Image, label) or (tensor, label), or what the transforms make of both. An
+    archive without labels gives images alone. It may be pickled, and used by any number of
+    workers: each process opens the archive for itself, and workers of a DataLoader decode on one
+    thread each.
     """
 
     classes: list[str]
@@ -57,9 +59,13 @@ class CompressnetDataset(Dataset[Any]):
         target_transform: Callable[[int], Any] | None = None,
         *,
         codec: PathLike | None = None,
+        tensors: bool = False,
         in_memory: bool = False,
     ) -> None:
         """codec: as for `compressnet.open`.
+
+        tensors: whether images are tensors (C,H,W), uint8 or uint16, as torchvision's `read_image`
+        gives them, instead of pictures of Pillow; that is quicker.
 
         in_memory: whether all images are decoded now, once for all epochs and for all workers that
         are forked; they take their raw size.
@@ -67,7 +73,7 @@ class CompressnetDataset(Dataset[Any]):
         Raises what `compressnet.open` raises, and InputError.
         """
         self.path, self.codec = Path(path).absolute(), codec
-        self.transform, self.target_transform = transform, target_transform
+        self.transform, self.target_transform, self.tensors = transform, target_transform, tensors
         self._archive: Archive | None = None
         self._process = 0
         archive = self.archive
@@ -106,8 +112,9 @@ class CompressnetDataset(Dataset[Any]):
         return [self._item(images[row], index) for row, index in zip(back.tolist(), indices, strict=True)]
 
     def _item(self, image: NDArray[Any], index: int) -> Any:
-        picture = as_picture(image)
-        shown = picture if self.transform is None else self.transform(picture)
+        shown = _tensor_of(image) if self.tensors else as_picture(image)
+        if self.transform is not None:
+            shown = self.transform(shown)
         if self.targets is None:
             return shown
         label = self.targets[index]
@@ -118,6 +125,13 @@ class CompressnetDataset(Dataset[Any]):
 
     def __repr__(self) -> str:
         return f"<CompressnetDataset {self.path} images={len(self)} classes={len(self.classes)}>"
+
+
+def _tensor_of(image: NDArray[Any]) -> torch.Tensor:
+    """An image as (C,H,W), in memory of its own."""
+    tensor = torch.from_numpy(image)
+    channels_first = tensor[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1)
+    return channels_first.clone(memory_format=torch.contiguous_format)
 
 
 def _targets_of(archive: Archive) -> tuple[list[int] | None, dict[str, int]]:
@@ -144,8 +158,8 @@ class BlockShuffle(Sampler[int]):
     open archive keeps (64 MiB).
 
     With several workers, give the DataLoader's `batch_size` and `num_workers`: each worker then
-    gets blocks of its own. The order depends on the seed and the epoch alone. Every pass is a new
-    epoch; `set_epoch` says which is next.
+    gets blocks of its own, the same ones in every epoch. The order depends on the seed and the
+    epoch alone. Every pass is a new epoch; `set_epoch` says which is next.
     """
 
     def __init__(
@@ -179,8 +193,10 @@ class BlockShuffle(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng([self._seed, self._epoch])
         self._epoch += 1
-        shuffled = generator.permutation(len(self._blocks)).tolist()
-        orders = [self._order(shuffled[i :: self._workers], generator) for i in range(self._workers)]
+        numbers = np.arange(len(self._blocks))
+        orders = [
+            self._order(generator.permutation(numbers[i :: self._workers]), generator) for i in range(self._workers)
+        ]
         # DataLoader gives batch i to worker i mod num_workers; what is left goes to any of them
         rounds = min(map(len, orders)) // self._batch
         for start in range(0, rounds * self._batch, self._batch):
@@ -189,9 +205,9 @@ class BlockShuffle(Sampler[int]):
         for order in orders:
             yield from order[rounds * self._batch :].tolist()
 
-    def _order(self, numbers: list[int], generator: np.random.Generator) -> NDArray[np.int64]:
+    def _order(self, numbers: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
         """Images of these blocks, shuffled in windows of whole blocks."""
-        blocks = [self._blocks[number] for number in numbers]
+        blocks = [self._blocks[number] for number in numbers.tolist()]
         starts = np.cumsum([0, *map(len, blocks)])
         images = np.concatenate([np.zeros(0, np.int64), *blocks])
         cuts = starts[1:][np.diff(starts // self._window) > 0]
