@@ -11,7 +11,10 @@ import numpy as np
 
 import compressnet
 
-HEAVY = ("torch", "onnx", "onnxruntime", "PIL", "pyarrow", "typer", "rich", "constriction", "skimage")
+HEAVY = (
+    *("torch", "onnx", "onnxruntime", "PIL", "pyarrow", "typer", "rich", "constriction", "skimage"),
+    *("zarr", "numcodecs", "datasets", "sklearn"),
+)
 
 NOT_FOR_READING = (
     *(name for name in HEAVY if name != "constriction"),

@@ -254,6 +254,19 @@ def test_info(archive: Path) -> None:
     assert json.loads(run("info", "mnist", "--json").stdout)["name"] == "mnist-1"
 
 
+def test_a_contact_sheet(archive: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    assert f"contact_sheet: {sheet}, 23 of 23 images" in run("info", archive, "--contact-sheet", sheet).stdout
+    with Image.open(sheet) as picture:
+        assert picture.width == 728
+    assert "exists already; -f overwrites it" in refused(1, "info", archive, "--contact-sheet", sheet)
+    told = json.loads(run("info", archive, "--contact-sheet", sheet, "--select", "3,5:9", "-f", "--json").stdout)
+    assert told["contact_sheet"] == {"file": str(sheet), "images": 5, "of": 23}
+    assert "give a name that ends in .png" in refused(1, "info", archive, "--contact-sheet", tmp_path / "a.jpg")
+    assert "contact sheets are of archives" in refused(1, "info", "mnist", "--contact-sheet", tmp_path / "b.png")
+    assert "give --contact-sheet, too" in refused(2, "info", archive, "--select", "1")
+
+
 def test_verify(archive: Path) -> None:
     assert "23 images, all well" in run("verify", archive).stdout
 

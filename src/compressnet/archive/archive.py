@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from compressnet.archive.blocks import BlockReader, Piece
 from compressnet.archive.indexing import Index, batch_stops, look_of, looks_of, positions_of, runs_of_one_look
+from compressnet.archive.symbols import SymbolView
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import METHODS
 from compressnet.container.columns import Labels
@@ -21,27 +22,6 @@ from compressnet.images.kinds import Pictures, Symbols
 
 READ_IMAGES = 4096
 """Images that iteration decodes together, about."""
-
-
-class SymbolView:
-    """The symbols of an archive's images; `Archive.symbols` makes one."""
-
-    __slots__ = ("_archive",)
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-
-    def __len__(self) -> int:
-        return len(self._archive)
-
-    def __getitem__(self, index: Index) -> Symbols:
-        """Symbols int32 (D,) of one image, (n,D) of several.
-
-        Raises IndexError, InputError, CorruptError.
-        """
-        if isinstance(index, (int, np.integer)):
-            return self._archive.read_symbols(self._archive.positions([int(index)]))[0]
-        return self._archive.read_symbols(self._archive.positions(index))
 
 
 class Archive:
@@ -132,10 +112,16 @@ class Archive:
 
         The decoder does not run for them.
         """
-        return SymbolView(self)
+        return SymbolView(len(self), self.read_symbols)
 
     def __repr__(self) -> str:
         return f"<Archive {self._container.name} shape={self.shape}>"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: figures, and the first images with their names and labels."""
+        from compressnet.archive.gallery import html_of  # Pillow draws it; reading does without
+
+        return html_of(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._reopen is None:

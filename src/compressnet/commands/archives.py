@@ -22,6 +22,7 @@ from compressnet.commands.options import (
     ThreadsOption,
     open_archive,
     parse_limits,
+    parse_selection,
     require_target_free,
 )
 from compressnet.errors import InputError
@@ -125,13 +126,27 @@ def _selected(archive: Archive, chosen: slice, report: Callable[[int], None]) ->
 @guarded
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="An archive, a .codec file or a shipped codec's name.")],
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--contact-sheet", metavar="FILE.png", help="Draw images of the archive into a PNG file."),
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(metavar="A:B,C,...", help="Which images: ranges and numbers; by default the first 60."),
+    ] = None,
+    codec: ReadingCodecOption = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
     limits: LimitsOption = None,
 ) -> None:
-    """Describe an archive or a codec."""
+    """Describe an archive or a codec, or draw an archive's images."""
     from compressnet.archive.describe import describe
 
+    if sheet is None and select is not None:
+        fail("--select says which images a contact sheet shows; give --contact-sheet, too", USAGE)
     document = describe(file, parse_limits(limits))
+    if sheet is not None:
+        document["contact_sheet"] = _draw_sheet(document, sheet, select, codec, limits, force=force)
     if as_json:
         print(json.dumps(document))
         return
@@ -146,6 +161,25 @@ def info(
             console.print(f"{name}: {shown(_told(name, value))}")
 
 
+def _draw_sheet(
+    document: dict[str, Any], sheet: Path, select: str | None, codec: str | None, limits: str | None, *, force: bool
+) -> dict[str, Any]:
+    """Draw images of the archive that is described; gives what is told of the file."""
+    from compressnet.archive.gallery import SHOWN, contact_sheet
+    from compressnet.files import atomic_write
+
+    if document["type"] != "archive":
+        raise InputError(f"{document['file']}: a codec, which has no images; contact sheets are of archives")
+    if sheet.suffix.lower() != ".png":
+        raise InputError(f"{sheet}: contact sheets are PNG files; give a name that ends in .png")
+    if sheet.exists() and not force:
+        raise InputError(f"{sheet}: exists already; -f overwrites it")
+    with open_archive(document["file"], codec, None, None, limits) as archive:
+        chosen = range(min(SHOWN, len(archive))) if select is None else parse_selection(select, len(archive))
+        atomic_write(sheet, contact_sheet(archive, chosen))
+        return {"file": str(sheet), "images": len(chosen), "of": len(archive)}
+
+
 def _told(name: str, value: Any, separator: str = ", ") -> str:
     """A value of `describe`'s document, in words. separator: between the values of a list."""
     if name == "size" and value is None:
@@ -154,6 +188,8 @@ def _told(name: str, value: Any, separator: str = ", ") -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name == "contact_sheet":
+        return f"{value['file']}, {value['images']} of {value['of']} images"
     if isinstance(value, dict):
         return ", ".join(f"{count} {key}" for key, count in value.items())
     if isinstance(value, list):

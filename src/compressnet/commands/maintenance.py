@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from compressnet.commands.console import USAGE, console, fail, guarded, progress_bar
+from compressnet.commands.console import console, guarded, progress_bar
 from compressnet.commands.inputs import (
     ConvertOption,
     InputArgument,
@@ -32,6 +32,7 @@ from compressnet.commands.options import (
     ReadingCodecOption,
     ThreadsOption,
     parse_limits,
+    parse_selection,
     require_target_free,
 )
 
@@ -79,7 +80,7 @@ def subset(
 
     require_target_free(output, force=force)
     with open_archive(source, codec, threads=threads, limits=parse_limits(limits)) as archive:
-        positions = _parse_selection(select, len(archive))
+        positions = parse_selection(select, len(archive))
         with progress_bar("subset", len(positions), quiet=quiet) as report:
             written = write_subset(archive, positions, output, report=report)
     if not quiet:
@@ -139,20 +140,3 @@ def append(
         for line in written.remarks():
             console.print(line)
         tell_account(collection)
-
-
-def _parse_selection(text: str, images: int) -> list[int]:
-    """`A:B,C,...` as numbers, each part as Python slices and indexes."""
-    chosen: list[int] = []
-    for part in text.split(","):
-        try:
-            numbers = [int(number) if number.strip() else None for number in part.split(":")]
-            if len(numbers) == 1 and numbers[0] is not None:
-                chosen.append(range(images)[numbers[0]])
-            else:
-                chosen += range(images)[slice(*numbers)]
-        except (ValueError, TypeError):
-            fail(f"--select {text}: give numbers and ranges, such as 3,10:20,-1", USAGE)
-        except IndexError:
-            fail(f"--select {text}: {part} is not among the {images} images", USAGE)
-    return chosen

@@ -152,6 +152,23 @@ def open_archive(
     return opening.open(source, codec, backend_name(backend), threads, parse_limits(limits))
 
 
+def parse_selection(text: str, images: int) -> list[int]:
+    """`A:B,C,...` as numbers, each part as Python slices and indexes."""
+    chosen: list[int] = []
+    for part in text.split(","):
+        try:
+            numbers = [int(number) if number.strip() else None for number in part.split(":")]
+            if len(numbers) == 1 and numbers[0] is not None:
+                chosen.append(range(images)[numbers[0]])
+            else:
+                chosen += range(images)[slice(*numbers)]
+        except (ValueError, TypeError):
+            fail(f"--select {text}: give numbers and ranges, such as 3,10:20,-1", USAGE)
+        except IndexError:
+            fail(f"--select {text}: {part} is not among the {images} images", USAGE)
+    return chosen
+
+
 def parse_target(
     quality: int | None, target_psnr: float | None, target_bytes: float | None, max_mse: float | None
 ) -> Target | None:

@@ -9,11 +9,11 @@ Reading and writing are streamed; no step holds all images. Output goes to a tem
 folder beside its target and takes its place at the end. To be read in this order: `kinds` (what an
 array of images is), `alpha`, `forms` (what is coded of an image, and how it is shown), `modes`
 (channels that an image can do without), `names`, `manifest` (names that files cannot have),
-`untrusted` (bytes that nobody vouches for), `packers` (what is unpacked), `reading` (what to do
-with odd pictures), `account` (what was done with them), `labels`, `member_labels` (from folders
-and from files beside pictures), `arrays` (what arrays mean), `collection`, `joining`, `metrics`,
-`formats` (a package for each family), `label_files`, `opening`, and `writing`. The names below
-load on first use.
+`pillow` (images as its pictures), `sheets` (many in one picture), `untrusted` (bytes that nobody
+vouches for), `packers` (what is unpacked), `reading` (what to do with odd pictures), `account`
+(what was done with them), `labels`, `member_labels` (from folders and from files beside pictures),
+`arrays` (what arrays mean), `collection`, `joining`, `metrics`, `formats` (a package for each
+family), `label_files`, `opening`, and `writing`. The names below load on first use.
 """
 
 from __future__ import annotations

@@ -1,0 +1,67 @@
+"""What the pages on other libraries show runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGES = Path(__file__).parents[2] / "docs" / "integrations"
+HOSTS = {"pillow": "PIL", "scikit-learn": "sklearn"}
+"""Pages that are not called as what they import."""
+
+
+def run_page(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    """Run all examples of a page, one after the other; gives what they defined."""
+    pytest.importorskip(HOSTS.get(name, name))
+    monkeypatch.chdir(folder)
+    examples = re.findall(r"```python\n(.*?)```", (PAGES / f"{name}.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert examples
+    names: dict[str, Any] = {"__name__": "example"}
+    for example in examples:
+        exec(compile(example, f"{name}.md", "exec"), names)
+    return names
+
+
+def test_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("torch", monkeypatch, tmp_path)
+    assert names["batch"].shape == (250, 1, 28, 28)
+    assert str(names["batch"].dtype) == "torch.float32"
+
+
+def test_pillow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("pillow", monkeypatch, tmp_path)
+    assert names["name"] == "7.png"
+    assert names["digit"].tobytes() == names["digits"][7].tobytes()
+
+
+def test_zarr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("zarr", monkeypatch, tmp_path)
+    images = names["images"]
+    assert (names["exact"] == images[300:310]).all()
+    assert (names["older"][:] == images).all()
+    assert names["stored"] < images.nbytes / 5
+    assert 0 < abs(names["close"].astype(int) - images[300:310]).mean() < 8
+
+
+def test_datasets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    pytest.importorskip("polars")
+    pytest.importorskip("pandas")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+    names = run_page("datasets", monkeypatch, tmp_path)
+    sevens = int((names["labels"] == 7).sum())
+    assert names["written"]["test"].images == names["sevens"].count == names["counts"][7] == sevens
+    assert names["first"]["label"] == 7
+    assert names["loaded"].features["label"].names == list("0123456789")
+    assert names["picture"].tobytes() == names["first"]["image"].tobytes()
+
+
+def test_scikit_learn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("scikit-learn", monkeypatch, tmp_path)
+    assert names["symbols"].shape == (2000, 40)
+    assert names["score"] > 0.85
+    assert names["centres"].shape == (10, 28, 28)
