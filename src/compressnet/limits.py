@@ -21,6 +21,8 @@ SIDE_LIMIT_PX = 1 << 12
 CHANNELS_LIMIT = 4
 BLOCK_VALUES_LIMIT = 1 << 28
 """Values (pixels times channels) in a block."""
+MEDIAN_VALUES_LIMIT = 1 << 24
+"""Of a stored block whose values are predicted by a median, which takes the longest."""
 LOSSLESS_IMAGE_VALUES_LIMIT = 1 << 16
 """Of an image that is coded without loss: they take a step each, however few images go side by
 side."""

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from compressnet.adaptive.coder import AdaptiveCoder, PrimedModel
+from compressnet.adaptive.coder import AdaptiveCoder, PrimedModel, alone_cost
 from compressnet.adaptive.model import (
     SEEN_PIXELS_LIMIT,
     AdaptiveBackend,
@@ -125,7 +125,16 @@ class AdaptiveCoders(Coders):
             return f"quality {quality}: what this archive has learned is for quality {own}"
         if not 1 <= shape.channels <= CHANNELS_LIMIT:
             return f"images of {shape.channels} channels"
+        if not self.has_room(shape):
+            return (
+                f"images of {size_text(shape.axes[:2])} would take too much of what this archive has learned "
+                "(--limits, or limits= in Python)"
+            )
         return None
+
+    def has_room(self, shape: PictureShape) -> bool:
+        """Whether an image of a shape stays within the limits."""
+        return self._limits.allow(alone_cost(shape, 1, self._part.primer.model_bytes))
 
     def find(self, kind: Kind, quality: int) -> AdaptiveCoder:
         """The coder of images of 8 bits."""

@@ -66,6 +66,11 @@ class Primer:
         return sum(shape.pixels for shape in self.shapes)
 
     @property
+    def model_bytes(self) -> int:
+        """Of a model that has learned it, with what it notes while it codes an image alone."""
+        return 3 * self.settings.table_bytes + PLACE_BYTES * self.pixels
+
+    @property
     def cost(self) -> Cost:
         """What decoding it takes, besides pixels that are not foretold; see `fresh_bytes`."""
         values = sum(shape.pixels * shape.pixel_bytes for shape in self.shapes)

@@ -150,7 +150,9 @@ class Codec:
         Raises CodecRefusedError.
         """
         coders = self._coders.get(ADAPTIVE)
-        return None if coders is None else self.coder_of(coders, kind, LOSSLESS_QUALITY, deep=deep)
+        if not isinstance(coders, AdaptiveCoders) or not coders.has_room(shape_of(kind, deep=deep)):
+            return None
+        return self.coder_of(coders, kind, LOSSLESS_QUALITY, deep=deep)
 
     def coder_of(self, coders: Coders, kind: Kind, quality: int, *, deep: bool = False) -> Coder:
         """The coder that a part of this codec has. Raises CodecRefusedError."""

@@ -26,10 +26,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder, Values
-from compressnet.coding.predictors import MEDIAN, NONE, PREDICTORS, give_green, levels_of, residuals_of, take_green
+from compressnet.coding.predictors import (
+    LEFT,
+    MEDIAN,
+    NONE,
+    PREDICTORS,
+    UP,
+    give_green,
+    levels_of,
+    residuals_of,
+    take_green,
+)
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Images, Kind
-from compressnet.limits import Cost
+from compressnet.limits import MEDIAN_VALUES_LIMIT, Cost
 from compressnet.wire import Reader
 
 RAW, ZLIB, LZMA2 = 0, 1, 2
@@ -86,7 +96,7 @@ def pack_stored(images_NHWC: Images, step: int) -> bytes:
     best = bytes([RAW, step, NONE]) + raw
     quick: list[tuple[int, Arrangement, bytes]] = []
     channels = levels.shape[3]
-    for predictor in PREDICTORS:
+    for predictor in PREDICTORS if levels.size <= MEDIAN_VALUES_LIMIT else (NONE, LEFT, UP):
         residuals = residuals_of(levels, predictor, _level_count(step))
         for green_taken in (False, True) if channels >= 3 else (False,):
             plain = take_green(residuals, _level_count(step)) if green_taken else residuals
@@ -118,6 +128,8 @@ def unpack_stored(data: bytes, images: int, kind: Kind, what: str = "the payload
     )
     if arrangement.green_taken and kind[2] < 3:
         raise CorruptError(f"{what} takes green from images without it")
+    if arrangement.predictor == MEDIAN and images * math.prod(kind) > MEDIAN_VALUES_LIMIT:
+        raise CorruptError(f"{what} predicts more than {MEDIAN_VALUES_LIMIT} values by their median")
     values = _unpack_values(reader.take(reader.left), packing, images * math.prod(kind), what)
     count = _level_count(step)
     if len(values) and int(values.max()) >= count:
