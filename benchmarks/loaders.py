@@ -4,10 +4,10 @@
 
 INPUT is what `compressnet compress` takes, by default MNIST's 10,000 test images. Each way
 shuffles, and makes float tensors (C,H,W) from 0 to 1: of pictures of Pillow, or, in rows
-`tensors`, of tensors. It reads the collection R times, in turn with the others, after one epoch that does not
-count but is shown. Workers stay from epoch to epoch. Each row has the best wall time of an epoch,
-and the least processor time of all processes together, which tells more where the machine does
-other work, too. WebDataset shuffles within 1,000 images, BlockShuffle within 8,192.
+`tensors`, of tensors. It reads the collection R times, in turn with the others, after one epoch
+that does not count but is shown. Workers stay from epoch to epoch. Each row has the best wall time
+of an epoch, and the least processor time of all processes together, which tells more where the
+machine does other work, too. WebDataset shuffles within 1,000 images, BlockShuffle within 8,192.
 """
 
 from __future__ import annotations
