@@ -58,8 +58,8 @@ def test_a_dataset_becomes_the_same_archive(
     path: Path, images: list[np.ndarray], streaming: bool, tmp_path: Path
 ) -> None:
     written = from_dataset(to_dataset(path, streaming=streaming), tmp_path / "b.cnet")
-    assert written["train"].lossless_checked
-    assert written["train"].changed == ["labels: from column label", "names: from column name"]
+    assert written.lossless_checked
+    assert written.changed == ["labels: from column label", "names: from column name"]
     with compressnet.open(path) as first, compressnet.open(tmp_path / "b.cnet") as second:
         assert second.labels.tolist() == LABELS
         assert (second.names, second.class_names) == (first.names, first.class_names)

@@ -54,7 +54,7 @@ def test_datasets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     datasets.disable_progress_bars()
     names = run_page("datasets", monkeypatch, tmp_path)
     sevens = int((names["labels"] == 7).sum())
-    assert names["written"]["test"].images == names["sevens"].count == names["counts"][7] == sevens
+    assert names["written"].images == names["sevens"].count == names["counts"][7] == sevens
     assert names["first"]["label"] == 7
     assert names["loaded"].features["label"].names == list("0123456789")
     assert names["picture"].tobytes() == names["first"]["image"].tobytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,16 @@ def test_no_two_workers_read_a_block(path: Path) -> None:
     assert batches != again
 
 
-def test_block_shuffle_refuses_odd_numbers(path: Path) -> None:
+def test_block_shuffle_of_a_part_gives_its_own_numbers(path: Path) -> None:
+    part = Subset(Subset(CompressnetDataset(path), range(10, 60)), [40, 1, 3, 0, 39, 41, 2])
+    order = list(BlockShuffle(part, window_images=1))
+    assert sorted(order) == list(range(7))
+    blocks = [(10 + part.indices[i]) // 8 for i in order]
+    assert len(list(groupby(blocks))) == len(set(blocks))
+
+
+def test_block_shuffle_refuses_other_datasets_and_odd_numbers(path: Path) -> None:
+    with pytest.raises(InputError, match="BlockShuffle is for a CompressnetDataset, or a Subset of one, not list"):
+        BlockShuffle([1, 2, 3])
     with pytest.raises(InputError, match="batch_size and window_images have to be 1 at least"):
         BlockShuffle(CompressnetDataset(path), batch_size=0)

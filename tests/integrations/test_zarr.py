@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,18 @@ def test_it_is_found_by_its_name_and_its_metadata_are_plain() -> None:
     assert CompressnetCodec.from_dict({"name": "compressnet"}) == CompressnetCodec()
     assert pickle.loads(pickle.dumps(array.metadata)) == array.metadata
     assert hash(CompressnetCodec("mnist")) == hash(CompressnetCodec("mnist"))
+
+
+def test_a_reader_imports_zarr_alone(tmp_path: Path) -> None:
+    images = drawn(5, channels=3)
+    make(tmp_path / "a.zarr", images)
+    program = (
+        "import sys, zarr\n"
+        "assert 'compressnet' not in sys.modules\n"
+        "print(zarr.open_array(sys.argv[1], mode='r')[:].sum())"
+    )
+    result = subprocess.run([sys.executable, "-c", program, tmp_path / "a.zarr"], capture_output=True, text=True)
+    assert result.stdout.strip() == str(images.sum()), result.stderr
 
 
 def test_it_takes_fewer_bytes_than_the_pixels() -> None:

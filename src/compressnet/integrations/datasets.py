@@ -12,7 +12,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -133,6 +133,26 @@ def _rows(
                 yield row
 
 
+@overload
+def from_dataset(
+    dataset: Dataset | IterableDataset,
+    path: PathLike,
+    codec: PathLike | Codec | None = None,
+    quality: int | None = None,
+    *,
+    max_error: int | None = None,
+    effort: int | None = None,
+) -> Written: ...
+@overload
+def from_dataset(
+    dataset: DatasetDict | IterableDatasetDict,
+    path: PathLike,
+    codec: PathLike | Codec | None = None,
+    quality: int | None = None,
+    *,
+    max_error: int | None = None,
+    effort: int | None = None,
+) -> dict[str, Written]: ...
 def from_dataset(
     dataset: Dataset | IterableDataset | DatasetDict | IterableDatasetDict,
     path: PathLike,
@@ -141,26 +161,24 @@ def from_dataset(
     *,
     max_error: int | None = None,
     effort: int | None = None,
-) -> dict[str, Written]:
+) -> Written | dict[str, Written]:
     """Write a dataset as an archive, and a DatasetDict as a folder with one for each split.
 
     It needs one column of images; one ClassLabel, or a column `label` of integers or texts, gives
     the labels, and a column `name` the names. Rows are streamed: images are gone through twice,
     and none is held. codec, quality, max_error, effort: as for `compressnet.compress`; by default
-    nothing is lost. Gives what was written, by split; `changed` says what was read otherwise than
-    it stands, and where labels and names come from. Raises InputError, also for other columns,
-    which an archive does not keep.
+    nothing is lost. Gives what was written, of a DatasetDict by split; `changed` says what was
+    read otherwise than it stands, and where labels and names come from. Raises InputError, also
+    for other columns, which an archive does not keep.
     """
-    if not isinstance(dataset, (Dataset, IterableDataset)):
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        found: dict[str, Written] = {}
-        for name, part in dataset.items():
-            target = folder / f"{name}{SUFFIX}"
-            found |= {str(name): _write(part, target, codec, quality, max_error=max_error, effort=effort)}
-        return found
-    written = _write(dataset, Path(path), codec, quality, max_error=max_error, effort=effort)
-    return {str(dataset.split or "train"): written}
+    if isinstance(dataset, (Dataset, IterableDataset)):
+        return _write(dataset, Path(path), codec, quality, max_error=max_error, effort=effort)
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        str(name): _write(part, folder / f"{name}{SUFFIX}", codec, quality, max_error=max_error, effort=effort)
+        for name, part in dataset.items()
+    }
 
 
 def _write(

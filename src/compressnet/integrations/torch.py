@@ -27,7 +27,7 @@ from compressnet.integrations.hosts import missing_host
 
 try:
     import torch
-    from torch.utils.data import Dataset, Sampler, get_worker_info
+    from torch.utils.data import Dataset, Sampler, Subset, get_worker_info
 except ModuleNotFoundError as error:
     raise missing_host("PyTorch", "torch") from error
 
@@ -164,24 +164,34 @@ class BlockShuffle(Sampler[int]):
 
     def __init__(
         self,
-        dataset: CompressnetDataset,
+        dataset: CompressnetDataset | Subset[Any],
         *,
         batch_size: int = 1,
         num_workers: int = 0,
         window_images: int = WINDOW_IMAGES,
         seed: int = 0,
     ) -> None:
-        """Raises InputError for numbers below 1, and below 0 for workers and seed."""
+        """dataset: all images of an archive, or a part of them, as `random_split` gives it.
+
+        Raises InputError for any other, for numbers below 1, and below 0 for workers and seed.
+        """
         if min(batch_size, window_images) < 1 or min(num_workers, seed) < 0:
             raise InputError("batch_size and window_images have to be 1 at least, num_workers and seed 0")
         self._batch, self._workers = batch_size, max(1, num_workers)
         self._window, self._seed, self._epoch = window_images, seed, 0
-        archive = dataset.archive
-        places = archive.container.places_of(np.arange(len(archive)))
+        self._images = len(dataset)
+        positions, whole = np.arange(self._images), dataset
+        while isinstance(whole, Subset):
+            positions, whole = np.asarray(whole.indices, np.int64)[positions], whole.dataset
+        if not isinstance(whole, CompressnetDataset):
+            raise InputError(
+                f"BlockShuffle is for a CompressnetDataset, or a Subset of one, not {type(whole).__name__}"
+            )
+        container = whole.archive.container
+        places = container.places_of(positions)
         order = np.argsort(places, kind="stable")
-        starts = np.unique(archive.container.blocks_of(places[order]), return_index=True)[1]
+        starts = np.unique(container.blocks_of(places[order]), return_index=True)[1]
         self._blocks: list[NDArray[np.int64]] = np.split(order, starts[1:])
-        self._images = len(archive)
 
     def __len__(self) -> int:
         return self._images
