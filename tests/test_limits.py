@@ -156,8 +156,7 @@ def test_codecs_of_an_archive_pay_together() -> None:
     tiles, spending = (CONFORMANCE / "tiles.packed").read_bytes(), Spending(Limits(memory=400_000))
     unpack_bundle(tiles, "a", spending)
     with pytest.raises(BeyondLimitsError, match="its structure of"):
-        for _ in range(50):
-            unpack_bundle(tiles, "a", spending)
+        [unpack_bundle(tiles, "a", spending) for _ in range(50)]
 
 
 def conv(shape: tuple[int, ...] = (1, 1, 3, 3), **attributes: int) -> Node:
