@@ -65,7 +65,7 @@ def _describe_archive(container: Container) -> dict[str, Any]:
         "methods": dict(Counter(block.method_name for block in blocks)),
         "qualities": sorted({block.quality for block in blocks if block.method != STORED}),
         "stored_images": sum(block.images for block in blocks if block.method == STORED),
-        "labels": None if labels is None else str(labels.dtype),
+        "labels": None if labels is None else "texts" if labels.dtype == object else str(labels.dtype),
         "class_names": container.read_class_names(),
         "names": names is not None,
         "codecs": [
