@@ -21,7 +21,7 @@ import compressnet
 from compressnet import api
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.choosing import pick
-from compressnet.archive.writing.comparing import Goal
+from compressnet.archive.writing.picked import Goal
 from compressnet.archive.writing.settings import Settings
 from compressnet.bench.rivals.catalogue import AVIF, WEBP
 from compressnet.bench.rivals.matched import mosaic_at

@@ -14,7 +14,7 @@ import compressnet
 from compressnet import api
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.choosing import few_of, pick
-from compressnet.archive.writing.comparing import Goal
+from compressnet.archive.writing.picked import Goal
 from compressnet.archive.writing.settings import Settings
 from drawings import drawn
 from run_commands import run

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.images.alpha import has_alpha
+from compressnet.images.alpha import clear_hidden
 
 SSIM_WINDOW_PX = 11
 SSIM_SIGMA_PX = 1.5
@@ -60,22 +60,20 @@ def psnr_of_mse(mse: float) -> float:
     return -10 * math.log10(mse) if mse > 0 else math.inf
 
 
-def _hidden(images: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where the colour of images (N,H,W[,C]) is hidden: (N,H,W); None without alpha."""
-    return images[..., -1] == 0 if images.ndim == 4 and has_alpha(images.shape[3]) else None
+def _shown(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images (N,H,W[,C]) with colour under alpha 0 black."""
+    return clear_hidden(images) if images.ndim == 4 else images
 
 
 def mse_per_image(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean squared error of each image, pixels in [0,1], hidden colour left out: (N,).
+    """Mean squared error of each image, pixels in [0,1], hidden colour being black in both: (N,).
 
     Images and originals are (N,H,W) or (N,H,W,C).
     """
     parts: list[NDArray[np.float64]] = []
     for i in range(0, len(images), _BATCH_IMAGES):
-        batch = images[i : i + _BATCH_IMAGES]
-        errors = batch.astype(np.int32) - decoded[i : i + _BATCH_IMAGES]
-        if (hidden := _hidden(batch)) is not None:
-            errors[..., :-1][hidden] = 0
+        batch, other = (_shown(both[i : i + _BATCH_IMAGES]) for both in (images, decoded))
+        errors = batch.astype(np.int32) - other
         parts.append(np.square(errors).reshape(len(batch), -1).mean(axis=1))
     return np.concatenate(parts) / 255**2
 
@@ -145,8 +143,7 @@ def ssim(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
         return rows @ x @ columns
 
     for i in range(0, len(images), _BATCH_IMAGES):
-        hidden = _hidden(images[i : i + _BATCH_IMAGES])
-        x, y = (_planes(batch[i : i + _BATCH_IMAGES], hidden) for batch in (images, decoded))
+        x, y = (_planes(_shown(batch[i : i + _BATCH_IMAGES])) for batch in (images, decoded))
         mean_x, mean_y = blur(x), blur(y)
         var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
         covariance = blur(x * y) - mean_x * mean_y
@@ -157,11 +154,8 @@ def ssim(images: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
     return sum(sums) / (len(images) * channels)
 
 
-def _planes(images: NDArray[np.uint8], hidden_NHW: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """(N,H,W) or (N,H,W,C) to float64 planes (N*C,H,W), hidden colour 0."""
-    if hidden_NHW is not None:
-        images = images.copy()
-        images[..., :-1][hidden_NHW] = 0
+def _planes(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(N,H,W) or (N,H,W,C) to float64 planes (N*C,H,W)."""
     if images.ndim == 4:
         images = images.transpose(0, 3, 1, 2).reshape(-1, *images.shape[1:3])
     return images.astype(np.float64)

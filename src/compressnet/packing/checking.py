@@ -9,7 +9,7 @@ import numpy as np
 
 from compressnet.archive.archive import Archive
 from compressnet.images import Collection
-from compressnet.images.alpha import with_hidden_of
+from compressnet.images.alpha import clear_hidden
 from compressnet.images.kinds import eight_bits
 from compressnet.images.metrics import WORST_IMAGES, psnr_of_mse
 from compressnet.packing.samples import Picked, pick, positions_in_runs
@@ -23,7 +23,7 @@ FAR_WORSE_DB = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """PSNR in dB of an archive's images, or of some; hidden colour left out."""
+    """PSNR in dB of an archive's images, or of some; hidden colour is black in both."""
 
     images: int
     """That were looked at."""
@@ -63,9 +63,10 @@ def check_picked(archive: Archive, picked: Iterable[Picked]) -> Checked:
     for positions, originals in picked:
         decoded = np.asarray(archive[positions])
         is_seen = originals.ndim == 4 and originals.dtype == np.uint8
-        seen = with_hidden_of(eight_bits(decoded), eight_bits(originals)) if is_seen else decoded
+        if is_seen:
+            decoded, originals = clear_hidden(eight_bits(decoded)), clear_hidden(eight_bits(originals))
         # Squares of 16 bits do not fit in int32.
-        errors = seen.astype(np.int64 if originals.itemsize > 1 else np.int32) - originals
+        errors = decoded.astype(np.int64 if originals.itemsize > 1 else np.int32) - originals
         sums_N = np.square(errors).reshape(len(positions), -1).sum(axis=1, dtype=np.int64)
         errors_N = sums_N / np.iinfo(originals.dtype).max ** 2
         squares, values, images = squares + float(errors_N.sum()), values + originals.size, images + len(positions)

@@ -21,9 +21,9 @@ from compressnet import api
 from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import chosen_quality
-from compressnet.archive.writing.comparing import Picked
 from compressnet.archive.writing.learning import allowed_error
 from compressnet.archive.writing.outcome import Written
+from compressnet.archive.writing.picked import Picked
 from compressnet.bench.rivals.budget import Clock
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compressnet.archive.writing.choosing import SAMPLE_IMAGES, pick
-from compressnet.archive.writing.comparing import Goal, Picked
+from compressnet.archive.writing.picked import Goal, Picked
 from compressnet.container.entries import PRIMER_NAME
 from compressnet.images import Collection
 from compressnet.images.kinds import Images

@@ -7,6 +7,6 @@ written), `intake` (what is coded of the images that are given), `bins` (images 
 group), `cheaper` (whether another coder takes fewer bytes), `bounded` (where an image goes that
 missed its bounds), `placing` (blocks appended, and where each image is), `router` (which sends
 each image through all of these), and `write` (a whole archive). Where there is no trained codec,
-`choosing` says which codec suits the images, by `comparing` them on a sample; `novelty`,
-`priming` and `learning` make one of the images themselves.
+`choosing` says which codec suits the images, by `comparing` them on a sample, and what was
+`picked`; `novelty`, `priming` and `learning` make one of the images themselves.
 """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from compressnet.coding.stored import in_steps, largest_error
 from compressnet.errors import InputError
-from compressnet.images.alpha import has_alpha
+from compressnet.images.alpha import clear_hidden
 from compressnet.images.kinds import Images
 from compressnet.limits import whole
 
@@ -66,7 +66,7 @@ class Bounds:
     def errors(self, images_NHWC: Images, decoded_NHWC: Images) -> Errors:
         """How far decoded images are from their originals.
 
-        Hidden colour left out unless it is kept.
+        Hidden colour counts as black, in both, unless it is kept.
         """
         image_bytes = max(1, images_NHWC[0].nbytes) if len(images_NHWC) else 1
         together = max(1, TOGETHER_BYTES // image_bytes)
@@ -74,10 +74,10 @@ class Bounds:
         mse_N = np.zeros(len(images_NHWC), np.float64)
         for start in range(0, len(images_NHWC), together):
             rows = slice(start, start + together)
-            images = images_NHWC[rows]
-            errors = images.astype(np.int16) - decoded_NHWC[rows]
-            if not self.keep_hidden_colour and has_alpha(images.shape[-1]):
-                errors[..., :-1][images[..., -1] == 0] = 0
+            images, decoded = images_NHWC[rows], decoded_NHWC[rows]
+            if not self.keep_hidden_colour:
+                images, decoded = clear_hidden(images), clear_hidden(decoded)
+            errors = images.astype(np.int16) - decoded
             flat = errors.reshape(len(images), -1).astype(np.int32)
             largest_N[rows] = np.abs(flat).max(axis=1)
             mse_N[rows] = np.square(flat).mean(axis=1) / 255**2

@@ -15,7 +15,8 @@ import numpy as np
 
 from compressnet.adaptive.model import AdaptiveBackend
 from compressnet.archive.writing.bounds import Bounds
-from compressnet.archive.writing.comparing import Comparison, Goal, Picked
+from compressnet.archive.writing.comparing import Comparison
+from compressnet.archive.writing.picked import Goal, Picked
 from compressnet.codec.codec import BackendName
 from compressnet.codec.loading import make_backend
 from compressnet.coding.coder import LOSSLESS_QUALITY

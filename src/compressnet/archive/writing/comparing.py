@@ -6,8 +6,7 @@ Axes: N images.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from compressnet.adaptive.part import shape_of
 from compressnet.adaptive.primer import levels_of, within_error
 from compressnet.archive.writing.bounds import Bounds
+from compressnet.archive.writing.picked import Goal, Picked, Point
 from compressnet.archive.writing.priming import Learning, learned_bits, make_primer
 from compressnet.archive.writing.settings import LEARNING_EFFORT
 from compressnet.bisection import first_that
@@ -25,7 +25,7 @@ from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.coding.lockstep import values_of
 from compressnet.container.entries import PRIMER_NAME
 from compressnet.images.alpha import has_alpha
-from compressnet.images.kinds import Images, count_text
+from compressnet.images.kinds import Images
 from compressnet.images.metrics import psnr_of_mse
 from compressnet.images.modes import AS_IS
 from compressnet.threads import default_threads
@@ -35,6 +35,8 @@ FEWEST_SHARE = 0.05
 FARTHEST = 2
 """How many times the mean squared error that is asked for an image that a network codes may have,
 where it could be learned."""
+ROOM_STEPS = 4
+"""Into about so many parts what a larger error may be is divided, to find one that fits."""
 QUALITIES = (*range(0, 99, 6), 99)
 """Qualities of a network that are tried beside what is learned."""
 DEFAULT_MSE = 10**-3.6
@@ -47,75 +49,23 @@ ERROR_LIMIT = LOSSLESS_QUALITY - 1
 """Of values, where images are coded by what is learned from them: quality 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What a codec makes of a sample."""
-
-    codec: str
-    quality: int
-    """Of what is learned: 100 less the largest error."""
-    bytes_per_image: float
-    psnr: float
-    """In dB, over all values; infinite without loss."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picked:
-    """What images are coded with."""
-
-    codec: Codec | None
-    """None: what is learned from the images themselves."""
-    quality: int | None
-    """None: the codec's own, or what bounds leave."""
-    points: tuple[Point, ...] = ()
-    """What was compared, the best first; nothing where there was no choice."""
-    images: int = 0
-    """Of the sample."""
-
-    network_mse: float | None = None
-    """Where both are used, image by image: as in `Settings`."""
-
-    @property
-    def by_image(self) -> bool:
-        """Whether both are used, each for the images that take less with it."""
-        return self.network_mse is not None
-
-    @property
-    def remark(self) -> str | None:
-        """What was picked, and why, in a line."""
-        if not self.points:
-            return None
-        best, *others = (
-            f"{point.bytes_per_image:.1f} bytes an image at {point.psnr:.1f} dB {_by(point)}" for point in self.points
-        )
-        both = "; each image as it takes less" if self.by_image else ""
-        return f"picked on a sample of {count_text(self.images)}: {best}; {', '.join(others)}{both}"
-
-    def as_json(self) -> dict[str, Any] | None:
-        """For `--json`; None where there was no choice."""
-        if not self.points:
-            return None
-        compared = [asdict(point) for point in self.points]
-        return {"images": self.images, "compared": compared, "by_image": self.by_image}
-
-
-def _by(point: Point) -> str:
-    return "learned from the images themselves" if point.codec == PRIMER_NAME else f"with {point.codec}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """What is asked for of the error: one of these, or neither where a quality is."""
-
-    mse: float | None = None
-    """Pixels in [0,1]."""
-    bytes_per_image: float | None = None
-
-
 def largest_error(is_too_far: Callable[[int], bool]) -> int:
     """The largest error of values that is not too far; 0 where all are."""
     error = first_that(0, ERROR_LIMIT, is_too_far)
     return error - 1 if error and is_too_far(error) else error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mixed:
+    """Some images of a sample learned, the others coded by a network."""
+
+    bits: float
+    """Of all of them."""
+    quality: int
+    """Of the network."""
+    error: int
+    """The largest of learned values."""
+    is_learned_N: NDArray[np.bool_]
 
 
 class Comparison:
@@ -124,9 +74,10 @@ class Comparison:
     def __init__(self, sample: Sequence[Images], backend: BackendName | None, threads: int | None) -> None:
         self._sample = sample
         self._values_N = np.concatenate([np.full(len(array), array[0].size) for array in sample])
-        self._images, self._values = len(self._values_N), int(self._values_N.sum())
+        self._images = len(self._values_N)
         self._known: dict[tuple[str, int], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self._learned_at: dict[int, NDArray[np.float64]] = {}
+        self._learned_mse_at: dict[int, NDArray[np.float64]] = {}
         names = {path: name for name, path in shipped_codecs().items()}.values()
         self._codecs = [load(name, backend, threads) for name in names]
         self._backend = make_backend(backend, default_threads() if threads is None else threads)
@@ -176,25 +127,51 @@ class Comparison:
         Images that the network misses a limit by far with, such as drawings, are learned in any
         case. A limit leaves the quality open: it is the one at which the fewest bits are taken.
         """
-        own_N, own_mse = self._learned_bits(error), self._mse_of(error)
         most = FARTHEST * (self._mean(self.network(codec, quality)[1]) if limit is None else limit)
-        tried = [quality] if limit is None else [q for q in QUALITIES if codec.qualities[0] <= q <= codec.qualities[1]]
-        best: tuple[float, int, NDArray[np.bool_]] | None = None
-        for at in tried:
-            bits_N, mse_N = self.network(codec, at)
-            is_learned_N = (own_N < bits_N) | (mse_N > most)
-            total, mse = np.where(is_learned_N, own_N, bits_N).sum(), np.where(is_learned_N, own_mse, mse_N)
-            if (limit is None or self._mean(mse) <= limit) and (best is None or total < best[0]):
-                best = float(total), at, is_learned_N
-        if best is None or not FEWEST_SHARE <= best[2].mean() <= 1 - FEWEST_SHARE:
+        best = self._mixed(codec, [quality] if limit is None else self._tried(codec), error, most, limit)
+        if best is not None and limit is not None:
+            # With both, the mean is often below the limit: the rest of it goes to what is learned.
+            mixed = best
+            room = largest_error(lambda larger: self._mean_of_both(codec, mixed, larger) > limit)
+            for larger in range(room, error, -max(1, (room - error) // ROOM_STEPS)):
+                if (found := self._mixed(codec, self._tried(codec), larger, most, limit)) is not None:
+                    best = found
+                    break
+        if best is None or not FEWEST_SHARE <= best.is_learned_N.mean() <= 1 - FEWEST_SHARE:
             return picked
         alone = picked.points[0]
-        if psnr_of_mse(most) <= alone.psnr and best[0] >= 8 * alone.bytes_per_image * self._images:
+        if psnr_of_mse(most) <= alone.psnr and best.bits >= 8 * alone.bytes_per_image * self._images:
             return picked
         bounds = np.cumsum([len(array) for array in self._sample])[:-1]
-        drawn = [array[rows] for array, rows in zip(self._sample, np.split(best[2], bounds), strict=True)]
-        part = make_primer(drawn, AS_IS, Learning(effort=LEARNING_EFFORT, error=error), self._backend)
-        return replace(picked, codec=codec.with_part(part), quality=best[1], network_mse=most)
+        drawn = [array[rows] for array, rows in zip(self._sample, np.split(best.is_learned_N, bounds), strict=True)]
+        part = make_primer(drawn, AS_IS, Learning(effort=LEARNING_EFFORT, error=best.error), self._backend)
+        return replace(picked, codec=codec.with_part(part), quality=best.quality, network_mse=most)
+
+    def _mixed(
+        self, codec: Codec, qualities: Sequence[int], error: int, most_mse: float, limit: float | None
+    ) -> _Mixed | None:
+        """Which images are learned, at the quality of the others that takes the fewest bits.
+
+        None where no quality meets the limit.
+        """
+        own_N, own_mse_N = self._learned_bits(error), self._learned_mse(error)
+        found: list[_Mixed] = []
+        for quality in qualities:
+            bits_N, mse_N = self.network(codec, quality)
+            is_learned_N = (own_N < bits_N) | (mse_N > most_mse)
+            if limit is None or self._mean(np.where(is_learned_N, own_mse_N, mse_N)) <= limit:
+                bits = float(np.where(is_learned_N, own_N, bits_N).sum())
+                found.append(_Mixed(bits=bits, quality=quality, error=error, is_learned_N=is_learned_N))
+        return min(found, key=lambda mixed: mixed.bits, default=None)
+
+    def _mean_of_both(self, codec: Codec, mixed: _Mixed, error: int) -> float:
+        """The mean squared error with the same images learned within another error."""
+        return self._mean(np.where(mixed.is_learned_N, self._learned_mse(error), self.network(codec, mixed.quality)[1]))
+
+    def _tried(self, codec: Codec) -> list[int]:
+        """Qualities that are tried beside what is learned."""
+        low, high = codec.qualities
+        return [quality for quality in QUALITIES if low <= quality <= high]
 
     def _learned_bits(self, error: int) -> NDArray[np.float64]:
         """What each image takes where they are learned, with a largest error of values, (N,)."""
@@ -257,10 +234,14 @@ class Comparison:
         return largest_error(lambda error: self._mse_of(error) > mse)
 
     def _mse_of(self, error: int) -> float:
-        squares = 0.0
-        for array in self._sample:
-            squares += float(Bounds().errors(array, within_error(array, error)).mse_N.mean()) * array.size
-        return squares / self._values
+        return self._mean(self._learned_mse(error))
+
+    def _learned_mse(self, error: int) -> NDArray[np.float64]:
+        """The mean squared error of each image within a largest error of values, (N,)."""
+        if error not in self._learned_mse_at:
+            found = [Bounds().errors(array, within_error(array, error)).mse_N for array in self._sample]
+            self._learned_mse_at[error] = np.concatenate(found)
+        return self._learned_mse_at[error]
 
     def _point(self, name: str, quality: int, size: float, mse: float) -> Point:
         return Point(codec=name, quality=quality, bytes_per_image=size / self._images, psnr=psnr_of_mse(mse))
