@@ -1,11 +1,14 @@
 """Make the general codec `any`: its training images from Debian's packages, then its training.
 
     python benchmarks/make_any.py collect IMAGES.npz --packages DIR
-    python benchmarks/make_any.py train IMAGES.npz -o any-1.codec --minutes M [--threads N]
+    python benchmarks/make_any.py train IMAGES.npz -o first.codec --minutes M [--threads N]
+    python benchmarks/make_any.py train IMAGES.npz -o any-1.codec --minutes M --after CHECKPOINT
 
-DIR has a folder for each package of PACKAGES, unpacked by dpkg-deb; others are left out. Whatever
-the codec is measured on has to come from other packages. A training that was interrupted goes on
-from its checkpoint, beside the codec.
+The second training begins from the checkpoint that the first one leaves, and sees photographs and
+low qualities more often, as these are what the codec is used for. DIR has a folder for each
+package of PACKAGES, unpacked by dpkg-deb; others are left out. Whatever the codec is measured on
+has to come from other packages. A training that was interrupted goes on from its checkpoint,
+beside the codec.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +28,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from compressnet.codec.bundle import make_bundle
 from compressnet.codec.file import to_bytes
 from compressnet.images.alpha import fill_hidden
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Kind
 from compressnet.training.common.options import Options, Progress
 from compressnet.training.join import frozen_family
 from compressnet.training.lossy.design import Design
@@ -60,6 +64,8 @@ SIDES_PX = (16, 24, 32, 48, 64)
 ICONS_OF_PACKAGE, TILES_OF_PACKAGE, PHOTOGRAPHS_OF_PACKAGE = 4000, 5000, 60
 TEXTURES, GLYPHS_OF_FONT = 1500, 60
 FEWEST_OF_KIND = 200
+LOW_QUALITIES, LOW_SHARE = 66, 0.85
+"""In the second training, the share of images that have a quality below this; others have any."""
 HALVED = ("16x16x4", "24x24x4")
 """Kinds of small icons, of which every second image is trained on."""
 
@@ -212,13 +218,49 @@ def collect(packages: Path, output: Path) -> None:
     np.savez(output, **sets)  # pyright: ignore[reportArgumentType]
 
 
-def train(images: Path, output: Path, minutes: float, threads: int) -> None:
+class Second(Trainer):
+    """The second training: smaller batches of more photographs, which are turned and mirrored."""
+
+    def __init__(self, sets: list[Images], output: Path, options: Options, first: Path) -> None:
+        """first: the checkpoint of the first training."""
+        design = replace(DESIGN, name="second", learning_rate=4e-4, begins_as_transform=False)
+        super().__init__(sets, output, options, design, Model(sets[0].shape[1:], design.widths, design.lambdas()))
+        before = torch.load(first, weights_only=True)
+        for model in (self.model, self.average):
+            model.load_state_dict(before["average"])
+            model.choose_exponents(before["exponents"])
+        self._chances *= torch.tensor([self._weight(part.kind) for part in self.parts])
+
+    @staticmethod
+    def _weight(kind: Kind) -> float:
+        """How much more often images of a kind are drawn."""
+        if kind[2] == 3:
+            return 4.0
+        return 1.5 if kind[2] == 1 and kind[0] >= 48 else 0.5
+
+    def _batch(self) -> tuple[int, torch.Tensor, torch.Tensor]:
+        number = int(torch.multinomial(self._chances, 1, generator=self.generator))
+        part = self.parts[number]
+        x = part.draw(self.generator)
+        if part.kind[2] == 3 or part.kind[0] >= 48:
+            turn = int(torch.randint(8, (1,), generator=self.generator))
+            x = x.flip([axis for axis, bit in ((3, 1), (2, 2)) if turn & bit])
+            x = (x.transpose(2, 3) if turn & 4 else x).contiguous()
+        is_low = float(torch.rand(1, generator=self.generator)) < LOW_SHARE
+        highest = LOW_QUALITIES if is_low else 100
+        return number, x, torch.randint(highest, (len(x),), generator=self.generator)
+
+
+def train(images: Path, output: Path, minutes: float, threads: int, after: Path | None) -> None:
     """Train the codec and write it; goes on from a checkpoint."""
     torch.set_num_threads(threads)
     with np.load(images) as arrays:
         sets = [fill_hidden(arrays[kind][:: 2 if kind in HALVED else 1]) for kind in arrays.files]
-    options = Options(minutes=minutes, holdout=2600, batch=8, checkpoint_minutes=3)
-    trainer = Trainer(sets, output, options, DESIGN, Model(sets[0].shape[1:], DESIGN.widths, DESIGN.lambdas()))
+    options = Options(minutes=minutes, holdout=2600, batch=8 if after is None else 4, checkpoint_minutes=3)
+    if after is None:
+        trainer = Trainer(sets, output, options, DESIGN, Model(sets[0].shape[1:], DESIGN.widths, DESIGN.lambdas()))
+    else:
+        trainer = Second(sets, output, options, after)
     trainer.load_checkpoint()
 
     def report(progress: Progress) -> None:
@@ -243,11 +285,12 @@ def main() -> None:
     training.add_argument("-o", "--output", type=Path, required=True)
     training.add_argument("--minutes", type=float, required=True)
     training.add_argument("--threads", type=int, default=1)
+    training.add_argument("--after", type=Path, metavar="CHECKPOINT")
     given = parser.parse_args()
     if given.command == "collect":
         collect(given.packages, given.images)
     else:
-        train(given.images, given.output, given.minutes, given.threads)
+        train(given.images, given.output, given.minutes, given.threads, given.after)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import compressnet
 from compressnet.codec.bundle import Bundle
@@ -15,6 +17,13 @@ from compressnet.images import open_collection
 
 CONFORMANCE = Path(__file__).parent / "conformance"
 KINDS = ("grey", "rgb", "tiles", "odd")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread(worker_id: str) -> Iterator[None]:
+    """Where tests run side by side, BLAS threads of each would only wait for those of others."""
+    with threadpool_limits(None if worker_id == "master" else 1, "blas"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import lzma
 import math
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -505,7 +505,32 @@ def derived_symbols(network: Network, quality: int, images: int = 8) -> np.ndarr
     return symbols
 
 
-def read_packed(data: bytes) -> Codec:
+def completions(tensors: dict[str, np.ndarray], i: int) -> dict[str, np.ndarray]:
+    """What is added to two tensors of network i at last, each after the one before it."""
+    t = np.maximum(tensors[f"{i}.decoder.dequantized.table"].astype(np.int64), 1)
+    g = np.maximum(tensors[f"{i}.prior.inverse_gain"], 1)
+    digits = [(value**16).bit_length() for value in g.ravel().tolist()]
+    return {
+        f"{i}.prior.inverse_gain": ((1 << 14) + (t >> 1)) // t,
+        f"{i}.prior.scale_offset": ((np.array(digits) - 112) >> 1).reshape(g.shape),
+    }
+
+
+def base_numbers(base: Codec, names: list[str]) -> dict[str, np.ndarray]:
+    """The base's tensors of these names, those that are completed at last without that."""
+    tensors = {f"{i}.{name}": t for i, network in enumerate(base.networks) for name, t in network.tensors.items()}
+    less = {name: added for i in range(len(base.networks)) for name, added in completions(tensors, i).items()}
+    return {name: (tensors[name] - less.get(name, 0)).astype(tensors[name].dtype) for name in names}
+
+
+def read_difference(data: bytes, bases: Sequence[bytes]) -> Codec:
+    """A codec as its difference from one of the codec files that are at hand."""
+    found = [base for base in map(read_codec, bases) if base.identity == data[:32]]
+    must(bool(found), "the base is at hand")
+    return read_packed(data[32:], found[0])
+
+
+def read_packed(data: bytes, base: Codec | None = None) -> Codec:
     reader = Reader(data)
     document = json.loads(zlib.decompress(reader.take(reader.varint())))
     entries, pixels = document["networks"], document.get("pixels", [])
@@ -525,16 +550,14 @@ def read_packed(data: bytes) -> Codec:
     for m, entry in enumerate(pixels):
         stored |= {f"pixels.{m}.{name}": shape for name, shape in sorted(entry["arrays"].items())}
     tensors |= read_numbers(reader, stored)
+    if base is not None:
+        tensors |= {name: tensors[name] + number for name, number in base_numbers(base, list(stored)).items()}
     for i, shapes in enumerate(named):
         tensors |= {f"{i}.{name}": tensors[f"{j}.{name}"] for name, j in shapes.items() if isinstance(j, int)}
         inverse, offset = f"{i}.prior.inverse_gain", f"{i}.prior.scale_offset"
-        if inverse in stored:
-            t = np.maximum(tensors[f"{i}.decoder.dequantized.table"].astype(np.int64), 1)
-            tensors[inverse] = (tensors[inverse] + ((1 << 14) + (t >> 1)) // t).astype("<i2")
-        if offset in stored:
-            g = np.maximum(tensors[inverse], 1)
-            digits = [(value**16).bit_length() for value in g.ravel().tolist()]
-            tensors[offset] = (tensors[offset] + ((np.array(digits) - 112) >> 1).reshape(g.shape)).astype("<i2")
+        for name in (inverse, offset):
+            if name in stored:
+                tensors[name] = (tensors[name] + completions(tensors, i)[name]).astype("<i2")
         if not entries[i]["tables"]:
             tensors |= {f"{i}.tables.{name}": table for name, table in standard_tables().items()}
     return make_codec(document, tensors)
@@ -658,8 +681,11 @@ class Archive:
     codecs: list[Codec]
 
 
-def decode_archive(data: bytes) -> Archive:
-    """All images of an archive with embedded codecs: uint8 or uint16, (H,W) or (H,W,C) each."""
+def decode_archive(data: bytes, bases: Sequence[bytes] = ()) -> Archive:
+    """All images of an archive with embedded codecs: uint8 or uint16, (H,W) or (H,W,C) each.
+
+    bases: codec files that embedded ones may be the difference from.
+    """
     must(data[:8] == bytes.fromhex("89434E540D0A1A0A"), "the signature")
     kind, payload, end = read_chunk(data, len(data) - 20)
     must(kind == "TAIL" and end == len(data), "TAIL is the last 20 bytes")
@@ -669,7 +695,7 @@ def decode_archive(data: bytes) -> Archive:
     index = Reader(payload)
     images, entries, at, extra_bytes, order = (index.varint() for _ in range(5))
     must(order in (0, 1), "the order of the images is 0 or 1")
-    codecs, kinds = read_front(data, at)
+    codecs, kinds = read_front(data, at, bases)
     stored: list[np.ndarray] = []
     for _ in range(entries):
         chunk_bytes, count = index.varint(), index.varint()
@@ -680,7 +706,7 @@ def decode_archive(data: bytes) -> Archive:
             must(kind == "BLOK", "an entry with images is a block")
             stored += read_block(payload, count, codecs, kinds)
         else:
-            read_description(kind, payload, codecs, kinds)
+            read_description(kind, payload, codecs, kinds, bases)
     places = read_places(index.rest(), images) if order else list(range(len(stored)))
     must(len(places) == images and not index.rest(), "the index agrees with the blocks")
     must(at + extra_bytes == index_at, "the index agrees with the file")
@@ -762,7 +788,7 @@ def read_block(payload: bytes, count: int, codecs: list[Codec], kinds: list[Imag
     return list(kinds[which].shown(pixels))
 
 
-def read_front(data: bytes, first_block: int) -> tuple[list[Codec], list[ImageKind]]:
+def read_front(data: bytes, first_block: int, bases: Sequence[bytes]) -> tuple[list[Codec], list[ImageKind]]:
     """Codecs, and kinds of images, of those before the first block."""
     kind, payload, at = read_chunk(data, 8)
     must(kind == "HEAD" and payload == b"\x01", "the format's version is 1")
@@ -770,20 +796,26 @@ def read_front(data: bytes, first_block: int) -> tuple[list[Codec], list[ImageKi
     kinds: list[ImageKind] = []
     while at < first_block:
         kind, payload, at = read_chunk(data, at)
-        read_description(kind, payload, codecs, kinds)
+        read_description(kind, payload, codecs, kinds, bases)
     must(at == first_block, "blocks begin where the index says")
     return codecs, kinds
 
 
-def read_description(kind: str, payload: bytes, codecs: list[Codec], kinds: list[ImageKind]) -> None:
+def read_description(
+    kind: str, payload: bytes, codecs: list[Codec], kinds: list[ImageKind], bases: Sequence[bytes]
+) -> None:
     """A chunk that is no block: one more codec or kind."""
     reader = Reader(payload)
     if kind == "CODC":
         identity = reader.take(32)
         reader.take(reader.varint()).decode()
         encoding = reader.byte()
-        must(encoding in (1, 2), "the codec is embedded")
-        codecs.append((read_codec if encoding == 1 else read_packed)(reader.rest()))
+        must(encoding in (1, 2, 3), "the codec is embedded")
+        embedded = reader.rest()
+        if encoding == 3:
+            codecs.append(read_difference(embedded, bases))
+        else:
+            codecs.append((read_codec if encoding == 1 else read_packed)(embedded))
         must(identity in (codecs[-1].identity, codecs[-1].lossless_identity), "the codec's identity")
     elif kind == "KIND":
         known = ImageKind(reader.varint(), reader.varint(), reader.byte(), reader.byte())

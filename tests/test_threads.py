@@ -4,12 +4,13 @@ threads help with work that is spread within work."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from compressnet.threads import one_blas_thread, spread, spread_rows
 
@@ -17,6 +18,13 @@ LIBRARIES = {
     pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "blas" and "scipy" not in pool["filepath"]
 }
 """NumPy's. SciPy, which other tests use, brings its own; others yet may be loaded later."""
+
+
+@pytest.fixture(autouse=True)
+def two_blas_threads() -> Iterator[None]:
+    """So that one is fewer, also where tests run side by side or there is one processor."""
+    with threadpool_limits(2, "blas"):
+        yield
 
 
 def blas_threads() -> list[int]:
@@ -32,6 +40,7 @@ def test_results_come_in_order(threads: int) -> None:
 def test_blas_has_one_thread_within_and_its_own_afterwards() -> None:
     np.ones((4, 4)) @ np.ones((4, 4))
     before = blas_threads()
+    assert before == [2] * len(LIBRARIES)
 
     @one_blas_thread()
     def work(_: int) -> list[int]:

@@ -58,14 +58,15 @@ extern "C" {
 #define CN_API
 #endif
 
-#define CN_INTERFACE 3  /* changes when anything below does */
+#define CN_INTERFACE 4  /* changes when anything below does */
 #define CN_ALIGNMENT 64 /* of memory and scratch, in bytes */
 
 typedef enum cn_status {
     CN_OK = 0,
     CN_ARGUMENT = 1, /* what was handed over does not fit together, or is beyond a limit */
     CN_MEMORY = 2,   /* the memory, or the room for the result, is too small */
-    CN_PAYLOAD = 3   /* the payload cannot come from these frequencies */
+    CN_PAYLOAD = 3,  /* the payload cannot come from these frequencies */
+    CN_LIMIT = 4     /* reading the payload takes more than was allowed */
 } cn_status;
 
 /* VARIANTS
@@ -285,6 +286,12 @@ CN_API cn_status cn_adaptive_make(const cn_core *core, const cn_adaptive_setting
 CN_API size_t cn_adaptive_copy_size(const cn_adaptive *model, size_t pixels);
 CN_API cn_status cn_adaptive_copy(const cn_adaptive *model, size_t pixels, void *memory, size_t size,
                                   cn_adaptive **copy);
+
+/* How many bytes a payload may have in pixels that are not foretold, which take the most time, besides
+ * 64 for each byte of its own; at first, any number. Reading one that has more gives CN_LIMIT, and a
+ * model that was learning is then of no use. Writing fills a payload that is too short for what it
+ * holds up with zeros, which change nothing. */
+CN_API void cn_adaptive_allow(cn_adaptive *model, size_t bytes);
 
 /* Pictures in one payload. `ends` gets how many bytes were written after each; the last one is the
  * payload's length, which may be less than ends before it, as zeros at the end are left out. A

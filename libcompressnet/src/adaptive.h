@@ -57,6 +57,7 @@ struct cn_adaptive {
     uint8_t flag[FLAG_CONTEXTS], byte[BYTE_CONTEXTS], histogram[HISTOGRAMS]; /* those that are used */
     uint32_t seen;                     /* pixels; position 0 stays empty */
     uint32_t pass;                     /* what stamps of rows are compared with */
+    uint64_t allowed;                  /* bytes that are not foretold, of a payload; see cn_adaptive_allow */
     int16_t stretch[LOGS];
     uint16_t squash[LOGS];
     uint16_t logarithm[2 * LOGS];      /* by log_place */
@@ -297,6 +298,7 @@ static cn_status adaptive_make(const cn_core *core, const cn_adaptive_settings *
     for (int i = 0; i < ROLES * HISTOGRAMS * CLASSES; i++)
         memcpy((&model->of[0][0][0])[i].share, wide, sizeof wide);
     model->seen = 1;
+    model->allowed = UINT64_MAX >> 1;
     *made = model;
     return CN_OK;
 }
@@ -317,6 +319,10 @@ static cn_status adaptive_copy(const cn_adaptive *model, size_t pixels, void *me
     (*made)->size = needed;
     (*made)->capacity = pixels;
     return CN_OK;
+}
+
+static void adaptive_allow(cn_adaptive *model, size_t bytes) {
+    model->allowed = (uint64_t)bytes < UINT64_MAX >> 1 ? (uint64_t)bytes : UINT64_MAX >> 1;
 }
 
 #endif

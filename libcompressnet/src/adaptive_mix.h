@@ -20,12 +20,16 @@ typedef struct Binary {
     const uint8_t *from, *end; /* reading */
     uint8_t *to, *stop;        /* writing; `full` where there is no room left */
     int full;
+    uint64_t fresh, allowed;   /* bytes that were not foretold: how many there were, and may be in reading */
 } Binary;
+
+#define FRESH_PAID 64          /* of these, a byte of a payload pays for so many */
 
 static uint32_t next_byte(Binary *coder) { return coder->from < coder->end ? *coder->from++ : 0; }
 
-static void begin_reading(Binary *coder, const uint8_t *payload, size_t bytes) {
-    *coder = (Binary){.high = UINT32_MAX, .from = payload, .end = payload + bytes};
+static void begin_reading(Binary *coder, const uint8_t *payload, size_t bytes, uint64_t allowed) {
+    *coder = (Binary){.high = UINT32_MAX, .from = payload, .end = payload + bytes,
+                      .allowed = allowed + FRESH_PAID * (uint64_t)bytes};
     for (int i = 0; i < 4; i++) coder->code = coder->code << 8 | next_byte(coder);
 }
 

@@ -14,8 +14,10 @@ static inline uint64_t code_any_pixel(cn_adaptive *model, Kept *kept, Binary *co
     uint64_t foretold = first != UNKNOWN_PIXEL ? first : second != UNKNOWN_PIXEL ? second : a->west;
     if (code_hit(model, kept, coder, a, is_long, foretold, pixel == foretold, reads))
         pixel = foretold;
-    else
+    else {
         pixel = code_bytes(model, kept, coder, picture, a, pixel, groups, reads);
+        coder->fresh += (uint64_t)picture->roles;
+    }
     learn_pixel(model, kept, match, a, pixel);
     return pixel;
 }
@@ -25,7 +27,8 @@ INLINE void code_pixels(cn_adaptive *model, Kept *kept, Binary *coder, const Pic
     size_t bytes = (size_t)picture->roles;
     Match match = {0, 0};
     Around a;
-    for (int y = 0; y < picture->height; y++)
+    for (int y = 0; y < picture->height; y++) {
+        if (reads && coder->fresh > coder->allowed) return;
         for (int x = 0; x < picture->width; x++) {
             uint64_t pixel = reads ? 0 : pixel_of(picture, values);
             look_around(pixels_of(model) + model->seen, y, x, picture, &a);
@@ -33,6 +36,7 @@ INLINE void code_pixels(cn_adaptive *model, Kept *kept, Binary *coder, const Pic
             if (reads) pixel_values(picture, pixel, values);
             values += bytes;
         }
+    }
 }
 
 /* Each for a number of groups of inputs that compilers know. */
@@ -68,6 +72,19 @@ static void read_picture(cn_adaptive *model, Kept *kept, Binary *coder, const Pi
     read[groups_of(model) - 1](model, kept, coder, picture, values);
 }
 
+/* Ends a payload; gives its length. Zeros fill it up until it pays for what it holds. */
+static size_t end_paid(Binary *coder, uint8_t *payload, uint64_t allowed) {
+    size_t bytes = (size_t)(end_writing(coder, payload) - payload), stop = (size_t)(coder->stop - payload);
+    while (coder->fresh > allowed + FRESH_PAID * (uint64_t)bytes) {
+        if (bytes == stop) {
+            coder->full = 1;
+            break;
+        }
+        payload[bytes++] = 0;
+    }
+    return bytes;
+}
+
 static int has_room(const cn_adaptive *model, const Picture *picture) {
     return (size_t)picture->height * (size_t)picture->width <= model->capacity + 1 - model->seen;
 }
@@ -84,7 +101,7 @@ static cn_status adaptive_learn_write(cn_adaptive *model, const cn_picture *pict
         write_picture(model, &kept, &coder, &picture, pictures[i].values);
         ends[i] = (size_t)(coder.to - payload);
     }
-    if (count > 0) ends[count - 1] = (size_t)(end_writing(&coder, payload) - payload);
+    if (count > 0) ends[count - 1] = end_paid(&coder, payload, model->allowed);
     return coder.full ? CN_MEMORY : CN_OK;
 }
 
@@ -93,10 +110,11 @@ static cn_status adaptive_learn_read(cn_adaptive *model, const cn_picture *pictu
     Kept kept = {NULL, 0, 0, NULL};
     Picture picture;
     Binary coder;
-    begin_reading(&coder, payload, bytes);
+    begin_reading(&coder, payload, bytes, model->allowed);
     for (size_t i = 0; i < count; i++) {
         if (!describe(&pictures[i], &picture) || !has_room(model, &picture)) return CN_ARGUMENT;
         read_picture(model, &kept, &coder, &picture, pictures[i].values);
+        if (coder.fresh > coder.allowed) return CN_LIMIT;
     }
     return CN_OK;
 }
@@ -145,7 +163,7 @@ static cn_status adaptive_write(cn_adaptive *model, const cn_picture *pictures, 
         begin_writing(&coder, payload, capacity);
         write_picture(model, &kept, &coder, &picture, pictures[i].values);
         end_alone(model, &kept, seen);
-        lengths[i] = (size_t)(end_writing(&coder, payload) - payload);
+        lengths[i] = end_paid(&coder, payload, model->allowed);
         if (coder.full) return CN_MEMORY;
         payload += lengths[i];
         capacity -= lengths[i];
@@ -161,9 +179,10 @@ static cn_status adaptive_read(cn_adaptive *model, const cn_picture *pictures, s
     for (size_t i = 0; i < count; i++) {
         if (!describe(&pictures[i], &picture) || !has_room(model, &picture)) return CN_ARGUMENT;
         Kept kept = begin_alone(model, &picture, scratch);
-        begin_reading(&coder, payload, lengths[i]);
+        begin_reading(&coder, payload, lengths[i], model->allowed);
         read_picture(model, &kept, &coder, &picture, pictures[i].values);
         end_alone(model, &kept, seen);
+        if (coder.fresh > coder.allowed) return CN_LIMIT;
         payload += lengths[i];
     }
     return CN_OK;

@@ -55,6 +55,7 @@ const cn_core CORE_OF(CN_NAME) = {
     .adaptive_make = adaptive_make,
     .adaptive_copy_size = adaptive_copy_size,
     .adaptive_copy = adaptive_copy,
+    .adaptive_allow = adaptive_allow,
     .adaptive_learn_write = adaptive_learn_write,
     .adaptive_learn_read = adaptive_learn_read,
     .adaptive_scratch = adaptive_scratch,

@@ -30,6 +30,7 @@ struct cn_core {
     cn_status (*adaptive_make)(const cn_core *, const cn_adaptive_settings *, size_t, void *, size_t, cn_adaptive **);
     size_t (*adaptive_copy_size)(const cn_adaptive *, size_t);
     cn_status (*adaptive_copy)(const cn_adaptive *, size_t, void *, size_t, cn_adaptive **);
+    void (*adaptive_allow)(cn_adaptive *, size_t);
     cn_status (*adaptive_learn_write)(cn_adaptive *, const cn_picture *, size_t, uint8_t *, size_t, size_t *);
     cn_status (*adaptive_learn_read)(cn_adaptive *, const cn_picture *, size_t, const uint8_t *, size_t);
     size_t (*adaptive_scratch)(const cn_adaptive *, const cn_picture *);

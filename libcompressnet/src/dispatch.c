@@ -243,6 +243,8 @@ cn_status cn_adaptive_copy(const cn_adaptive *model, size_t pixels, void *memory
     return maker(model)->adaptive_copy(model, pixels, memory, size, copy);
 }
 
+void cn_adaptive_allow(cn_adaptive *model, size_t bytes) { maker(model)->adaptive_allow(model, bytes); }
+
 cn_status cn_adaptive_learn_write(cn_adaptive *model, const cn_picture *pictures, size_t count, uint8_t *payload,
                                   size_t capacity, size_t *ends) {
     return maker(model)->adaptive_learn_write(model, pictures, count, payload, capacity, ends);

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from compressnet.archive.repair import repair
     from compressnet.codec.codec import Codec
     from compressnet.codec.loading import load
+    from compressnet.limits import Limits
 
 __version__ = "0.1.0"
 __all__ = [
     "Archive",
     "Codec",
+    "Limits",
     "__version__",
     "append",
     "compress",
@@ -42,6 +44,7 @@ __all__ = [
 _HOMES = {
     "Archive": "compressnet.archive.archive",
     "Codec": "compressnet.codec.codec",
+    "Limits": "compressnet.limits",
     "append": "compressnet.archive.maintain",
     "compress": "compressnet.api",
     "concat": "compressnet.archive.maintain",

@@ -5,6 +5,7 @@
     │   └── PictureError              a single picture that cannot be taken
     ├── FormatError (ValueError)      bytes that are no archive, block or codec of ours
     │   └── CorruptError              ours, but damaged: a checksum, length or limit is off
+    │       └── BeyondLimitsError     reading it would take more memory or work than is allowed
     ├── CodecError                    the codec is not the one that the data needs
     │   ├── CodecNotFoundError        no codec of that name or identity at hand
     │   └── CodecRefusedError         it loads, but a backend does not reproduce its probe
@@ -41,6 +42,10 @@ class FormatError(CompressnetError, ValueError):
 
 class CorruptError(FormatError):
     """An archive, block or codec that is damaged or cut off."""
+
+
+class BeyondLimitsError(CorruptError):
+    """What would take more memory or work than `Limits` allow: damaged, made to hurt, or large."""
 
 
 class CodecError(CompressnetError):

@@ -27,11 +27,25 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
+class Lock:
+    """A lock that a forked process has anew: nobody there will free one that was taken before."""
+
+    def __init__(self) -> None:
+        self._of_process: dict[int, threading.Lock] = {}
+
+    def __enter__(self) -> None:
+        # another thread may come first, and setdefault cannot be interrupted
+        self._of_process.setdefault(os.getpid(), threading.Lock()).acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._of_process[os.getpid()].release()
+
+
 class _Blas:
     """The process's BLAS threads, and how many want them to be one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._users = 0
         self._libraries: list[LibController] | None = None
         self._before: Sequence[int | None] = []

@@ -25,7 +25,7 @@ def models(settings: AdaptiveSettings, pixels: int = PIXELS) -> list[AdaptiveCod
     return [AdaptiveModel(settings, pixels), *cores]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(settings=any_settings(), learned=st.lists(pictures(), max_size=4), alone=st.lists(pictures(), max_size=2))
 def test_any_pictures(settings: AdaptiveSettings, learned: list[Picture], alone: list[Picture]) -> None:
     definition, *cores = models(settings)

@@ -391,7 +391,7 @@ def test_parts_of_blocks_that_fill_new_ones(data: st.DataObject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["subset", "concat", "append", "any"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), limit=st.sampled_from(LIMITS))
 def test_many_steps(verb: str, data: st.DataObject, limit: int) -> None:
     with making(data, limit) as maker:
@@ -399,7 +399,7 @@ def test_many_steps(verb: str, data: st.DataObject, limit: int) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_many_parts_of_blocks_that_fill_new_ones(data: st.DataObject) -> None:
     with making(data) as maker:

@@ -146,7 +146,7 @@ def test_pipes(images: Path, archive: Path, grey: dict[str, np.ndarray]) -> None
 @pytest.mark.slow
 def test_targets(tmp_path: Path) -> None:
     path, source = tmp_path / "a.cnet", tmp_path / "mnist.npy"
-    np.save(source, read(Path("mnist"))[:300])
+    np.save(source, read(Path("mnist"))[:100])
     for option, value in (("--target-psnr", 27), ("--target-bytes", 14), ("--max-mse", 0.002)):
         said = run("compress", source, "-o", path, option, value, "-f").stdout
         told = json.loads(run("evaluate", source, option, value, "--json").stdout)

@@ -24,7 +24,9 @@ VERSION = f"compressnet {compressnet.__version__}\n"
 NO_CORE = f"{VERSION}core: none (no compiled core in this install; NumPy runs everything)\n"
 X86 = {"sse2", "avx2", "avxvnni", "avx512vnni"}
 
-needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler")
+COMPILERS = [name for name in ("cc", "gcc", "clang") if shutil.which(name)]
+
+needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler")
 needs_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="no x86-64")
 
 
@@ -38,6 +40,20 @@ def run(*command: str | Path, code: int = 0, **environment: str) -> subprocess.C
 
 def compile_core(output: Path, *options: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, BUILD, "--output", output, *options, code=code, **environment)
+
+
+@pytest.fixture(scope="module")
+def quick_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH whose `cc` optimises nothing, for what is not about the code that comes out."""
+    folder = tmp_path_factory.mktemp("quick")
+    make_compiler(folder / "cc", f'exec {shutil.which(COMPILERS[0])} "$@" -O0')
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def make_compiler(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 def variants_in(library: Path) -> list[str]:
@@ -97,8 +113,8 @@ def libraries(wheel: Path) -> list[str]:
 
 @needs_compiler
 @pytest.mark.slow
-def test_a_wheel_brings_the_core(source: Path, tmp_path: Path) -> None:
-    wheel, _ = build_wheel(source, tmp_path / "wheels")
+def test_a_wheel_brings_the_core(source: Path, quick_path: str, tmp_path: Path) -> None:
+    wheel, _ = build_wheel(source, tmp_path / "wheels", PATH=quick_path)
     system = {"Linux": "linux", "Darwin": "macosx", "Windows": "win"}[platform.system()]
     assert re.fullmatch(rf"compressnet-.*-py3-none-{system}_.*\.whl", wheel.name)
     (library,) = libraries(wheel)
@@ -142,10 +158,10 @@ def test_a_wheel_does_without_the_core(environment: dict[str, str], reason: str,
 
 @needs_compiler
 @pytest.mark.slow
-def test_an_editable_install_has_a_new_core_or_none(source: Path, tmp_path: Path) -> None:
+def test_an_editable_install_has_a_new_core_or_none(source: Path, quick_path: str, tmp_path: Path) -> None:
     tree = shutil.copytree(source, tmp_path / "source")
     install = Install(tmp_path / "environment")
-    install.install("-e", tree, PATH=os.environ["PATH"])
+    install.install("-e", tree, PATH=quick_path)
     assert "core: native, " in install.version()
     install.install("-e", tree)
     assert install.version() == NO_CORE
@@ -154,11 +170,11 @@ def test_an_editable_install_has_a_new_core_or_none(source: Path, tmp_path: Path
 
 @needs_compiler
 @pytest.mark.slow
-def test_a_library_that_this_python_cannot_load_is_left_out(source: Path, tmp_path: Path) -> None:
+def test_a_library_that_this_python_cannot_load_is_left_out(source: Path, quick_path: str, tmp_path: Path) -> None:
     tree = shutil.copytree(source, tmp_path / "source")
     dispatch = tree / "libcompressnet/src/dispatch.c"
     dispatch.write_text(dispatch.read_text().replace("int32_t cn_interface(void) {", "int32_t other(void) {"))
-    wheel, said = build_wheel(tree, tmp_path / "wheels")
+    wheel, said = build_wheel(tree, tmp_path / "wheels", PATH=quick_path)
     assert wheel.name.endswith("-py3-none-any.whl")
     assert said.count("no compiled core") == 1
     assert "cn_interface" in said
@@ -169,17 +185,19 @@ def test_a_library_that_this_python_cannot_load_is_left_out(source: Path, tmp_pa
 def test_the_core_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:
     if not shutil.which(compiler):
         pytest.skip(f"no {compiler}")
-    for options in (["--werror"], ["--werror", "--variants", "plain"], ["--werror", "--emulate"]):
-        said = compile_core(tmp_path, "--compiler", compiler, *options)
+    # test_variants compiles what is quick here with optimisation, and without warnings, too.
+    quick = make_compiler(tmp_path / "quick", f'exec {compiler} "$@" -O0')
+    for command, options in ((compiler, []), (quick, ["--variants", "plain"]), (quick, ["--emulate"])):
+        said = compile_core(tmp_path / "out", "--compiler", command, "--werror", *options)
         assert said.stderr == ""
         assert "left out" not in said.stdout
 
 
 @needs_compiler
-def test_what_was_compiled_before_goes(tmp_path: Path) -> None:
+def test_what_was_compiled_before_goes(quick_path: str, tmp_path: Path) -> None:
     for suffix in (".so", ".dylib", ".dll"):
         (tmp_path / f"_compressnet{suffix}").write_bytes(b"stale")
-    compile_core(tmp_path, "--variants", "plain")
+    compile_core(tmp_path, "--variants", "plain", PATH=quick_path)
     (library,) = tmp_path.iterdir()
     assert variants_in(library) == ["plain"]
     compile_core(tmp_path, code=1, PATH="")
@@ -188,13 +206,8 @@ def test_what_was_compiled_before_goes(tmp_path: Path) -> None:
 
 def fake_compiler(folder: Path, condition: str) -> str:
     """A compiler that gives up on what has -mavxvnni, if a condition of the shell's holds."""
-    path = folder / "compiler"
-    path.write_text(f"""#!/bin/sh
-case "$*" in *-mavxvnni*) if {condition}; then echo no >&2; exit 1; fi ;; esac
-exec cc "$@" -O0 -w
-""")
-    path.chmod(0o755)
-    return str(path)
+    refusal = f'case "$*" in *-mavxvnni*) if {condition}; then echo no >&2; exit 1; fi ;; esac'
+    return make_compiler(folder / "compiler", f'{refusal}\nexec cc "$@" -O0 -w')
 
 
 @needs_compiler
@@ -219,8 +232,9 @@ def test_a_variant_that_cannot_be_compiled_is_an_error_only_where_asked_for(tmp_
 
 
 @needs_compiler
-def test_the_compiler_may_have_arguments(tmp_path: Path) -> None:
-    said = compile_core(tmp_path, "--variants", "plain", "--define", "A=1", code=1, CC="cc -DA=2 -Werror")
+def test_the_compiler_may_have_arguments(quick_path: str, tmp_path: Path) -> None:
+    options = ["--variants", "plain", "--define", "A=1"]
+    said = compile_core(tmp_path, *options, code=1, CC="cc -DA=2 -Werror", PATH=quick_path)
     assert "redefined" in said.stderr
 
 

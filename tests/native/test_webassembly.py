@@ -134,8 +134,16 @@ def single_blocks() -> Iterator[Block]:
     yield single_block(lossless, "lossless-alpha", LOSSLESS, np.stack(images[6:8]))
 
 
-def test_conformance_files_decode_to_committed_pixels(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The core as a WebAssembly module."""
     need("bash", "clang", "wasm-ld", "node")
+    path = tmp_path_factory.mktemp("wasm") / "core.wasm"
+    run_tool("bash", SOURCE / "wasm.sh", path)
+    return path
+
+
+def test_conformance_files_decode_to_committed_pixels(module: Path, tmp_path: Path) -> None:
     names = (*KINDS, "mixed", "lossless")
     blocks = [*single_blocks(), *(block for name in names for block in blocks_of_archive(name))]
     kinds = [type(coder) for coder, _, _ in blocks]
@@ -145,9 +153,8 @@ def test_conformance_files_decode_to_committed_pixels(tmp_path: Path) -> None:
     tasks = [task_of(block, memory) for block in blocks]
     (tmp_path / "tasks.json").write_text(json.dumps({"base": BASE, "tasks": tasks}))
     (tmp_path / "memory").write_bytes(memory.data)
-    run_tool("bash", SOURCE / "wasm.sh", tmp_path / "core.wasm")
-    files = [tmp_path / name for name in ("core.wasm", "tasks.json", "memory", "decoded")]
-    run_tool("node", SOURCE / "tests/decode.mjs", *files)
+    files = [tmp_path / name for name in ("tasks.json", "memory", "decoded")]
+    run_tool("node", SOURCE / "tests/decode.mjs", module, *files)
     decoded = files[-1].read_bytes()
     assert len(decoded) == sum(images.size for _, _, images in blocks)
     for _, _, images in blocks:
@@ -155,12 +162,10 @@ def test_conformance_files_decode_to_committed_pixels(tmp_path: Path) -> None:
         decoded = decoded[images.size :]
 
 
-def test_a_module_needs_nothing(tmp_path: Path) -> None:
-    need("bash", "clang", "wasm-ld", "node")
-    run_tool("bash", SOURCE / "wasm.sh", tmp_path / "core.wasm")
+def test_a_module_needs_nothing(module: Path) -> None:
     script = "const module = new WebAssembly.Module(require('fs').readFileSync(process.argv[1]));"
     script += "console.log(WebAssembly.Module.imports(module).length);"
     script += "WebAssembly.Module.exports(module).forEach(one => console.log(one.name))"
-    imports, *exports = run_tool("node", "-e", script, tmp_path / "core.wasm").split()
+    imports, *exports = run_tool("node", "-e", script, module).split()
     assert imports == "0"
     assert {"memory", "__heap_base", "cn_network_run", "cn_prior_read", "cn_pixels_read"} <= set(exports)

@@ -205,8 +205,8 @@ def test_refining_changes_the_encoder_alone(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_refining_makes_symbols_cheaper(tmp_path: Path) -> None:
-    trained = fit(tmp_path / "blobs.codec", options(epochs=30))
-    refine(trained, IMAGES, tmp_path / "refined.codec", options(epochs=30))
+    trained = fit(tmp_path / "blobs.codec", options(epochs=10))
+    refine(trained, IMAGES, tmp_path / "refined.codec", options(epochs=10))
     costs = []
     for name in ("blobs", "refined"):
         network = compressnet.load(tmp_path / f"{name}.codec").coder((8, 12, 1), 60).runner

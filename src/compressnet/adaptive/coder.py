@@ -5,7 +5,6 @@ Axes: N images (of one or several blocks), n some of them, H rows, W columns, C 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -15,13 +14,16 @@ from numpy.typing import NDArray
 
 from compressnet.adaptive.model import AdaptiveCoderModel, PictureShape
 from compressnet.adaptive.payload import pack_payload, unpack_payload
-from compressnet.adaptive.primer import Primer, levels_of, values_of_levels
+from compressnet.adaptive.primer import PIXEL_WORK, PLACE_BYTES, Primer, levels_of, values_of_levels
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, Coder, Values
 from compressnet.errors import CorruptError
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images
-from compressnet.limits import BLOCK_VALUES_LIMIT
+from compressnet.limits import BLOCK_VALUES_LIMIT, Cost
+from compressnet.threads import Lock
 
+HELD = 2
+"""How often the values of images are held while they are read."""
 SPARE_PIXELS = 1 << 16
 """Room that a model has at least for an image alone."""
 
@@ -37,9 +39,10 @@ class PrimedModel:
         self.images = [picture.values_HWB for picture in model.learn_read(primer.payload, primer.shapes)]
         primer.check(self.images)
         self._learned, self._pixels = model, primer.pixels
+        self.model_bytes = primer.model_bytes
         self._free: list[tuple[int, AdaptiveCoderModel]] = []
         """Models with room for so many pixels."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         both = zip(primer.shapes, self.images, strict=True)
         self._number_of = {(shape, image.tobytes()): i for i, (shape, image) in enumerate(both)}
         self._shapes = primer.shapes
@@ -70,6 +73,16 @@ class PrimedModel:
                 self._free.append((room, model))
 
 
+def alone_cost(shape: PictureShape, images: int, model_bytes: int, held: int = HELD) -> Cost:
+    """What reading images alone takes, with a copy of a model of so many bytes.
+
+    held: how often their values are.
+    """
+    values = shape.pixels * shape.pixel_bytes
+    memory = model_bytes + PLACE_BYTES * shape.pixels + held * images * values
+    return Cost(memory=memory, work=PIXEL_WORK * shape.pixels * images)
+
+
 class AdaptiveCoder(Coder):
     """Images of one kind, each coded alone: values are pixels uint8 (N,H,W,C) as they are read."""
 
@@ -83,6 +96,11 @@ class AdaptiveCoder(Coder):
         self.primed, self.shape, self.kind = primed, shape, shape.axes
         self.error = 0 if shape.deep else error
         self.quality = LOSSLESS_QUALITY - self.error
+
+    def cost_of(self, images: int) -> Cost:
+        """A model for one thread, and images."""
+        held = HELD + 2 * (self.error > 0)
+        return alone_cost(self.shape, images, self.primed.model_bytes, held)
 
     @property
     def exact(self) -> bool:
@@ -119,15 +137,22 @@ class AdaptiveCoder(Coder):
         coded: list[bytes | int] = []
         for payload, count, images in zip(payloads, counts, chosen, strict=True):
             coded += unpack_payload(payload, count, images.tolist())
+        alone = [one for one in coded if not isinstance(one, int)]
+        if len(alone) == len(coded):  # large images are not held twice
+            return self._values(self._read_alone(alone))
         levels = np.empty((len(coded), *self.kind), np.uint8)
         for i, one in enumerate(coded):
             if isinstance(one, int):
                 levels[i] = self.primed.image(one, self.shape)
-        alone = [i for i, one in enumerate(coded) if not isinstance(one, int)]
-        if alone:
-            with self.primed.borrowed(self.shape) as model:
-                levels[alone] = model.read_all(self.shape, [one for one in coded if not isinstance(one, int)])
+        levels[[i for i, one in enumerate(coded) if not isinstance(one, int)]] = self._read_alone(alone)
         return self._values(levels)
+
+    def _read_alone(self, payloads: Sequence[bytes]) -> Images:
+        """The levels of images that have payloads of their own."""
+        if not payloads:
+            return np.empty((0, *self.kind), np.uint8)
+        with self.primed.borrowed(self.shape) as model:
+            return model.read_all(self.shape, payloads)
 
     def images_of(self, values: Values) -> Images:
         """The values, which are the images."""

@@ -9,6 +9,7 @@ docs/FORMAT.md, "Adaptive payload", says the same in words.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Self
 
@@ -24,6 +25,7 @@ from compressnet.adaptive.definition_pixels import SHIFTS, UNKNOWN_PIXEL, pictur
 from compressnet.adaptive.definition_states import NARROW
 from compressnet.adaptive.model import (
     BYTE_CONTEXTS,
+    FRESH_PAID,
     SEEN_PIXELS_LIMIT,
     AdaptiveCoderModel,
     AdaptiveSettings,
@@ -32,6 +34,7 @@ from compressnet.adaptive.model import (
     require_room,
 )
 from compressnet.adaptive.tables import STRETCH_LIMIT, tables
+from compressnet.limits import TOO_FRESH, beyond_limits
 
 HISTOGRAM_LIMIT = 20
 """How many values a histogram averages over, at most."""
@@ -57,6 +60,21 @@ class AdaptiveModel(AdaptiveCoderModel):
 
     def __init__(self, settings: AdaptiveSettings, pixels: int = SEEN_PIXELS_LIMIT) -> None:
         self._learned, self._pixels = Learned(settings), pixels
+        self._allowed: float = math.inf
+
+    def allow(self, fresh_bytes: int) -> None:
+        """Set what a payload may take."""
+        self._allowed = fresh_bytes
+
+    def _paid(self, coder: BinaryWriter) -> bytes:
+        """A payload, filled up until it pays for what it holds."""
+        payload = coder.end()
+        needed = max(0.0, (coder.fresh - self._allowed) / FRESH_PAID)
+        return payload.ljust(math.ceil(needed), b"\0")
+
+    def _most(self, payload: bytes) -> float:
+        """How many bytes that are not foretold a payload may have."""
+        return self._allowed + FRESH_PAID * len(payload)
 
     def learn_write(self, pictures: Sequence[Picture]) -> tuple[bytes, list[int]]:
         """One payload of some pictures, and how many bytes were written after each."""
@@ -65,31 +83,32 @@ class AdaptiveModel(AdaptiveCoderModel):
         for picture in pictures:
             _code_picture(self._learned, coder, picture.shape, pixels_of(picture))
             ends.append(len(coder.payload))
-        payload = coder.end()
+        payload = self._paid(coder)
         return payload, [*ends[:-1], len(payload)] if ends else []
 
     def learn_read(self, payload: bytes, shapes: Sequence[PictureShape]) -> list[Picture]:
         """The pictures of `learn_write`."""
         self._require_room(*shapes)
-        coder = BinaryReader(payload)
-        return [picture_of(_code_picture(self._learned, coder, shape, None), shape) for shape in shapes]
+        coder, most = BinaryReader(payload), self._most(payload)
+        return [picture_of(_code_picture(self._learned, coder, shape, None, most), shape) for shape in shapes]
 
     def write(self, picture: Picture) -> bytes:
         """The payload of a picture alone."""
         self._require_room(picture.shape)
         coder = BinaryWriter()
         _code_picture(self._learned.copy(), coder, picture.shape, pixels_of(picture))
-        return coder.end()
+        return self._paid(coder)
 
     def read(self, payload: bytes, shape: PictureShape) -> Picture:
         """The picture of `write`."""
         self._require_room(shape)
-        return picture_of(_code_picture(self._learned.copy(), BinaryReader(payload), shape, None), shape)
+        pixels = _code_picture(self._learned.copy(), BinaryReader(payload), shape, None, self._most(payload))
+        return picture_of(pixels, shape)
 
     def copy(self, pixels: int) -> Self:
         """A model for another thread."""
         made = type(self).__new__(type(self))
-        made._learned, made._pixels = self._learned.copy(), pixels
+        made._learned, made._pixels, made._allowed = self._learned.copy(), pixels, self._allowed
         made._require_room()
         return made
 
@@ -97,8 +116,13 @@ class AdaptiveModel(AdaptiveCoderModel):
         require_room(len(self._learned.seen) - 1, sum(shape.pixels for shape in shapes), self._pixels)
 
 
-def _code_picture(learned: Learned, coder: BinaryCoder, shape: PictureShape, pixels: list[int] | None) -> list[int]:
-    """Code the pixels of a picture, which are None while reading. Returns them."""
+def _code_picture(
+    learned: Learned, coder: BinaryCoder, shape: PictureShape, pixels: list[int] | None, most: float = math.inf
+) -> list[int]:
+    """Code the pixels of a picture, which are None while reading. Returns them.
+
+    most: bytes that may not be foretold, in all. Raises BeyondLimitsError.
+    """
     roles, match, found = roles_of(shape), Match(), list[int]()
     for y in range(shape.height):
         for x in range(shape.width):
@@ -108,8 +132,11 @@ def _code_picture(learned: Learned, coder: BinaryCoder, shape: PictureShape, pix
                 pixel = around.foretold
             else:
                 pixel = _code_bytes(learned, coder, around, roles, pixel)
+                coder.fresh += len(roles)
             around.learn_pixel(learned, match, pixel)
             found.append(pixel)
+        if coder.fresh > most:
+            raise beyond_limits(TOO_FRESH, "work")
     return found
 
 

@@ -14,6 +14,9 @@ _MASK = (1 << 32) - 1
 class BinaryCoder(Protocol):
     """What writes decisions, or reads them."""
 
+    fresh: int
+    """Bytes of pixels that were not foretold, so far."""
+
     def code(self, one: int, share: int) -> int:
         """Code a decision, which is 1 with a probability of share / 2^16.
 
@@ -26,6 +29,7 @@ class BinaryWriter:
     """Decisions to bytes."""
 
     def __init__(self) -> None:
+        self.fresh = 0
         self.payload = bytearray()
         self._low, self._high = 0, _MASK
 
@@ -59,6 +63,7 @@ class BinaryReader:
     """Bytes to decisions; beyond the payload's end lie zeros."""
 
     def __init__(self, payload: bytes) -> None:
+        self.fresh = 0
         self._payload, self._read = payload, 4
         self._low, self._high = 0, _MASK
         self._code = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")

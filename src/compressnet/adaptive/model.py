@@ -21,6 +21,8 @@ BYTE_CONTEXTS = 16
 HISTOGRAMS = 13
 TABLE_BITS = range(10, 23)
 """How many buckets the table of a model may have, as powers of two."""
+FRESH_PAID = 64
+"""Bytes of pixels that are not foretold, for each byte of a payload: these are what takes time."""
 SEEN_PIXELS_LIMIT = 1 << 27
 """Pixels that a model may learn."""
 
@@ -42,6 +44,11 @@ class AdaptiveSettings:
         fault = _fault(self.table_bits, self.flags, self.bytes, self.histograms)
         if fault:
             raise InputError(f"settings of an adaptive model: {fault}")
+
+    @property
+    def table_bytes(self) -> int:
+        """How large its table is."""
+        return 16 << self.table_bits
 
     @classmethod
     def read(cls, numbers: Sequence[int], what: str) -> AdaptiveSettings:
@@ -129,6 +136,15 @@ class AdaptiveCoderModel(ABC):
 
     All of its implementations give the same bytes. Any payload reads as some picture.
     """
+
+    @abstractmethod
+    def allow(self, fresh_bytes: int) -> None:
+        """Set what a payload may take: bytes of pixels that are not foretold.
+
+        Besides, it may have FRESH_PAID of them for each of its own bytes. Reading one that has
+        more raises BeyondLimitsError; writing fills up what is too short with zeros, which change
+        nothing. At first, any number is allowed.
+        """
 
     @abstractmethod
     def learn_write(self, pictures: Sequence[Picture]) -> tuple[bytes, list[int]]:

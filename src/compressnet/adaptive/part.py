@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from compressnet.adaptive.coder import AdaptiveCoder, PrimedModel
+from compressnet.adaptive.coder import AdaptiveCoder, PrimedModel, alone_cost
 from compressnet.adaptive.model import (
     SEEN_PIXELS_LIMIT,
     AdaptiveBackend,
@@ -16,13 +15,14 @@ from compressnet.adaptive.model import (
     AdaptiveSettings,
     PictureShape,
 )
-from compressnet.adaptive.primer import Primer, unpack_primer
+from compressnet.adaptive.primer import Primer, fresh_bytes, unpack_primer
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY
 from compressnet.coding.part import Coders, PackedPart, PackedPlan, Part, Tensors
-from compressnet.errors import CodecRefusedError, CorruptError, InputError, SlowerWarning
+from compressnet.errors import BeyondLimitsError, CodecRefusedError, CorruptError, InputError, SlowerWarning
 from compressnet.images.kinds import Kind, size_text
-from compressnet.limits import CHANNELS_LIMIT
+from compressnet.limits import CHANNELS_LIMIT, DEFAULT_LIMITS, Limits
 from compressnet.networks.program import Backend
+from compressnet.threads import Lock
 from compressnet.wire import Reader
 
 NOT_IN_FILES = "what is learned from a collection belongs to its archive, and is in no codec file"
@@ -40,9 +40,9 @@ class AdaptivePart(Part):
     identity: bytes
 
     @classmethod
-    def of(cls, data: bytes, what: str) -> AdaptivePart:
+    def of(cls, data: bytes, what: str, limits: Limits = DEFAULT_LIMITS) -> AdaptivePart:
         """The part of a packed primer; `what` names it in errors. Raises CorruptError."""
-        return cls(primer=unpack_primer(data, what), data=data, identity=hashlib.sha256(data).digest())
+        return cls(primer=unpack_primer(data, what, limits), data=data, identity=hashlib.sha256(data).digest())
 
     def entries(self) -> list[dict[str, Any]]:
         """Raises InputError."""
@@ -71,10 +71,10 @@ class AdaptivePart(Part):
         """That of its error; images of 16 bits have 100 in any case."""
         return LOSSLESS_QUALITY - self.primer.error, LOSSLESS_QUALITY
 
-    def coders(self, codec_name: str, backend: Backend) -> AdaptiveCoders:
+    def coders(self, codec_name: str, backend: Backend, limits: Limits = DEFAULT_LIMITS) -> AdaptiveCoders:
         """Ready to run; the primer is decoded when a coder is first asked for."""
         del codec_name
-        return AdaptiveCoders(self, backend)
+        return AdaptiveCoders(self, backend, limits)
 
 
 def shape_of(kind: Kind, *, deep: bool = False) -> PictureShape:
@@ -102,11 +102,12 @@ class AdaptiveCoders(Coders):
 
     method = ADAPTIVE
 
-    def __init__(self, part: AdaptivePart, backend: Backend) -> None:
-        self._part, self._backend = part, backend
+    def __init__(self, part: AdaptivePart, backend: Backend, limits: Limits) -> None:
+        """limits: of what a payload may take."""
+        self._part, self._backend, self._limits = part, backend, limits
         self._primed: PrimedModel | None = None
         self._coders: dict[PictureShape, AdaptiveCoder] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     @property
     def kinds(self) -> list[Kind]:
@@ -124,7 +125,16 @@ class AdaptiveCoders(Coders):
             return f"quality {quality}: what this archive has learned is for quality {own}"
         if not 1 <= shape.channels <= CHANNELS_LIMIT:
             return f"images of {shape.channels} channels"
+        if not self.has_room(shape):
+            return (
+                f"images of {size_text(shape.axes[:2])} would take too much of what this archive has learned "
+                "(--limits, or limits= in Python)"
+            )
         return None
+
+    def has_room(self, shape: PictureShape) -> bool:
+        """Whether an image of a shape stays within the limits."""
+        return self._limits.allow(alone_cost(shape, 1, self._part.primer.model_bytes))
 
     def find(self, kind: Kind, quality: int) -> AdaptiveCoder:
         """The coder of images of 8 bits."""
@@ -140,8 +150,12 @@ class AdaptiveCoders(Coders):
 
     def _decoded(self) -> PrimedModel:
         primer = self._part.primer
+        model = new_model(primer.settings, primer.pixels, self._backend)
+        model.allow(fresh_bytes(self._limits))
         try:
-            return PrimedModel(new_model(primer.settings, primer.pixels, self._backend), primer)
+            return PrimedModel(model, primer)
+        except BeyondLimitsError:
+            raise
         except CorruptError as error:
             raise CodecRefusedError(str(error)) from error
 

@@ -25,10 +25,27 @@ from compressnet.coding.stored import levels_in, of_levels
 from compressnet.errors import CorruptError
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images
-from compressnet.limits import CHANNELS_LIMIT, LISTED_IMAGES_LIMIT, PRIMER_PIXELS_LIMIT, SIDE_LIMIT_PX
+from compressnet.limits import (
+    CHANNELS_LIMIT,
+    DEFAULT_LIMITS,
+    LISTED_IMAGES_LIMIT,
+    PRIMER_PIXELS_LIMIT,
+    SIDE_LIMIT_PX,
+    Cost,
+    Limits,
+    paid,
+)
 from compressnet.wire import Reader, pack_varint
 
 ERROR_LIMIT = 100
+MODELS, PLACE_BYTES = 2, 8
+"""Of a model that has learned a primer and a copy of it, the bytes of each pixel."""
+HELD, IMAGE_BYTES = 3, 600
+"""How often a primer's values are held, and what is held of each image besides."""
+PIXEL_WORK, IMAGE_WORK, FRESH_WORK = 2000, 200_000, 64_000
+"""Of a pixel that is foretold, of an image, and of a byte of any other pixel."""
+PIXELS_PAID, BYTES_PAID = 64, 128
+"""Pixels, and bytes in memory, that a byte of a payload pays for."""
 CONTEXTS_LIMIT = 1 << 16
 
 
@@ -47,6 +64,17 @@ class Primer:
     def pixels(self) -> int:
         """Of all its images."""
         return sum(shape.pixels for shape in self.shapes)
+
+    @property
+    def model_bytes(self) -> int:
+        """Of a model that has learned it, with what it notes while it codes an image alone."""
+        return 3 * self.settings.table_bytes + PLACE_BYTES * self.pixels
+
+    @property
+    def cost(self) -> Cost:
+        """What decoding it takes, besides pixels that are not foretold; see `fresh_bytes`."""
+        values = sum(shape.pixels * shape.pixel_bytes for shape in self.shapes)
+        return _cost(self.settings, self.pixels, values, len(self.shapes), len(self.payload))
 
     def check(self, images: Sequence[Images]) -> None:
         """Raises CorruptError where images (H,W,bytes) are not those that were written."""
@@ -77,14 +105,26 @@ def pack_primer(primer: Primer) -> bytes:
     return b"".join([*parts, primer.checksum.to_bytes(4, "big"), primer.payload])
 
 
-def unpack_primer(data: bytes, what: str) -> Primer:
+def _cost(settings: AdaptiveSettings, pixels: int, values: int, images: int, payload_bytes: int) -> Cost:
+    """What decoding a primer takes, and having it beside a copy of the model."""
+    memory = MODELS * (settings.table_bytes + PLACE_BYTES * pixels) + HELD * values + IMAGE_BYTES * images
+    work = PIXEL_WORK * paid(pixels, payload_bytes, PIXELS_PAID) + IMAGE_WORK * paid(images, payload_bytes, 1)
+    return Cost(memory=paid(memory, payload_bytes, BYTES_PAID), work=work)
+
+
+def fresh_bytes(limits: Limits) -> int:
+    """How many bytes of pixels that are not foretold a payload may have, see `FRESH_PAID`."""
+    return limits.work // 2 // FRESH_WORK
+
+
+def unpack_primer(data: bytes, what: str, limits: Limits = DEFAULT_LIMITS) -> Primer:
     """What `pack_primer` gave; `what` names it in errors. Raises CorruptError."""
     reader = Reader(data, what)
     settings = AdaptiveSettings.read([reader.uint(1), *(reader.varint(CONTEXTS_LIMIT) for _ in range(3))], what)
     error = reader.uint(1)
     if error > ERROR_LIMIT:
         raise CorruptError(f"{what} has an error of {error}, up to {ERROR_LIMIT} are possible")
-    images, pixels = reader.varint(LISTED_IMAGES_LIMIT), 0
+    images, pixels, values = reader.varint(LISTED_IMAGES_LIMIT), 0, 0
     shapes: list[PictureShape] = []
     while len(shapes) < images:
         height, width = reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX)
@@ -95,6 +135,8 @@ def unpack_primer(data: bytes, what: str) -> Primer:
             raise CorruptError(f"{what} describes {run} images of {height}x{width}x{channels}")
         if pixels > PRIMER_PIXELS_LIMIT:
             raise CorruptError(f"{what} has more than {PRIMER_PIXELS_LIMIT} pixels, the limit")
+        values += height * width * run * channels * (1 + (deep > 0))
+        limits.require(_cost(settings, pixels, values, len(shapes) + run, len(data)), f"{what} of {pixels} pixels")
         shapes += [PictureShape(height=height, width=width, channels=channels, deep=bool(deep))] * run
     checksum = reader.uint(4)
     return Primer(

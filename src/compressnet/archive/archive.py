@@ -48,7 +48,7 @@ class Archive:
         """
         self._container, self._reopen = container, reopen
         self.codecs = [resolve(entry) for entry in container.codecs]
-        self._reader = BlockReader(container, self.codecs)
+        self._reader = BlockReader(container, self.codecs, container.limits)
         self._looks = looks_of(container.kinds)
         self._look_of_kind = np.array([self._looks.index(look_of(form)) for form in container.kinds], np.int64)
 

@@ -17,10 +17,11 @@ from compressnet.archive.cache import BlockCache, Kept
 from compressnet.archive.codings import Coding, Codings
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import WITHOUT_CODEC, Coder, Values
-from compressnet.coding.lockstep import LockstepPart, lockstep_parts
+from compressnet.coding.lockstep import LockstepPart, lockstep_parts, together_of
 from compressnet.container.container import Container
 from compressnet.errors import CorruptError
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, count_text, size_text
+from compressnet.limits import Limits
 from compressnet.threads import spread
 
 CACHE_BYTES = 64 << 20
@@ -77,6 +78,23 @@ class _Task:
         return np.concatenate([self.missing, self.ahead])
 
 
+def _cut(task: _Task) -> list[_Task]:
+    """A task, in parts where it has more images, each coded alone, than are coded together."""
+    coder, missing = task.known.coding.coder, task.missing
+    together = together_of(coder) if coder.codes_alone and len(missing) > 1 else len(missing)
+    if len(missing) <= together:
+        return [task]
+    places = np.searchsorted(missing, task.images)
+    is_missing = missing[np.minimum(places, len(missing) - 1)] == task.images
+    part_of = np.where(is_missing, places // together, 0)
+    parts: list[_Task] = []
+    for number, start in enumerate(range(0, len(missing), together)):
+        own = part_of == number
+        some = replace(task, rows=task.rows[own], images=task.images[own], missing=missing[start : start + together])
+        parts.append(some if number == 0 else replace(some, ahead=_none()))
+    return parts
+
+
 class BlockReader:
     """Reads the blocks of a container; may be used by several threads.
 
@@ -84,8 +102,9 @@ class BlockReader:
     only where a block is asked for bit by bit (`_reading_ahead`).
     """
 
-    def __init__(self, container: Container, codecs: Sequence[Codec]) -> None:
-        self._container, self._codecs = container, codecs
+    def __init__(self, container: Container, codecs: Sequence[Codec], limits: Limits) -> None:
+        """limits: of what reading one image may take."""
+        self._container, self._codecs, self._limits = container, codecs, limits
         self._codings = Codings(container, codecs)
         self._cache = BlockCache(CACHE_BYTES)
 
@@ -94,7 +113,7 @@ class BlockReader:
 
         Raises CorruptError.
         """
-        tasks = self._reading_ahead(self._tasks(places))
+        tasks = [part for task in self._reading_ahead(self._tasks(places)) for part in _cut(task)]
         threads = max((codec.threads for codec in self._codecs), default=1)
 
         def read(part: LockstepPart) -> None:
@@ -102,8 +121,8 @@ class BlockReader:
                 take(piece)
 
         counts = [len(task.to_read) or len(task.rows) for task in tasks]
-        kinds = [task.known.coding.coder.kind for task in tasks]
-        spread(read, lockstep_parts(counts, threads, kinds), threads)
+        together = {coder: together_of(coder) for coder in {task.known.coding.coder for task in tasks}}
+        spread(read, lockstep_parts(counts, threads, [together[task.known.coding.coder] for task in tasks]), threads)
 
     def piece(self, place: int) -> Piece:
         """The image at one place, which takes no more than its block. Raises CorruptError."""
@@ -149,9 +168,11 @@ class BlockReader:
         block = self._container.read_block(number)
         known = known or Kept.nothing(self._codings.of(number, block), block.images)
         coder = known.coding.coder
+        what = f"{self._container.name}: block {number}"
         if (values := block.images * math.prod(coder.kind)) > coder.read_values:
-            what = f"{self._container.name}: block {number}"
             raise CorruptError(f"{what} holds {values} values, beyond the limit of {coder.read_values}")
+        read = 1 if coder.codes_alone else block.images
+        self._limits.require(coder.cost_of(read), f"{what}: {count_text(read)} of {size_text(coder.kind)}")
         wanted = _distinct(images) if coder.codes_alone else np.arange(block.images)
         missing = wanted[~known.has(wanted)]
         return _Task(number=number, rows=rows, images=images, known=known, payload=block.payload, missing=missing)
@@ -185,13 +206,14 @@ class BlockReader:
         for task in tasks:
             alike.setdefault(task.known.coding, []).append(task)
         for coding, some in alike.items():
-            read = self._read(coding.coder, [task for task in some if len(task.missing)])
-            values = [read.get(task.number, task.known).of(task.images) for task in some]
+            to_read = [i for i, task in enumerate(some) if len(task.missing)]
+            read = dict(zip(to_read, self._read(coding.coder, [some[i] for i in to_read]), strict=True))
+            values = [read.get(i, task.known).of(task.images) for i, task in enumerate(some)]
             rows = [task.rows for task in some]
             yield Piece(coding=coding, rows=np.concatenate(rows), values=np.concatenate(values))
 
-    def _read(self, coder: Coder, tasks: list[_Task]) -> dict[int, Kept]:
-        """What is known of blocks that were coded alike once their images were read.
+    def _read(self, coder: Coder, tasks: list[_Task]) -> list[Kept]:
+        """What is known of each task's block once its images were read; all were coded alike.
 
         Raises CorruptError naming the first bad one.
         """
@@ -205,11 +227,11 @@ class BlockReader:
                     raise CorruptError(f"{self._container.name}: block {tasks[0].number}: {error}") from error
             else:
                 parts = zip(tasks, chosen, np.split(values, np.cumsum(counts)[:-1]), strict=True)
-                read = {task.number: task.known.with_more(images, part) for task, images, part in parts}
-                for number, kept in read.items():
-                    self._cache.put(number, kept)
+                read = [task.known.with_more(images, part) for task, images, part in parts]
+                for task, kept in zip(tasks, read, strict=True):
+                    self._cache.put(task.number, kept)
                 return read
-        return {n: kept for task in tasks for n, kept in self._read(coder, [replace(task, ahead=_none())]).items()}
+        return [kept for task in tasks for kept in self._read(coder, [replace(task, ahead=_none())])]
 
     @staticmethod
     def _values(coder: Coder, tasks: list[_Task], chosen: list[NDArray[np.int64]]) -> Values:

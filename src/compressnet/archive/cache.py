@@ -6,7 +6,6 @@ read.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from compressnet.archive.codings import Coding
 from compressnet.coding.coder import Values
+from compressnet.threads import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class BlockCache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes, self._bytes = limit_bytes, 0
         self._kept: OrderedDict[int, Kept] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def get(self, number: int) -> Kept | None:
         """What is kept of a block, if anything is."""
@@ -75,6 +75,6 @@ class BlockCache:
                 return
             self._kept[number] = kept
             self._bytes += kept.values.nbytes
-            while self._bytes > self._limit_bytes:
+            while self._kept and self._bytes > self._limit_bytes:  # a fork may have cut this in two
                 _, old = self._kept.popitem(last=False)
                 self._bytes -= old.values.nbytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from compressnet.coding.stored import StoredCoder
 from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.errors import CorruptError
+from compressnet.threads import Lock
 
 CODERS = {StoredCoder.method: StoredCoder}
 """What makes a coder for a kind, for each method of WITHOUT_CODEC."""
@@ -33,7 +33,7 @@ class Codings:
     def __init__(self, container: Container, codecs: Sequence[Codec]) -> None:
         self._container, self._codecs = container, codecs
         self._known: dict[tuple[int, int, int, int], Coding] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def of(self, number: int, block: Block) -> Coding:
         """How a block was coded, the same object for blocks that were coded alike.

@@ -14,23 +14,24 @@ from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
 from compressnet.container.entries import EMBEDDED_PRIMER, CodecEntry
 from compressnet.container.sources import FileSource
+from compressnet.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from compressnet.codec.bundle import Bundle
     from compressnet.lossy.sizeless import AnyNetwork
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """A JSON document about an archive by path, or a codec by path or name.
 
-    Raises CodecNotFoundError, FormatError.
+    limits: as for `compressnet.open`. Raises CodecNotFoundError, FormatError.
     """
     path = Path(name)
     if path.is_file() and path.suffix != ".codec":
         with path.open("rb") as stream:
             signature = stream.read(len(SIGNATURE))
         if signature == SIGNATURE or path.suffix == ".cnet":
-            with Container(FileSource(path)) as container:
+            with Container(FileSource(path), limits) as container:
                 return _describe_archive(container)
     return _describe_codec(name)
 
@@ -38,8 +39,7 @@ def describe(name: str) -> dict[str, Any]:
 def _describe_archive(container: Container) -> dict[str, Any]:
     blocks = [container.read_block(i) for i in range(len(container.blocks))]
     labels, names = container.read_labels(), container.read_names()
-    places = container.places_of(np.arange(container.images))
-    of_kind = np.bincount(container.kinds_of(container.blocks_of(places)), minlength=len(container.kinds)).tolist()
+    of_kind, duplicates = _counts(container)
     looks = looks_of(container.kinds)
     shape = looks[0].shape if len(looks) == 1 else ()
     total_bytes = container.source.total_bytes
@@ -58,14 +58,14 @@ def _describe_archive(container: Container) -> dict[str, Any]:
             }
             for form, count in zip(container.kinds, of_kind, strict=True)
         ],
-        "duplicates": container.images - int(np.count_nonzero(np.bincount(places))),
+        "duplicates": duplicates,
         "archive_bytes": total_bytes,
         "bytes_per_image": total_bytes / container.images if container.images else None,
         "blocks": len(blocks),
         "methods": dict(Counter(block.method_name for block in blocks)),
         "qualities": sorted({block.quality for block in blocks if block.method != STORED}),
         "stored_images": sum(block.images for block in blocks if block.method == STORED),
-        "labels": None if labels is None else str(labels.dtype),
+        "labels": None if labels is None else "texts" if labels.dtype == object else str(labels.dtype),
         "class_names": container.read_class_names(),
         "names": names is not None,
         "codecs": [
@@ -74,17 +74,29 @@ def _describe_archive(container: Container) -> dict[str, Any]:
                 "identity": entry.identity.hex(),
                 "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
             }
-            | _described_primer(entry, container.name)
+            | _described_primer(entry, container.name, container.limits)
             for entry in container.codecs
         ],
     }
 
 
-def _described_primer(entry: CodecEntry, name: str) -> dict[str, Any]:
+def _counts(container: Container) -> tuple[list[int], int]:
+    """Images of each kind, and how many are the same as another one."""
+    kinds = container.kinds_of(np.arange(len(container.blocks)))
+    positions_N = container.positions_N
+    if positions_N is None:
+        counts, duplicates = container.blocks.counts, 0
+    else:
+        counts = np.bincount(container.blocks_of(positions_N.astype(np.int64)), minlength=len(kinds))
+        duplicates = container.images - len(np.unique(positions_N))
+    return [int(counts[kinds == kind].sum()) for kind in range(len(container.kinds))], duplicates
+
+
+def _described_primer(entry: CodecEntry, name: str, limits: Limits) -> dict[str, Any]:
     """What a primer says: how many images it has, and how far values may be off."""
     if entry.embedded is None or entry.embedded_as != EMBEDDED_PRIMER:
         return {}
-    primer = unpack_primer(entry.embedded, f"{name}: the primer")
+    primer = unpack_primer(entry.embedded, f"{name}: the primer", limits)
     return {"primer_images": len(primer.shapes), "max_error": primer.error}
 
 

@@ -14,6 +14,7 @@ from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.errors import CodecError, InputError
 from compressnet.images.kinds import count_text
+from compressnet.images.labels import are_texts
 
 LEARNED = WITHOUT_CODEC | {ADAPTIVE}
 """Methods of blocks that go with those of any other codec."""
@@ -52,11 +53,11 @@ def joined_labels(parts: Sequence[tuple[str, Labels | None]]) -> Labels | None:
     without = [name for name, labels in parts if labels is None]
     if without:
         raise InputError(f"{without[0]}: has no labels, others have; give labels to all of them or to none")
-    are_texts = [labels.dtype.kind == "U" for labels in present]
-    if any(are_texts) and not are_texts[0]:
+    text = [are_texts(labels) for labels in present]
+    if any(text) and not text[0]:
         raise InputError("some labels are integers and some are texts, which cannot follow them; put the texts first")
-    if are_texts[0]:
-        present = [np.array(list(map(str, labels.tolist())), np.str_) for labels in present]
+    if text[0]:
+        return as_labels([str(label) for labels in present for label in labels.tolist()])
     return as_labels(np.concatenate(present))
 
 
@@ -76,8 +77,7 @@ def joined_names(parts: Sequence[tuple[list[str] | None, int]]) -> list[str] | N
 def changes_of(labels: Sequence[Labels | None], names: Sequence[tuple[list[str] | None, int]]) -> list[str]:
     """What becomes of the labels and names of some parts when they are joined, a line each."""
     lines: list[str] = []
-    kinds = {found.dtype.kind for found in labels if found is not None}
-    if "U" in kinds and len(kinds) > 1:
+    if len({are_texts(found) for found in labels if found is not None}) > 1:
         lines.append("labels that are integers became texts, as the first ones are")
     unnamed = sum(images for found, images in names if found is None)
     if unnamed and any(found is not None for found, _ in names):

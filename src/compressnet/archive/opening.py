@@ -16,6 +16,7 @@ from compressnet.codec.shipped import PathLike
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import BytesSource, FileSource
+from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
 
 
 def open(  # noqa: A001 - the library's name for it, as in gzip.open
@@ -23,21 +24,24 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     codec: PathLike | Codec | None = None,
     backend: BackendName | None = None,
     threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Archive:
     """Open an archive by path, or from bytes.
 
     codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
-    with the package. Raises FormatError for bytes that are no archive, CorruptError for a damaged
-    archive, CodecNotFoundError where a codec is not at hand, CodecError where the given codec is
-    not the one that the archive needs.
+    with the package. limits: what opening it, and then reading one image, may take at most; those
+    by default are for files from strangers. Raises FormatError for bytes that are no archive,
+    CorruptError for a damaged archive, BeyondLimitsError for one that takes more than the limits,
+    CodecNotFoundError where a codec is not at hand, CodecError where the given codec is not the
+    one that the archive needs.
     """
     if isinstance(path, bytes):
         source, reopen = BytesSource(path, "<bytes>"), None
     else:
         source = FileSource(Path(path))
         kept = codec.source if isinstance(codec, Codec) else codec
-        reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads)
-    return open_container(Container(source), codec, backend, threads, reopen)
+        reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads, limits)
+    return open_container(Container(source, limits), codec, backend, threads, reopen)
 
 
 def open_container(
@@ -48,9 +52,10 @@ def open_container(
     reopen: Callable[[], Archive] | None = None,
 ) -> Archive:
     """An archive from its container; closes it where a codec is missing."""
+    spending = Spending(container.limits)
 
     def resolve(entry: CodecEntry) -> Codec:
-        return resolve_codec(entry, codec, container.name, backend, threads)
+        return resolve_codec(entry, codec, container.name, backend, threads, spending)
 
     try:
         return Archive(container, resolve, reopen)

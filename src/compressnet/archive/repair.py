@@ -24,6 +24,7 @@ from compressnet.container.sources import FileSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.files import open_target
+from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -66,6 +67,7 @@ def repair(
     codec: PathLike | Codec | None = None,
     backend: BackendName | None = None,
     threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     report: Report = lambda _: None,
 ) -> Repaired:
     """Write all that is whole in a damaged archive into a new one, and say what is lost.
@@ -73,17 +75,17 @@ def repair(
     Blocks are found by their checksums, without header and index, decoded to see that they are
     whole, and copied as they are. Where the index is whole, images keep their order, names and
     labels; else they have the order of the blocks. `report` is told the images that were looked
-    at. codec: as for `compressnet.open`. Raises FormatError for what is no archive, CorruptError
-    where nothing can be saved, InputError, and CodecError where a codec is not at hand; `output`
-    is written only if all went well.
+    at. codec, limits: as for `compressnet.open`. Raises FormatError for what is no archive,
+    CorruptError where nothing can be saved, InputError, and CodecError where a codec is not at
+    hand; `output` is written only if all went well.
     """
     path, output = Path(path), Path(output)
     require_other(path, output)
     with contextlib.closing(FileSource(path)) as source:
         remains = find_remains(source)
-        readable = _with_codecs(remains, codec, backend, threads)
+        readable = _with_codecs(remains, codec, backend, threads, limits)
         with open_target(output) as stream:
-            return _write(stream, remains, readable, report)
+            return _write(stream, remains, readable, limits, report)
 
 
 def require_other(path: Path, output: Path) -> None:
@@ -94,7 +96,11 @@ def require_other(path: Path, output: Path) -> None:
 
 
 def _with_codecs(
-    remains: Remains, codec: PathLike | Codec | None, backend: BackendName | None, threads: int | None
+    remains: Remains,
+    codec: PathLike | Codec | None,
+    backend: BackendName | None,
+    threads: int | None,
+    limits: Limits,
 ) -> dict[int, Codec]:
     """The codecs that can be read, by number; of others, it is noted why they cannot.
 
@@ -102,19 +108,20 @@ def _with_codecs(
     """
     name = remains.source.name
     codecs: dict[int, Codec] = {}
+    spending = Spending(limits)
     for number, entry in remains.codecs.items():
         try:
-            codecs[number] = resolve_codec(entry, codec, name, backend, threads)
+            codecs[number] = resolve_codec(entry, codec, name, backend, threads, spending)
         except (CorruptError, CodecRefusedError) as error:
             remains.remarks.append(f"codec or primer {number} cannot be read: {str(error).removeprefix(f'{name}: ')}")
     remains.codecs = {number: remains.codecs[number] for number in codecs}
     return codecs
 
 
-def _write(stream: BinaryIO, remains: Remains, codecs: dict[int, Codec], report: Report) -> Repaired:
+def _write(stream: BinaryIO, remains: Remains, codecs: dict[int, Codec], limits: Limits, report: Report) -> Repaired:
     """The new archive. Raises CorruptError where it would be empty."""
     writer = ContainerWriter(stream)
-    whys = _copy(remains, codecs, writer, report)
+    whys = _copy(remains, codecs, writer, limits, report)
     name = remains.source.name
     if not writer.images:
         why = next((why for why in whys if why is not None), "none is whole")
@@ -131,12 +138,14 @@ def _write(stream: BinaryIO, remains: Remains, codecs: dict[int, Codec], report:
     )
 
 
-def _copy(remains: Remains, codecs: dict[int, Codec], writer: ContainerWriter, report: Report) -> list[str | None]:
+def _copy(
+    remains: Remains, codecs: dict[int, Codec], writer: ContainerWriter, limits: Limits, report: Report
+) -> list[str | None]:
     """Append each block that can be decoded; why each of the others cannot."""
     name = remains.source.name
     tried = [block for block in remains.blocks if _needs(block, codecs) is None]
     container = remains.container(tried)
-    reader = BlockReader(container, [codecs[number] for number in remains.codecs])
+    reader = BlockReader(container, [codecs[number] for number in remains.codecs], limits)
     entries = {entry.identity: entry for entry in container.codecs}
     refused: dict[int | None, str] = {}
     whys: list[str | None] = []

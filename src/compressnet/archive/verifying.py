@@ -64,12 +64,13 @@ def verify(archive: Archive, report: Callable[[int], None] = lambda _: None) -> 
             read()
         except CorruptError as error:
             remarks.append(_without_name(error, archive))
-    holders = Holders(container.positions_N)
+    holders: Holders | None = None
     damaged: list[Lost] = []
     for number in range(len(blocks)):
         entry = blocks[number]
         why = why_unreadable(archive.reader, number, entry.first, entry.images, archive.name)
         if why is not None:
+            holders = holders or Holders(container.positions_N)
             ranges = holders.ranges(entry.first, entry.images)
             damaged.append(
                 Lost(

@@ -105,6 +105,17 @@ def adaptive_bundle(part: AdaptivePart) -> Bundle:
     return Bundle(name=PRIMER_NAME, default_quality=LOSSLESS_QUALITY - part.primer.error, about="", parts=(part,))
 
 
+def _text(value: Any) -> str:
+    """A text from JSON, which may hold what UTF-8 has not. Raises CorruptError."""
+    if not isinstance(value, str):
+        raise CorruptError(f"{value!r} stands where a text should")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise CorruptError("it holds text that is not UTF-8") from error
+    return value
+
+
 def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:
     """A bundle from its JSON document and the tensors of all its parts, proved; `source` names it.
 
@@ -113,9 +124,9 @@ def from_parts(document: Any, tensors: Tensors, source: str) -> Bundle:
     try:
         read = tuple(part.read(document, tensors) for part in PARTS)
         bundle = Bundle(
-            name=str(document["name"]),
+            name=_text(document["name"]),
             default_quality=whole_number(document["default_quality"]),
-            about=str(document["about"]),
+            about=_text(document["about"]),
             parts=tuple(part for part in read if part is not None),
         )
         if not bundle.parts:

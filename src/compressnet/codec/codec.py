@@ -19,7 +19,7 @@ from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY, LOSSY
 from compressnet.coding.part import Coders
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
 from compressnet.images.kinds import Images, Kind, Symbols, kind_of, size_text
-from compressnet.limits import whole
+from compressnet.limits import DEFAULT_LIMITS, Limits, whole
 from compressnet.lossy.part import LossyCoders
 from compressnet.networks.program import Backend
 
@@ -36,11 +36,15 @@ class Codec:
     CodecRefusedError.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, threads: int, source: str) -> None:
-        """source: where the codec came from, for errors."""
-        self.bundle = bundle
+    def __init__(
+        self, bundle: Bundle, backend: Backend, threads: int, source: str, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        """source: where the codec came from, for errors. limits: of what an image may take."""
+        self.bundle, self.limits = bundle, limits
         self.backend, self.threads, self.source = backend, threads, source
-        self._coders: dict[int, Coders] = {part.method: part.coders(bundle.name, backend) for part in bundle.parts}
+        self._coders: dict[int, Coders] = {
+            part.method: part.coders(bundle.name, backend, limits) for part in bundle.parts
+        }
 
     @property
     def name(self) -> str:
@@ -104,7 +108,7 @@ class Codec:
         """The same codec, and after its own parts one that was learned from a collection."""
         extended = copy.copy(self)
         extended.bundle = replace(self.bundle, parts=(*self.bundle.parts, part))
-        extended._coders = self._coders | {part.method: part.coders(self.name, self.backend)}
+        extended._coders = self._coders | {part.method: part.coders(self.name, self.backend, self.limits)}
         return extended
 
     def coders(self, method: int) -> Coders | None:
@@ -146,7 +150,9 @@ class Codec:
         Raises CodecRefusedError.
         """
         coders = self._coders.get(ADAPTIVE)
-        return None if coders is None else self.coder_of(coders, kind, LOSSLESS_QUALITY, deep=deep)
+        if not isinstance(coders, AdaptiveCoders) or not coders.has_room(shape_of(kind, deep=deep)):
+            return None
+        return self.coder_of(coders, kind, LOSSLESS_QUALITY, deep=deep)
 
     def coder_of(self, coders: Coders, kind: Kind, quality: int, *, deep: bool = False) -> Coder:
         """The coder that a part of this codec has. Raises CodecRefusedError."""
@@ -245,7 +251,7 @@ class Codec:
             has = "has no lossless part" if method == LOSSLESS else "is lossless"
             raise CorruptError(f"the block was not made by the codec {self.name}, which {has}")
         try:
-            return read_single(self._coders[method], self._identity(method), data)
+            return read_single(self._coders[method], self._identity(method), data, self.limits)
         except CodecRefusedError as error:
             raise self._refused(error) from error
 

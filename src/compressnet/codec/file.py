@@ -49,7 +49,7 @@ def from_bytes(data: bytes, source: str) -> Bundle:
     try:
         tensors: Tensors = safetensors.numpy.load(data)
         metadata = _metadata(data)
-    except (safetensors.SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
+    except (safetensors.SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{source}: not a compressnet codec, or a damaged one ({error})") from error
     if metadata.get("compressnet") != VERSION:
         raise FormatError(f"{source}: not a compressnet codec of version {VERSION}")

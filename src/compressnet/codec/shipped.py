@@ -14,6 +14,8 @@ from compressnet.limits import CODEC_BYTES_LIMIT
 
 PathLike = str | os.PathLike[str]
 DEFAULT_CODEC = "mnist"
+GENERAL_CODEC = "any"
+"""The codec for images of any size, which others may begin from."""
 _VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
 
 

@@ -18,8 +18,8 @@ from compressnet.coding.coder import LOSSLESS_QUALITY, Coder
 from compressnet.coding.lockstep import values_of
 from compressnet.coding.part import Coders
 from compressnet.errors import CorruptError, InputError
-from compressnet.images.kinds import Images, kind_of, size_text
-from compressnet.limits import BLOCK_IMAGES_LIMIT, KINDS_LIMIT
+from compressnet.images.kinds import Images, count_text, kind_of, size_text
+from compressnet.limits import BLOCK_IMAGES_LIMIT, KINDS_LIMIT, Limits
 from compressnet.wire import Reader, pack_varint
 
 
@@ -68,7 +68,7 @@ def write_single(coders: Coders, identity: bytes, coder: Coder, images: Images, 
     kind = kind_of(images)
     if not 1 <= len(images) <= BLOCK_IMAGES_LIMIT:
         raise InputError(f"{len(images)} images: a block holds 1 to {BLOCK_IMAGES_LIMIT}")
-    if images.size > coder.read_values:
+    if images.size > coder.read_values or coder.block_images(len(images)) < len(images):
         raise InputError(f"{len(images)} images of {size_text(kind)} are too much for one block; make several")
     values = values_of(coder, images.reshape(len(images), *kind), effort, threads)
     number, head = coders.single_kind(kind)
@@ -83,12 +83,13 @@ def write_single(coders: Coders, identity: bytes, coder: Coder, images: Images, 
     return pack_single(single, identity)
 
 
-def read_single(coders: Coders, identity: bytes, data: bytes) -> Images:
+def read_single(coders: Coders, identity: bytes, data: bytes, limits: Limits) -> Images:
     """The images of a block of a part with that identity. Raises CorruptError."""
     single = unpack_single(data, identity)
     reader = Reader(single.payload, "the block")
     coder = coders.coder_of_single(single.kind, single.quality, single.images, reader)
     if coder.kind[2] > 1 and not single.channels_axis:
         raise CorruptError(f"the block claims images of {coder.kind[2]} channels without an axis for them")
+    limits.require(coder.cost_of(single.images), f"the block of {count_text(single.images)} of {size_text(coder.kind)}")
     images_NHWC = coder.images_of(coder.read([reader.take(reader.left)], [single.images]))
     return images_NHWC if single.channels_axis else images_NHWC[..., 0]

@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.bisection import first_that
 from compressnet.images.kinds import Images, Kind
-from compressnet.limits import BLOCK_VALUES_LIMIT
+from compressnet.limits import BLOCK_VALUES_LIMIT, DEFAULT_LIMITS, Cost
 
 STORED, LOSSY, LOSSLESS, ADAPTIVE = 0, 1, 2, 3
 METHODS = {STORED: "stored", LOSSY: "lossy", LOSSLESS: "lossless", ADAPTIVE: "adaptive"}
@@ -61,8 +62,21 @@ class Coder(ABC):
         return self.exact
 
     def block_images(self, at_most: int) -> int:
-        """How many images a block that is written holds, at most so many and at least one."""
-        return max(1, min(at_most, self.written_values // math.prod(self.kind)))
+        """How many images a block that is written holds, at most so many and at least one.
+
+        They are so few that whoever reads one of them stays within the default limits.
+        """
+        at_most = max(1, min(at_most, self.written_values // math.prod(self.kind)))
+        if self.codes_alone:
+            return at_most
+        return first_that(1, at_most, lambda images: not DEFAULT_LIMITS.allow(self.cost_of(images + 1)))
+
+    @abstractmethod
+    def cost_of(self, images: int) -> Cost:
+        """What reading one image of a block of so many takes, at most.
+
+        Where images are coded alone: what reading so many of them takes.
+        """
 
     @abstractmethod
     def values_of(self, images_NHWC: Images, effort: int = 1) -> Values:

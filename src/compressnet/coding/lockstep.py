@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from compressnet.bisection import first_that
 from compressnet.coding.coder import Coder, Values
-from compressnet.images.kinds import Images, Kind
+from compressnet.images.kinds import Images
 from compressnet.threads import spread
 
 LOCKSTEP_IMAGES = 1024
 """Images that are coded together: enough to fill matrix products, few enough to stay in cache."""
 LOCKSTEP_VALUES = 1 << 24
 """Pixels times channels of images that are coded together, at most: as many images of 64x64x4."""
+LOCKSTEP_BYTES = 1 << 27
+"""Of all that is in memory while images are coded together, where one does not take more."""
 SEARCH_IMAGES = 256
 """Images that are searched together: enough to make the calls that a step takes pay."""
 
@@ -48,18 +50,19 @@ def block_counts(images: int, block_images: int) -> list[int]:
     return [min(block_images, images - i) for i in range(0, images, block_images)]
 
 
-def together_of(kind: Kind) -> int:
-    """How many images of a kind are coded together."""
-    return max(1, min(LOCKSTEP_IMAGES, LOCKSTEP_VALUES // math.prod(kind)))
+def together_of(coder: Coder) -> int:
+    """How many images a coder codes together."""
+    at_most = max(1, min(LOCKSTEP_IMAGES, LOCKSTEP_VALUES // math.prod(coder.kind)))
+    return first_that(1, at_most, lambda images: coder.cost_of(images + 1).memory > LOCKSTEP_BYTES)
 
 
-def lockstep_parts(counts: Sequence[int], threads: int, kinds: Sequence[Kind]) -> list[LockstepPart]:
+def lockstep_parts(counts: Sequence[int], threads: int, together: Sequence[int]) -> list[LockstepPart]:
     """Cut blocks into parts of up to LOCKSTEP_IMAGES images, as many for each thread.
 
-    Their largest is as small as it can be. kinds: of each block's images; large ones count as
-    several.
+    Their largest is as small as it can be. together: how many of each block's images are coded
+    together, see `together_of`; where these are fewer, an image counts as several.
     """
-    weights = [count * -(-LOCKSTEP_IMAGES // together_of(kind)) for count, kind in zip(counts, kinds, strict=True)]
+    weights = [count * -(-LOCKSTEP_IMAGES // some) for count, some in zip(counts, together, strict=True)]
     fewest = -(-len(_parts(counts, weights, LOCKSTEP_IMAGES)) // threads) * threads
     limit = first_that(1, LOCKSTEP_IMAGES, lambda limit: len(_parts(counts, weights, limit)) <= fewest)
     return _parts(counts, weights, limit)
@@ -94,7 +97,7 @@ class Payloads:
 
 def values_of(coder: Coder, images_NHWC: Images, effort: int, threads: int) -> Values:
     """The values of images, found on several threads. Raises CodecError."""
-    together = min(together_of(coder.kind), LOCKSTEP_IMAGES if effort == 1 else SEARCH_IMAGES)
+    together = min(together_of(coder), LOCKSTEP_IMAGES if effort == 1 else SEARCH_IMAGES)
     starts = range(0, len(images_NHWC), together)
     parts = spread(lambda start: coder.values_of(images_NHWC[start : start + together], effort), starts, threads)
     return np.concatenate(parts)
@@ -111,7 +114,7 @@ def write_values(coder: Coder, values: Values, block_images: int, threads: int, 
     def write(part: LockstepPart) -> list[bytes]:
         return coder.write(values[part.rows], part.counts, None if bits_N is None else bits_N[part.rows])
 
-    written = spread(write, lockstep_parts(counts, threads, [coder.kind] * len(counts)), threads)
+    written = spread(write, lockstep_parts(counts, threads, [together_of(coder)] * len(counts)), threads)
     payloads = [payload for part in written for payload in part]
     return Payloads(list(zip(counts, payloads, strict=True)), bits_N)
 
@@ -134,7 +137,7 @@ def write_images(
         values = coder.values_of(images_NHWC[part.rows])
         return coder.write(values, part.counts, None if bits_N is None else bits_N[part.rows]), values
 
-    parts = spread(write, lockstep_parts(counts, threads, [coder.kind] * len(counts)), threads)
+    parts = spread(write, lockstep_parts(counts, threads, [together_of(coder)] * len(counts)), threads)
     payloads = [payload for written, _ in parts for payload in written]
     values = np.concatenate([values for _, values in parts])
     return Payloads(list(zip(counts, payloads, strict=True)), bits_N), values

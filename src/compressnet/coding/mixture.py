@@ -54,6 +54,13 @@ class Mixture:
     weight: NDArray[np.int32]
     """The first component's share of 256, 1 to 255."""
 
+    def of(self, rows: slice) -> Mixture:
+        """Those of some symbols."""
+        (mean, other_mean), (scale, other_scale) = self.means, self.scales
+        return Mixture(
+            means=(mean[rows], other_mean[rows]), scales=(scale[rows], other_scale[rows]), weight=self.weight[rows]
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from compressnet.coding.coder import Coder
 from compressnet.errors import CorruptError, InputError
 from compressnet.images.kinds import Kind
-from compressnet.limits import CODEC_BYTES_LIMIT
+from compressnet.limits import CODEC_BYTES_LIMIT, DEFAULT_LIMITS, Limits
 from compressnet.networks.program import Backend
 from compressnet.wire import Reader
 
@@ -100,8 +100,8 @@ class Part(ABC):
         """
 
     @abstractmethod
-    def coders(self, codec_name: str, backend: Backend) -> Coders:
-        """The part ready to run on a backend; codec_name: for errors."""
+    def coders(self, codec_name: str, backend: Backend, limits: Limits = DEFAULT_LIMITS) -> Coders:
+        """The part ready to run on a backend, within limits; codec_name: for errors."""
 
     @property
     @abstractmethod

@@ -26,17 +26,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.coding.coder import LOSSLESS_QUALITY, STORED, Coder, Values
+from compressnet.coding.predictors import (
+    LEFT,
+    MEDIAN,
+    NONE,
+    PREDICTORS,
+    UP,
+    give_green,
+    levels_of,
+    residuals_of,
+    take_green,
+)
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Images, Kind
+from compressnet.limits import MEDIAN_VALUES_LIMIT, Cost
 from compressnet.wire import Reader
 
 RAW, ZLIB, LZMA2 = 0, 1, 2
-NONE, LEFT, UP, MEDIAN = 0, 1, 2, 3
-PREDICTORS = (NONE, LEFT, UP, MEDIAN)
 GREEN_TAKEN, INTERLEAVED = 4, 8
 DICTIONARY_BYTES = 1 << 23
 """Dictionary of LZMA2, for the reader: a writer may use a smaller one."""
-GREEN = 1
+HELD, VALUE_WORK = 4, 500
+"""How often values are held while they are read, and the work of each."""
 TRIED_TO_THE_END = 2
 """Arrangements that are packed with all effort, of those that a quick try found best."""
 
@@ -85,10 +96,10 @@ def pack_stored(images_NHWC: Images, step: int) -> bytes:
     best = bytes([RAW, step, NONE]) + raw
     quick: list[tuple[int, Arrangement, bytes]] = []
     channels = levels.shape[3]
-    for predictor in PREDICTORS:
-        residuals = _residuals(levels, predictor, _level_count(step))
+    for predictor in PREDICTORS if levels.size <= MEDIAN_VALUES_LIMIT else (NONE, LEFT, UP):
+        residuals = residuals_of(levels, predictor, _level_count(step))
         for green_taken in (False, True) if channels >= 3 else (False,):
-            plain = _take_green(residuals, _level_count(step)) if green_taken else residuals
+            plain = take_green(residuals, _level_count(step)) if green_taken else residuals
             for interleaved in (False, True) if channels > 1 else (False,):
                 arrangement = Arrangement(predictor=predictor, green_taken=green_taken, interleaved=interleaved)
                 values = _lay_out(plain, arrangement)
@@ -117,15 +128,17 @@ def unpack_stored(data: bytes, images: int, kind: Kind, what: str = "the payload
     )
     if arrangement.green_taken and kind[2] < 3:
         raise CorruptError(f"{what} takes green from images without it")
+    if arrangement.predictor == MEDIAN and images * math.prod(kind) > MEDIAN_VALUES_LIMIT:
+        raise CorruptError(f"{what} predicts more than {MEDIAN_VALUES_LIMIT} values by their median")
     values = _unpack_values(reader.take(reader.left), packing, images * math.prod(kind), what)
     count = _level_count(step)
     if len(values) and int(values.max()) >= count:
         raise CorruptError(f"{what} holds a value beyond its {count} levels")
     residuals = _read_layout(values, arrangement, images, kind)
     if arrangement.green_taken:
-        residuals = _give_green(residuals, count)
-    levels = _levels_of(residuals, arrangement.predictor, count)
-    return of_levels(levels, step), step
+        residuals = give_green(residuals, count)
+    levels = levels_of(residuals, arrangement.predictor, count)
+    return levels if step == 1 else of_levels(levels, step), step
 
 
 class StoredCoder(Coder):
@@ -148,6 +161,11 @@ class StoredCoder(Coder):
 
     def __hash__(self) -> int:
         return hash((self.kind, self.step))
+
+    def cost_of(self, images: int) -> Cost:
+        """All values of the block."""
+        values = images * math.prod(self.kind)
+        return Cost(memory=HELD * values, work=VALUE_WORK * values)
 
     @property
     def exact(self) -> bool:
@@ -193,69 +211,6 @@ def coarsest_step(values: Images) -> int:
 
 def _level_count(step: int) -> int:
     return (255 + (step - 1) // 2) // step + 1
-
-
-def _residuals(levels_NHWC: Images, predictor: int, count: int) -> Images:
-    """Each level less what its neighbours predict, modulo the number of levels.
-
-    Outside of an image lie zeros.
-    """
-    if predictor == NONE:
-        return levels_NHWC
-    padded = np.pad(levels_NHWC.astype(np.int16), ((0, 0), (1, 0), (1, 0), (0, 0)))
-    left, up, corner = padded[:, 1:, :-1], padded[:, :-1, 1:], padded[:, :-1, :-1]
-    predicted = {LEFT: left, UP: up}.get(predictor)
-    if predicted is None:
-        predicted = _median(left, up, corner)
-    return ((levels_NHWC - predicted) % count).astype(np.uint8)
-
-
-def _levels_of(residuals_NHWC: Images, predictor: int, count: int) -> Images:
-    """The inverse of `_residuals`."""
-    if predictor == NONE:
-        return residuals_NHWC
-    if predictor != MEDIAN:
-        sums = np.cumsum(residuals_NHWC, axis=2 if predictor == LEFT else 1, dtype=np.uint32)
-        return (sums % count).astype(np.uint8)
-    images, height, width, channels = residuals_NHWC.shape
-    padded = np.zeros((height + 1, width + 1, images * channels), np.int16)
-    padded[1:, 1:] = residuals_NHWC.transpose(1, 2, 0, 3).reshape(height, width, -1)
-    flat = padded.reshape(-1, images * channels)
-    # Along an antidiagonal no level depends on another, and its places are `width` apart in the
-    # padded array.
-    for diagonal in range(height + width - 1):
-        top, bottom = max(0, diagonal - width + 1), min(height, diagonal + 1)
-        start = (top + 1) * (width + 1) + diagonal - top + 1
-        stop = start + (bottom - top - 1) * width + 1
-        left, up, corner = (flat[start - back : stop - back : width] for back in (1, width + 1, width + 2))
-        flat[start:stop:width] = (flat[start:stop:width] + _median(left, up, corner)) % count
-    levels = padded[1:, 1:].reshape(height, width, images, channels)
-    return np.ascontiguousarray(levels.transpose(2, 0, 1, 3), dtype=np.uint8)
-
-
-def _median(left: NDArray[np.int16], up: NDArray[np.int16], corner: NDArray[np.int16]) -> NDArray[np.int16]:
-    """The median edge detector of JPEG-LS (LOCO-I).
-
-    It is the middle one of left, up, and left + up - corner.
-    """
-    return np.clip(left + up - corner, np.minimum(left, up), np.maximum(left, up))
-
-
-def _take_green(residuals_NHWC: Images, count: int) -> Images:
-    return _add_green(residuals_NHWC, -1, count)
-
-
-def _give_green(residuals_NHWC: Images, count: int) -> Images:
-    return _add_green(residuals_NHWC, 1, count)
-
-
-def _add_green(residuals_NHWC: Images, sign: int, count: int) -> Images:
-    """Green's residuals added to those of red and blue, or taken from them."""
-    changed = residuals_NHWC.copy()
-    green = residuals_NHWC[..., GREEN].astype(np.int16)
-    for channel in (GREEN - 1, GREEN + 1):
-        changed[..., channel] = (residuals_NHWC[..., channel] + sign * green) % count
-    return changed
 
 
 def _lay_out(values_NHWC: Images, arrangement: Arrangement) -> bytes:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar
+from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar, shown
 from compressnet.commands.options import (
     STREAM,
     BackendOption,
     ForceOption,
     JsonOption,
+    LimitsOption,
     QuietOption,
     ReadingCodecOption,
     ThreadsOption,
     open_archive,
+    parse_limits,
     parse_selection,
     require_target_free,
 )
@@ -48,6 +50,7 @@ def decompress(
     quiet: QuietOption = False,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
+    limits: LimitsOption = None,
 ) -> None:
     """Decompress an archive into images."""
     from compressnet.images import write_collection, write_npy
@@ -55,7 +58,7 @@ def decompress(
 
     if output != STREAM:
         require_target_free(Path(output), force=force)
-    with open_archive(source, codec, backend, threads) as archive:
+    with open_archive(source, codec, backend, threads, limits) as archive:
         chosen = _parse_select(select, len(archive))
         count = chosen.stop - chosen.start
         if output == STREAM:
@@ -134,15 +137,16 @@ def info(
     codec: ReadingCodecOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
+    limits: LimitsOption = None,
 ) -> None:
     """Describe an archive or a codec, or draw an archive's images."""
     from compressnet.archive.describe import describe
 
     if sheet is None and select is not None:
         fail("--select says which images a contact sheet shows; give --contact-sheet, too", USAGE)
-    document = describe(file)
+    document = describe(file, parse_limits(limits))
     if sheet is not None:
-        document["contact_sheet"] = _draw_sheet(document, sheet, select, codec, force=force)
+        document["contact_sheet"] = _draw_sheet(document, sheet, select, codec, limits, force=force)
     if as_json:
         print(json.dumps(document))
         return
@@ -150,13 +154,15 @@ def info(
         if isinstance(value, list) and value and isinstance(value[0], dict):
             console.print(f"{name}:")
             for entry in value:
-                console.print("  " + ", ".join(f"{key} {_told(key, known, ' to ')}" for key, known in entry.items()))
+                console.print(
+                    "  " + shown(", ".join(f"{key} {_told(key, known, ' to ')}" for key, known in entry.items()))
+                )
         else:
-            console.print(f"{name}: {_told(name, value)}")
+            console.print(f"{name}: {shown(_told(name, value))}")
 
 
 def _draw_sheet(
-    document: dict[str, Any], sheet: Path, select: str | None, codec: str | None, *, force: bool
+    document: dict[str, Any], sheet: Path, select: str | None, codec: str | None, limits: str | None, *, force: bool
 ) -> dict[str, Any]:
     """Draw images of the archive that is described; gives what is told of the file."""
     from compressnet.archive.gallery import SHOWN, contact_sheet
@@ -168,7 +174,7 @@ def _draw_sheet(
         raise InputError(f"{sheet}: contact sheets are PNG files; give a name that ends in .png")
     if sheet.exists() and not force:
         raise InputError(f"{sheet}: exists already; -f overwrites it")
-    with open_archive(document["file"], codec, None, None) as archive:
+    with open_archive(document["file"], codec, None, None, limits) as archive:
         chosen = range(min(SHOWN, len(archive))) if select is None else parse_selection(select, len(archive))
         atomic_write(sheet, contact_sheet(archive, chosen))
         return {"file": str(sheet), "images": len(chosen), "of": len(archive)}

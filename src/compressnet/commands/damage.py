@@ -13,14 +13,16 @@ from compressnet.commands.options import (
     BackendOption,
     ForceOption,
     JsonOption,
+    LimitsOption,
     QuietOption,
     ReadingCodecOption,
     ThreadsOption,
     backend_name,
     open_archive,
+    parse_limits,
     require_target_free,
 )
-from compressnet.errors import CorruptError
+from compressnet.errors import BeyondLimitsError, CorruptError
 
 if TYPE_CHECKING:
     from compressnet.archive.verifying import Verified
@@ -36,13 +38,16 @@ def verify(
     as_json: JsonOption = False,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
+    limits: LimitsOption = None,
 ) -> None:
     """Check every checksum of an archive and decode every block; list what is damaged."""
     from compressnet.archive.verifying import verify as verify_archive
     from compressnet.images.kinds import count_text
 
     try:
-        archive = open_archive(source, codec, backend, threads)
+        archive = open_archive(source, codec, backend, threads, limits)
+    except BeyondLimitsError:
+        raise
     except CorruptError as error:
         raise CorruptError(f"{error}; {SAVE}") from error
     with archive:
@@ -79,6 +84,7 @@ def repair(
     as_json: JsonOption = False,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
+    limits: LimitsOption = None,
 ) -> None:
     """Write what is whole in a damaged archive into a new one, and list what is lost."""
     from compressnet.archive.repair import repair as repair_archive
@@ -89,7 +95,13 @@ def repair(
     require_target_free(output, force=force)
     with progress_bar("repair", None, quiet=quiet) as report:
         repaired = repair_archive(
-            source, output, codec=codec, backend=backend_name(backend), threads=threads, report=report
+            source,
+            output,
+            codec=codec,
+            backend=backend_name(backend),
+            threads=threads,
+            limits=parse_limits(limits),
+            report=report,
         )
     if as_json:
         print(json.dumps(repaired.as_json()))

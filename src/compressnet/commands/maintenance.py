@@ -26,10 +26,12 @@ from compressnet.commands.options import (
     EffortOption,
     ForceOption,
     JsonOption,
+    LimitsOption,
     QualityOption,
     QuietOption,
     ReadingCodecOption,
     ThreadsOption,
+    parse_limits,
     parse_selection,
     require_target_free,
 )
@@ -69,6 +71,7 @@ def subset(
     force: ForceOption = False,
     quiet: QuietOption = False,
     threads: ThreadsOption = None,
+    limits: LimitsOption = None,
 ) -> None:
     """Write some images of an archive into another, with the very same pixels."""
     from compressnet.archive.maintain import subset as write_subset
@@ -76,7 +79,7 @@ def subset(
     from compressnet.images.kinds import count_text
 
     require_target_free(output, force=force)
-    with open_archive(source, codec, threads=threads) as archive:
+    with open_archive(source, codec, threads=threads, limits=parse_limits(limits)) as archive:
         positions = parse_selection(select, len(archive))
         with progress_bar("subset", len(positions), quiet=quiet) as report:
             written = write_subset(archive, positions, output, report=report)

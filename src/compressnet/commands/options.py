@@ -7,7 +7,9 @@ interrupted. Figures go to stdout, progress and errors to stderr.
 from __future__ import annotations
 
 import math
+import re
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +21,12 @@ from compressnet.commands.console import USAGE, errors_console, fail, status_lin
 if TYPE_CHECKING:
     from compressnet.archive.archive import Archive
     from compressnet.codec.codec import BackendName, Codec
+    from compressnet.limits import Limits
     from compressnet.packing.targets import Target
 
 STREAM = "-"
+_NUMBER = re.compile(r"(\d{1,15}(?:\.\d{1,9})?(?:e\d{1,2})?)([kMGT]?)")
+_UNITS = {"": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 CodecOption = Annotated[str, typer.Option("--codec", help="A shipped codec's name, or a .codec file.")]
 ChosenCodecOption = Annotated[
     str | None,
@@ -80,6 +85,15 @@ BlockImagesOption = Annotated[int, typer.Option("--block-images", min=1, max=655
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
 ReadingCodecOption = Annotated[str | None, typer.Option("--codec", help="The codec, where the archive lacks it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+LimitsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--limits",
+        metavar="memory=M,work=W",
+        help="What opening, and reading one image, may take, such as memory=2G,work=1e12: bytes, and steps, of which "
+        "a processor does some 4e10 a second. By default 300M and 4e10, for files that you do not trust.",
+    ),
+]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first images.")]
 AdviseOption = Annotated[bool, typer.Option("--advise/--no-advise", help="Compare with general codecs at the end.")]
 
@@ -110,16 +124,32 @@ def require_target_free(path: Path, *, force: bool) -> None:
     require_free(path, overwrite=force)
 
 
-def open_archive(source: str, codec: str | None, backend: BackendChoice | None, threads: int | None) -> Archive:
+def parse_limits(text: str | None) -> Limits:
+    """`memory=2G,work=1e12`: both limits, or one and the other's default."""
+    from compressnet.limits import DEFAULT_LIMITS
+
+    given = dict[str, int]()
+    for part in [] if text is None else text.split(","):
+        name, _, number = part.partition("=")
+        found = _NUMBER.fullmatch(number)
+        if found is None or name not in ("memory", "work") or name in given:
+            fail(f"--limits {text}: give memory=BYTES, work=STEPS or both, such as memory=2G,work=1e12", USAGE)
+        given[name] = int(float(found[1]) * _UNITS[found[2]])
+    return replace(DEFAULT_LIMITS, **given)
+
+
+def open_archive(
+    source: str, codec: str | None, backend: BackendChoice | None, threads: int | None, limits: str | None = None
+) -> Archive:
     """The archive of ARCHIVE, - being standard input. Raises CompressnetError."""
     from compressnet.archive import opening
     from compressnet.container.container import Container
     from compressnet.container.sources import BytesSource
 
     if source == STREAM:
-        container = Container(BytesSource(sys.stdin.buffer.read(), "standard input"))
+        container = Container(BytesSource(sys.stdin.buffer.read(), "standard input"), parse_limits(limits))
         return opening.open_container(container, codec, backend_name(backend), threads)
-    return opening.open(source, codec, backend_name(backend), threads)
+    return opening.open(source, codec, backend_name(backend), threads, parse_limits(limits))
 
 
 def parse_selection(text: str, images: int) -> list[int]:

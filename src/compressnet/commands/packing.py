@@ -66,7 +66,7 @@ def pack(
     ] = False,
     effort: Annotated[
         int | None,
-        typer.Option(min=1, max=9, help="How long to search for cheaper symbols; by default 3, 5 or 7, by preset."),
+        typer.Option(min=1, max=9, help="How long to search for cheaper symbols; by default 1, 5 or 7, by preset."),
     ] = None,
     max_error: MaxErrorOption = None,
     min_psnr: MinPsnrOption = None,
@@ -84,7 +84,11 @@ def pack(
     ] = None,
     block_images: BlockImagesOption = 256,
     keep_codec: Annotated[
-        bool, typer.Option("--keep-codec", help="Leave the codec as OUT.cnet.codec; append needs it.")
+        bool,
+        typer.Option(
+            "--keep-codec",
+            help="Pack with a trained codec in any case, and leave it as OUT.cnet.codec; append needs it.",
+        ),
     ] = False,
     advise: AdviseOption = True,
     seed: SeedOption = 0,
@@ -176,12 +180,28 @@ def _tell(packed: Packed, output: Path, collection: Collection) -> None:
         f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes, "
         f"{written.archive_bytes / written.images:.2f} an image, {packed.codec_bytes} of them the codec's; {psnr}"
     )
-    for line in (packed.why_untrained, packed.missed, *packed.left_out, *written.remarks(collection.names)):
+    for line in (
+        packed.why_untrained,
+        _own_training(packed),
+        packed.missed,
+        *packed.left_out,
+        *written.remarks(collection.names),
+    ):
         if line:
             console.print(line)
     tell_account(collection)
     if packed.advice is not None:
         tell_advice(packed.advice)
+
+
+def _own_training(packed: Packed) -> str | None:
+    """What a codec of its own saves; None where none was packed with."""
+    other = packed.untrained
+    if other is None or other.is_packed:
+        return None
+    saved = 1 - packed.written.archive_bytes / other.archive_bytes
+    at = "" if other.psnr is None else f" at {other.psnr:.2f} dB"
+    return f"own training saves {saved:.0%}: without it, {other.archive_bytes} bytes{at} with {other.codec}"
 
 
 @guarded

@@ -13,17 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError, InputError
-from compressnet.limits import CLASSES_BYTES_LIMIT, CLASSES_LIMIT, LABEL_BYTES_LIMIT
+from compressnet.images.labels import are_texts, texts_of
+from compressnet.limits import (
+    CLASSES_BYTES_LIMIT,
+    CLASSES_LIMIT,
+    DEFAULT_LIMITS,
+    LABEL_BYTES_LIMIT,
+    Cost,
+    Limits,
+    beyond_limits,
+)
 
+LINE_BYTES, HELD = 64, 4
+"""What a text takes in memory besides its letters, and how often these are held."""
 INTEGERS, LINES = 0, 1
 """Encodings: int64 little-endian; lines of UTF-8. Either is deflated."""
 
-Labels = NDArray[np.int64] | NDArray[np.str_]
+Labels = NDArray[np.int64] | NDArray[np.str_] | NDArray[np.object_]
+"""Texts are objects where one long one would make an array of strings large."""
 
 
 def as_labels(values: Any) -> Labels:
     """Integers or texts, one for each image, as an archive keeps them. Raises InputError."""
-    labels = np.asarray(values)
+    texts = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind in "UO" else values
+    is_text = isinstance(texts, (list, tuple)) and all(type(text) is str for text in cast("Sequence[object]", texts))
+    labels = texts_of(cast("Sequence[str]", texts)) if is_text and len(texts) else np.asarray(values)
     if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
         if labels.dtype.kind == "u" and labels.size and int(labels.max()) > np.iinfo(np.int64).max:
             raise InputError(f"label {int(labels.max())} is beyond 2^63 - 1, the largest that an archive keeps")
@@ -32,8 +46,13 @@ def as_labels(values: Any) -> Labels:
         cut = next((text for text in cast("Sequence[object]", values) if str(text).endswith("\0")), None)
         if cut is not None:
             raise InputError(f"label {cut!r} ends in NUL, which NumPy cuts off; leave it out")
-    if labels.ndim == 1 and labels.dtype.kind == "U" and not any("\n" in label for label in labels.tolist()):
-        return labels
+    if labels.ndim == 1 and are_texts(labels):
+        wrong = [text for text in labels.tolist() if not _is_line(text)]
+        if not wrong:
+            return labels
+        raise InputError(
+            f"labels have to be integers or lines of text of up to {LABEL_BYTES_LIMIT - 1} bytes, not {wrong[0]!r:.60}"
+        )
     raise InputError(f"labels have to be a list of integers or of lines of text, not {labels.dtype} {labels.shape}")
 
 
@@ -67,6 +86,13 @@ def as_class_names(values: Sequence[str]) -> list[str]:
     return names
 
 
+def _is_line(text: object) -> bool:
+    """Whether an archive can keep a text."""
+    if not isinstance(text, str) or len(text) >= LABEL_BYTES_LIMIT or "\n" in text or not _is_utf8(text):
+        return False
+    return len(text.encode()) < LABEL_BYTES_LIMIT
+
+
 def _is_utf8(text: str) -> bool:
     try:
         text.encode()
@@ -82,10 +108,14 @@ def pack_labels(labels: Labels) -> bytes:
     return pack_names(labels.tolist())
 
 
-def unpack_labels(data: bytes, images: int, what: str) -> Labels:
-    """Raises CorruptError for bytes that are not the labels of this many images."""
+def unpack_labels(data: bytes, images: int, what: str, room: int = DEFAULT_LIMITS.memory) -> Labels:
+    """Labels of so many images, in so much room: bytes that they may take in memory.
+
+    Raises CorruptError for bytes that are not such.
+    """
     if data[:1] != bytes([INTEGERS]):
-        return np.array(_lines(data, images, what, "labels"), dtype=np.str_)
+        return texts_of(_lines(data, images, what, "labels", room))
+    _require_room(2 * 8 * images, room, what)
     raw = _inflate(data[1:], 8 * images, what, "labels")
     if len(raw) != 8 * images:
         raise CorruptError(f"{what} does not hold the labels of {images} images")
@@ -97,29 +127,40 @@ def pack_names(names: Sequence[str]) -> bytes:
     return bytes([LINES]) + zlib.compress("\n".join(names).encode(), 9)
 
 
-def unpack_names(data: bytes, images: int, what: str) -> list[str]:
-    """Raises CorruptError for bytes that are not the names of this many images."""
-    return _lines(data, images, what, "names")
+def unpack_names(data: bytes, images: int, what: str, room: int = DEFAULT_LIMITS.memory) -> list[str]:
+    """Names of so many images, in so much room: bytes that they may take in memory.
+
+    Raises CorruptError for bytes that are not such.
+    """
+    return _lines(data, images, what, "names", room)
 
 
 def unpack_class_names(data: bytes, what: str) -> list[str]:
     """Raises CorruptError for bytes that are not the names of classes."""
     raw = _inflate(data[1:], CLASSES_BYTES_LIMIT, what, "names") if data[:1] == bytes([LINES]) else b""
-    names = _lines(data, raw.count(b"\n") + 1, what, "names")
+    names = _lines(data, raw.count(b"\n") + 1, what, "names", DEFAULT_LIMITS.memory)
     if len(names) > CLASSES_LIMIT or len(set(names)) < len(names):
         raise CorruptError(f"{what} names more than {CLASSES_LIMIT} classes, or two alike")
     return names
 
 
-def _lines(data: bytes, count: int, what: str, noun: str) -> list[str]:
-    raw = _inflate(data[1:], LABEL_BYTES_LIMIT * count, what, noun) if data[:1] == bytes([LINES]) else b""
+def _lines(data: bytes, count: int, what: str, noun: str, room: int) -> list[str]:
+    _require_room(LINE_BYTES * count, room, what)
+    limit_bytes = min(LABEL_BYTES_LIMIT * count, (room - LINE_BYTES * count) // HELD)
+    raw = _inflate(data[1:], limit_bytes, what, noun) if data[:1] == bytes([LINES]) else b""
     try:
         lines = raw.decode().split("\n")
     except UnicodeDecodeError as error:
         raise CorruptError(f"{what} holds text that is not UTF-8") from error
     if data[:1] != bytes([LINES]) or len(lines) != count:
         raise CorruptError(f"{what} does not hold {count} {noun}")
+    if max(map(len, raw.split(b"\n")), default=0) >= LABEL_BYTES_LIMIT:
+        raise CorruptError(f"{what} has one of {LABEL_BYTES_LIMIT} bytes or more")
     return lines
+
+
+def _require_room(needed: int, room: int, what: str) -> None:
+    Limits(memory=max(1, room)).require(Cost(memory=needed), what)
 
 
 def _inflate(data: bytes, limit_bytes: int, what: str, noun: str) -> bytes:
@@ -129,6 +170,8 @@ def _inflate(data: bytes, limit_bytes: int, what: str, noun: str) -> bytes:
         raw = inflater.decompress(data, limit_bytes + 1)
     except zlib.error as error:
         raise CorruptError(f"{what} is damaged: {error}") from error
-    if not inflater.eof or inflater.unused_data or len(raw) > limit_bytes:
+    if len(raw) > limit_bytes:
+        raise beyond_limits(f"{what} holds more than {limit_bytes} bytes of {noun}", "memory")
+    if not inflater.eof or inflater.unused_data:
         raise CorruptError(f"{what} does not end where its {noun} do")
     return raw

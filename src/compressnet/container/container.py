@@ -32,7 +32,7 @@ from compressnet.container.index import unpack_index
 from compressnet.container.sources import Source
 from compressnet.errors import CorruptError, FormatError
 from compressnet.images.forms import Form
-from compressnet.limits import CODECS_LIMIT, KINDS_LIMIT
+from compressnet.limits import CODECS_LIMIT, DEFAULT_LIMITS, KINDS_LIMIT, Limits
 
 SIGNATURE = b"\x89CNT\r\n\x1a\n"
 VERSION = 1
@@ -42,6 +42,8 @@ LABL, CLAS, NAME = b"labl", b"clas", b"name"
 EXTRAS = (LABL, CLAS, NAME)
 BLOCK_HEAD_BYTES = 5
 """From a block's first byte to the end of its kind, at most."""
+BYTES_PAID = 64
+"""Bytes in memory that each byte of the file pays for: large archives may hold many images."""
 TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
 
 
@@ -52,8 +54,9 @@ class Container:
     the source, which is closed then.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
+        """limits: of what its index, names and labels may take."""
+        self.source, self.limits = source, limits
         try:
             if source.read_at(0, len(SIGNATURE)) != SIGNATURE:
                 raise FormatError(f"{source.name}: not a compressnet archive")
@@ -93,7 +96,7 @@ class Container:
         payload, end = self._chunk(offset, INDX, "chunk INDX")
         if end != self.source.total_bytes - TAIL_BYTES:
             raise CorruptError(f"{what} is not the last but one")
-        index = unpack_index(payload, self.source.total_bytes, what)
+        index = unpack_index(payload, self.source.total_bytes, what, self._room)
         ends_E = index.first_block + np.cumsum(index.chunk_bytes_E)
         offsets_E = ends_E - index.chunk_bytes_E
         self._extra_at = int(ends_E[-1]) if len(ends_E) else index.first_block
@@ -181,15 +184,20 @@ class Container:
             raise CorruptError(_missing(what, "codec", block.codec, len(self.codecs)))
         return block
 
+    @property
+    def _room(self) -> int:
+        """Bytes that something of each image may take in memory."""
+        return self.limits.memory + BYTES_PAID * self.source.total_bytes
+
     def read_labels(self) -> Labels | None:
         """The labels, where there are any. Raises CorruptError."""
         payload = self._extra(LABL)
-        return None if payload is None else unpack_labels(payload, self.images, f"{self.name}: chunk labl")
+        return None if payload is None else unpack_labels(payload, self.images, f"{self.name}: chunk labl", self._room)
 
     def read_names(self) -> list[str] | None:
         """The images' names, where there are any. Raises CorruptError."""
         payload = self._extra(NAME)
-        return None if payload is None else unpack_names(payload, self.images, f"{self.name}: chunk name")
+        return None if payload is None else unpack_names(payload, self.images, f"{self.name}: chunk name", self._room)
 
     def read_class_names(self) -> list[str] | None:
         """The names of the classes that labels number, where there are any.

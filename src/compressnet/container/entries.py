@@ -16,9 +16,10 @@ from compressnet.images.forms import Form
 from compressnet.limits import CHANNELS_LIMIT, NAME_BYTES_LIMIT, SIDE_LIMIT_PX
 from compressnet.wire import Reader, pack_varint
 
-NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED = 0, 1, 2
-EMBEDDED_PRIMER = 3
+NOT_EMBEDDED, EMBEDDED_AS_FILE, EMBEDDED_PACKED, EMBEDDED_DIFFERENCE = range(4)
+EMBEDDED_PRIMER = 256
 """What a PRIM chunk has; the others are encodings of a CODC chunk."""
+IDENTITY_BYTES = 32
 PRIMER_NAME = "adaptive"
 """What the codec of a PRIM chunk is called."""
 CHANNELS_AXIS, DEEP, GREY, OPAQUE = 1, 2, 4, 8
@@ -34,7 +35,8 @@ class CodecEntry:
     name: str
     embedded: bytes | None
     embedded_as: int = EMBEDDED_PACKED
-    """What is embedded: a codec file, a packed codec, or a primer."""
+    """What is embedded: a codec file, a packed codec, how a packed one differs from a base, after
+    the base's identity, or a primer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +68,10 @@ def primer_entry(data: bytes) -> CodecEntry:
 def unpack_codec(data: bytes, what: str) -> CodecEntry:
     """Raises CorruptError for bytes that are no CODC payload."""
     reader = Reader(data, what)
-    identity = reader.take(32)
+    identity = reader.take(IDENTITY_BYTES)
     name = _text(reader.take(reader.varint(NAME_BYTES_LIMIT)), what)
     encoding = reader.uint(1)
-    if encoding > EMBEDDED_PACKED:
+    if encoding > EMBEDDED_DIFFERENCE:
         raise CorruptError(f"{what} embeds a codec in the encoding {encoding}, unknown to this version")
     embedded = None if encoding == NOT_EMBEDDED else reader.take(reader.left)
     reader.end()

@@ -25,7 +25,15 @@ from numpy.typing import NDArray
 
 from compressnet.container.chunks import CHUNK_OVERHEAD_BYTES
 from compressnet.errors import CorruptError
-from compressnet.limits import BLOCK_IMAGES_LIMIT, CHUNK_BYTES_LIMIT, IMAGES_LIMIT, LISTED_IMAGES_LIMIT
+from compressnet.limits import (
+    BLOCK_IMAGES_LIMIT,
+    CHUNK_BYTES_LIMIT,
+    DEFAULT_LIMITS,
+    IMAGES_LIMIT,
+    LISTED_IMAGES_LIMIT,
+    Cost,
+    Limits,
+)
 from compressnet.wire import Reader, pack_varint
 
 AS_BLOCKS_COME, AS_LISTED = 0, 1
@@ -57,8 +65,11 @@ def pack_index(index: Index) -> bytes:
     return b"".join(map(pack_varint, numbers)) + positions
 
 
-def unpack_index(data: bytes, total_bytes: int, what: str) -> Index:
-    """Raises CorruptError for bytes that are no INDX payload of an archive of `total_bytes`."""
+def unpack_index(data: bytes, total_bytes: int, what: str, room: int = DEFAULT_LIMITS.memory) -> Index:
+    """The index of an archive of `total_bytes`, in so much room: bytes that it may take in memory.
+
+    Raises CorruptError for bytes that are none.
+    """
     reader = Reader(data, what)
     images, entries = reader.varint(IMAGES_LIMIT), reader.varint(IMAGES_LIMIT)
     first_block = reader.varint(total_bytes)
@@ -75,7 +86,7 @@ def unpack_index(data: bytes, total_bytes: int, what: str) -> Index:
     images_in_blocks = int(counts_E.sum())
     positions_N = None
     if order == AS_LISTED:
-        positions_N = _unpack_positions(reader.take(reader.left), images, images_in_blocks, what)
+        positions_N = _unpack_positions(reader.take(reader.left), images, images_in_blocks, what, room)
     reader.end()
     if images_in_blocks > IMAGES_LIMIT or (positions_N is None and images_in_blocks != images):
         raise CorruptError(f"{what} contradicts itself or the file")
@@ -96,9 +107,10 @@ def pack_positions(positions_N: NDArray[np.uint32]) -> bytes:
     return zlib.compress(steps.astype("<u4").tobytes(), 9)
 
 
-def _unpack_positions(data: bytes, images: int, images_in_blocks: int, what: str) -> NDArray[np.uint32]:
+def _unpack_positions(data: bytes, images: int, images_in_blocks: int, what: str, room: int) -> NDArray[np.uint32]:
     if images > LISTED_IMAGES_LIMIT or 4 * images > ZLIB_RATIO_LIMIT * len(data):
         raise CorruptError(f"{what} lists {images} images, beyond the limit or what its {len(data)} bytes can hold")
+    Limits(memory=max(1, room)).require(Cost(memory=8 * images), f"{what}: the order of {images} images")
     inflater = zlib.decompressobj()
     try:
         raw = inflater.decompress(data, 4 * images + 1)
@@ -107,8 +119,9 @@ def _unpack_positions(data: bytes, images: int, images_in_blocks: int, what: str
     if not inflater.eof or inflater.unused_data or len(raw) != 4 * images:
         raise CorruptError(f"{what} does not list {images} images")
     steps = np.frombuffer(raw, "<u4").astype(np.uint32)
+    del raw
     steps[1:] += np.uint32(1)
-    positions_N = np.cumsum(steps, dtype=np.uint32)
+    positions_N = np.cumsum(steps, dtype=np.uint32, out=steps)
     if images and int(positions_N.max()) >= images_in_blocks:
         raise CorruptError(f"{what} lists an image beyond the {images_in_blocks} that are there")
     return positions_N

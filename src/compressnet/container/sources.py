@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from compressnet.errors import InputError
+from compressnet.threads import Lock
 
 
 class Source(Protocol):
@@ -38,7 +38,7 @@ class FileSource:
             self.total_bytes = os.fstat(self._stream.fileno()).st_size
         except OSError as error:
             raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def read_at(self, offset: int, count_bytes: int) -> bytes:
         """Up to `count_bytes` from an offset."""
@@ -63,7 +63,7 @@ class StreamSource:
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        self.name, self._stream, self._lock = name, stream, threading.Lock()
+        self.name, self._stream, self._lock = name, stream, Lock()
         self.total_bytes = stream.seek(0, os.SEEK_END)
 
     def read_at(self, offset: int, count_bytes: int) -> bytes:

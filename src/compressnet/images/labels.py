@@ -18,6 +18,8 @@ from compressnet.images.names import tidy_path
 
 LABELS_FILE = "labels.csv"
 """In a folder or packed file: a line `name,label` for each picture, named from where it lies."""
+FREE_LETTERS, LETTERS_EACH = 1 << 22, 16
+"""Letters that an array of texts has room for in any case, and else for each letter of them."""
 _TEXT_HEADER = "text label"
 """In the first line, in place of `label`: labels stay texts even if all of them are numbers."""
 
@@ -33,6 +35,33 @@ def labels_by_name(data: bytes, names: Sequence[str], source: str) -> NDArray[An
     table = LabelTable()
     table.add(data, set(names), source)
     return table.labels(names, source)
+
+
+def texts_of(texts: Sequence[str]) -> NDArray[Any]:
+    """Texts as an array (N,) of strings; of objects where one long text would make that large."""
+    room = len(texts) * max(map(len, texts), default=0)
+    if room > FREE_LETTERS and room > LETTERS_EACH * sum(map(len, texts)):
+        return np.array(texts, np.object_)
+    return np.array(texts, np.str_)
+
+
+def are_texts(labels: NDArray[Any]) -> bool:
+    """Whether labels are texts, see `texts_of`."""
+    return labels.dtype.kind in "UO"
+
+
+def string_array(texts: Sequence[str], target: str, what: str) -> NDArray[np.str_]:
+    """Texts as files of NumPy hold them, each as long as the longest.
+
+    what: they are. Raises InputError where that would be large.
+    """
+    array = texts_of(texts)
+    if array.dtype == np.object_:
+        raise InputError(
+            f"{target}: {what} of up to {max(map(len, texts)):,} letters are too long for an array; write a folder, "
+            ".zip, .tar or .parquet, or fewer images with --select"
+        )
+    return array
 
 
 class LabelTable:
@@ -81,14 +110,14 @@ class LabelTable:
         if without is not None:
             raise InputError(f"{source}: has no label for {without}; add a line '{without},LABEL'")
         texts = [self._found[name] for name in names]
-        return np.array(texts, np.str_) if self._are_texts else labels_from_texts(texts)
+        return texts_of(texts) if self._are_texts else labels_from_texts(texts)
 
 
 def csv_of_labels(names: Sequence[str], labels: NDArray[Any]) -> bytes:
     """The CSV file that `labels_by_name` reads."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    looks_whole = labels.dtype.kind == "U" and labels_from_texts(labels.tolist()).dtype.kind == "i"
+    looks_whole = are_texts(labels) and labels_from_texts(labels.tolist()).dtype.kind == "i"
     writer.writerow(("name", _TEXT_HEADER if looks_whole else "label"))
     writer.writerows(zip(names, labels.tolist(), strict=True))
     return text.getvalue().encode()
@@ -102,6 +131,6 @@ def labels_from_texts(texts: Sequence[str]) -> NDArray[Any]:
     try:
         values = np.array([int(text) for text in texts], np.int64)
     except (ValueError, OverflowError):
-        return np.array(texts, np.str_)
+        return texts_of(texts)
     plain = all(str(value) == text for value, text in zip(values.tolist(), texts, strict=True))
-    return values if plain else np.array(texts, np.str_)
+    return values if plain else texts_of(texts)

@@ -5,6 +5,7 @@ Axes: N images (of one or several blocks), n some of them, H rows, W columns, C 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY, Coder, Values
 from compressnet.errors import CodecRefusedError
 from compressnet.images.kinds import Images, Kind
-from compressnet.limits import LOSSLESS_VALUES_LIMIT
+from compressnet.limits import LOSSLESS_VALUES_LIMIT, Cost
+from compressnet.lossless.costs import pixels_cost, pixels_together
 from compressnet.lossless.model import PixelModel
 from compressnet.lossless.payload import pack_payload, unpack_payload
 from compressnet.lossless.pixels import PixelCoder, pixel_coder
@@ -34,9 +36,28 @@ class LosslessNetwork:
     """
 
     def __init__(self, model: PixelModel, backend: Backend) -> None:
-        self.model = model
-        self.pixels: PixelCoder = pixel_coder(model, backend)
+        self.model, self._backend = model, backend
         self._is_checked = False
+
+    @functools.cached_property
+    def pixels(self) -> PixelCoder:
+        """The model, compiled when it is first used."""
+        return pixel_coder(self.model, self._backend)
+
+    def cost_of(self, kind: Kind, images: int) -> Cost:
+        """What coding images of a kind takes."""
+        return pixels_cost(self.model, kind, images)
+
+    @property
+    def probe_cost(self) -> Cost:
+        """What `check_probe` takes."""
+        height, width = self._probe_size
+        return self.cost_of((height, width, self.model.channels), PROBE_IMAGES)
+
+    @property
+    def _probe_size(self) -> tuple[int, int]:
+        height, width = (min(side, PROBE_SIDE_PX) for side in self.model.size or (PROBE_SIDE_PX, PROBE_SIDE_PX))
+        return height, width
 
     def write_blocks(self, images_NHWC: Images, counts: Sequence[int]) -> tuple[list[bytes], NDArray[np.float64]]:
         """The payloads of blocks of images, and the ideal code length of each image in bits, (N,).
@@ -44,7 +65,11 @@ class LosslessNetwork:
         images_NHWC: those of all blocks, one after the other. counts: how many images each block
         holds.
         """
-        payloads, bits_N = self.pixels.write(images_NHWC)
+        step = pixels_together(images_NHWC.shape[1:], self.model)
+        starts = range(0, len(images_NHWC), step)
+        written = [self.pixels.write(images_NHWC[start : start + step]) for start in starts]
+        payloads = [payload for part, _ in written for payload in part]
+        bits_N = np.concatenate([np.zeros(0), *(bits for _, bits in written)])
         bounds = np.cumsum([0, *counts]).tolist()
         return [pack_payload(payloads[start:stop]) for start, stop in pairwise(bounds)], bits_N
 
@@ -62,7 +87,9 @@ class LosslessNetwork:
         alone: list[bytes] = []
         for i, (payload, count) in enumerate(zip(payloads, counts, strict=True)):
             alone += unpack_payload(payload, count, range(count) if chosen is None else chosen[i].tolist())
-        return self.pixels.read(alone, size)
+        step = pixels_together((*size, self.model.channels), self.model)
+        parts = [self.pixels.read(alone[start : start + step], size) for start in range(0, len(alone), step)]
+        return np.concatenate(parts) if parts else self.pixels.read([], size)
 
     def check_probe(self) -> None:
         """Raises CodecRefusedError where this machine does not reproduce the model; looks once."""
@@ -73,8 +100,7 @@ class LosslessNetwork:
 
     def probe_sha256(self) -> bytes:
         """SHA-256 of the payload of derived images."""
-        height, width = (min(side, PROBE_SIDE_PX) for side in self.model.size or (PROBE_SIDE_PX, PROBE_SIDE_PX))
-        images = probe_images(height, width, self.model.channels)
+        images = probe_images(*self._probe_size, self.model.channels)
         (payload,), _ = self.write_blocks(images, [len(images)])
         return hashlib.sha256(payload).digest()
 
@@ -91,6 +117,10 @@ class LosslessCoder(Coder):
     def __init__(self, network: LosslessNetwork, kind: Kind) -> None:
         self.runner, self.kind = network, kind
         self.ahead_images = network.pixels.ahead_images
+
+    def cost_of(self, images: int) -> Cost:
+        """Each of them alone."""
+        return self.runner.cost_of(self.kind, images)
 
     @property
     def exact(self) -> bool:

@@ -10,7 +10,7 @@ from compressnet.coding.coder import LOSSLESS, LOSSLESS_QUALITY
 from compressnet.coding.part import Coders, PackedPart, Part, Tensors
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Kind, size_text
-from compressnet.limits import LOSSLESS_IMAGE_VALUES_LIMIT, LOSSLESS_VALUES_LIMIT, SIDE_LIMIT_PX
+from compressnet.limits import DEFAULT_LIMITS, LOSSLESS_IMAGE_VALUES_LIMIT, LOSSLESS_VALUES_LIMIT, SIDE_LIMIT_PX, Limits
 from compressnet.lossless.arrays import PIXELS, PROBE, arrays_of, entry_of, model_of, pixels_identity
 from compressnet.lossless.coder import LosslessCoder, LosslessNetwork
 from compressnet.lossless.model import PixelModel
@@ -73,9 +73,9 @@ class LosslessPart(Part):
         """How packed models are read."""
         return ModelsPlan(entries, what)
 
-    def coders(self, codec_name: str, backend: Backend) -> LosslessCoders:
+    def coders(self, codec_name: str, backend: Backend, limits: Limits = DEFAULT_LIMITS) -> LosslessCoders:
         """All models ready to run."""
-        return LosslessCoders(self, codec_name, backend)
+        return LosslessCoders(self, codec_name, backend, limits)
 
 
 class LosslessCoders(Coders):
@@ -83,9 +83,9 @@ class LosslessCoders(Coders):
 
     method = LOSSLESS
 
-    def __init__(self, part: LosslessPart, codec_name: str, backend: Backend) -> None:
-        """codec_name: for errors."""
-        self._name = codec_name
+    def __init__(self, part: LosslessPart, codec_name: str, backend: Backend, limits: Limits) -> None:
+        """codec_name: for errors. limits: of a model's probe."""
+        self._name, self._limits = codec_name, limits
         self._networks = [LosslessNetwork(model, backend) for model in part.models]
         self._coders: dict[Kind, LosslessCoder] = {}
 
@@ -117,7 +117,7 @@ class LosslessCoders(Coders):
         del quality
         if kind not in self._coders:
             network = next(network for network in self._networks if network.model.fits(kind))
-            network.check_probe()
+            self._check(network)
             self._coders[kind] = LosslessCoder(network, kind)
         return self._coders[kind]
 
@@ -139,8 +139,14 @@ class LosslessCoders(Coders):
         values = math.prod(kind)
         if not (0 < values <= LOSSLESS_IMAGE_VALUES_LIMIT and images * values <= LOSSLESS_VALUES_LIMIT):
             raise CorruptError(f"the block claims {images} images of {height}x{width}")
-        network.check_probe()
+        self._check(network)
         return LosslessCoder(network, kind)
+
+    def _check(self, network: LosslessNetwork) -> None:
+        """Try a model. Raises CodecRefusedError, BeyondLimitsError."""
+        what = f"the codec {self._name}: trying its pixel model for {_described(network.model)}"
+        self._limits.require(network.probe_cost, what)
+        network.check_probe()
 
 
 def _described(model: PixelModel) -> str:

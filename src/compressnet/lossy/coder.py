@@ -9,7 +9,6 @@ Axes: N images, H rows, W columns, C channels, D symbols of an image.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -20,11 +19,13 @@ from compressnet.coding.coder import LOSSY, Coder, Values
 from compressnet.errors import CodecError, CodecRefusedError, InputError
 from compressnet.images.alpha import fill_hidden, with_hidden_of
 from compressnet.images.kinds import Images, Kind, Symbols
-from compressnet.limits import BLOCK_VALUES_LIMIT
+from compressnet.limits import BLOCK_VALUES_LIMIT, Cost
+from compressnet.lossy.costs import ReadingCost
 from compressnet.lossy.entropy import EntropyCoder, entropy_coder
 from compressnet.lossy.network import Network
 from compressnet.lossy.search import search
 from compressnet.networks.program import Backend, Runner
+from compressnet.threads import Lock
 
 SIZELESS_BLOCK_VALUES = 1 << 22
 """Pixels times channels of a block that a network without a size writes, at most.
@@ -52,7 +53,7 @@ class CodecNetwork:
         """like: the same network laid out for another size, with which it may share weights."""
         self.network = network
         self._gradients: dict[int, search.Gradient] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.symbols = network.symbols
         height, width, channels = network.kind
         self._encoder: Runner | None = None
@@ -151,7 +152,9 @@ class LossyCoder(Coder):
     has_symbols = True
     written_values = BLOCK_VALUES_LIMIT
 
-    def __init__(self, networks: NetworkAt, kind: Kind, quality: int) -> None:
+    def __init__(self, networks: NetworkAt, kind: Kind, quality: int, cost: ReadingCost) -> None:
+        """cost: of reading images of the kind."""
+        self._cost = cost
         if not isinstance(networks, CodecNetwork):
             self.written_values = SIZELESS_BLOCK_VALUES
         self._networks, self.kind, self.quality = networks, kind, quality
@@ -160,6 +163,10 @@ class LossyCoder(Coder):
     def runner(self) -> CodecNetwork:
         """The network, compiled."""
         return self._networks.at(self.kind)
+
+    def cost_of(self, images: int) -> Cost:
+        """All symbols of the block, and the pixels of one image."""
+        return self._cost.of(images)
 
     @property
     def exact(self) -> bool:

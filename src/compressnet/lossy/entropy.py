@@ -21,6 +21,9 @@ from compressnet.lossy.prior import Prior
 from compressnet.networks.program import Backend
 from compressnet.threads import one_blas_thread
 
+LISTED_VALUES = 1 << 20
+"""Frequencies that are listed at a time."""
+
 AnySymbols = NDArray[np.integer]
 """Symbols (N,D), integers of any type, within their alphabets."""
 
@@ -137,15 +140,15 @@ class NumpyEntropyCoder(EntropyCoder):
             if not bound:
                 state.skip(group)
                 continue
-            weights = frequency_weights(self._tables, state.mixture(group), bound)
-            chosen = np.zeros((total, len(columns)), np.int16)
-            start = 0
+            mixture = state.mixture(group)
+            chosen = np.zeros(total * len(columns), np.int16)
+            stop = 0
             for decoder, count in zip(decoders, counts, strict=True):
-                rows = weights[start * len(columns) : (start + count) * len(columns)]
-                chosen[start : start + count] = decoder.decode(rows).reshape(count, -1) - bound
-                start += count
-            symbols_ND[:, columns] = chosen
-            state.reveal(group, chosen)
+                start, stop = stop, stop + count * len(columns)
+                for rows in _some_rows(start, stop, bound):
+                    chosen[rows] = decoder.decode(frequency_weights(self._tables, mixture.of(rows), bound)) - bound
+            symbols_ND[:, columns] = chosen.reshape(total, -1)
+            state.reveal(group, chosen.reshape(total, -1))
         return symbols_ND
 
     @one_blas_thread()
@@ -163,6 +166,14 @@ class NumpyEntropyCoder(EntropyCoder):
     def frequencies_sha256(self, symbols_ND: AnySymbols, quality: int) -> bytes:
         """SHA-256 of the frequencies of these symbols, int32 little-endian, group by group."""
         digest = hashlib.sha256()
-        for _, weights, _ in self._groups(symbols_ND, quality):
-            digest.update((weights + 1).astype("<i4").tobytes())
+        for indices_Ng, mixture, bound in self._mixtures(symbols_ND, quality):
+            for rows in _some_rows(0, indices_Ng.size, bound):
+                weights = frequency_weights(self._tables, mixture.of(rows), bound)
+                digest.update((weights + 1).astype("<i4").tobytes())
         return digest.digest()
+
+
+def _some_rows(start: int, stop: int, bound: int) -> Iterator[slice]:
+    """Rows of frequencies, cut so that few are in memory at a time."""
+    step = max(1, LISTED_VALUES // (2 * bound + 1))
+    return (slice(first, min(first + step, stop)) for first in range(start, stop, step))

@@ -6,7 +6,6 @@ Some of the layouts that were used last are kept.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
 
 import numpy as np
@@ -18,6 +17,7 @@ from compressnet.lossy.coder import CodecNetwork
 from compressnet.lossy.probe import SIZELESS_IMAGES, SIZELESS_SIZES, SizelessProbe, derived_images, derived_symbols
 from compressnet.lossy.sizeless import SizelessNetwork
 from compressnet.networks.program import Backend
+from compressnet.threads import Lock
 
 KEPT_SYMBOLS = 1 << 20
 """Of all layouts that are kept together, besides the one that was used last."""
@@ -32,7 +32,7 @@ class Instances:
         self._kept: OrderedDict[Kind, CodecNetwork] = OrderedDict()
         self._first: CodecNetwork | None = None
         """Shares its weights with all others."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def at(self, kind: Kind) -> CodecNetwork:
         """The network for images of a kind that it codes."""

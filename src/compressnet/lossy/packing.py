@@ -43,18 +43,22 @@ def pack_networks(networks: tuple[AnyNetwork, ...], codec_name: str) -> PackedPa
     decoding = tuple(_with_derived_probe(network, codec_name) for network in networks)
     entries, tensors = to_parts(decoding)
     by_network = [_named(tensors, i) for i in range(len(decoding))]
-    numbers: list[NDArray[Any]] = []
-    for i, known in enumerate(by_network):
-        shapes = {name: _shape_or_owner(name, array, by_network[:i]) for name, array in known.items()}
-        numbers += [_stored(name, known) for name in known if isinstance(shapes[name], list)]
-        entries[i] = _with_shapes(entries[i], shapes)
+    shapes = _shapes_or_owners(by_network)
+    entries = [_with_shapes(entry, own) for entry, own in zip(entries, shapes, strict=True)]
     hashes = [tensors[f"{i}.probe.{name}"].tobytes() for i in range(len(decoding)) for name in HASHES]
     return PackedPart(
         entries=entries,
         hashes=b"".join(hashes),
-        numbers=numbers,
+        numbers=_stored_of(by_network, shapes),
         elements=sum(array.size for known in by_network for array in known.values()),
     )
+
+
+def stored_numbers(networks: tuple[AnyNetwork, ...]) -> list[NDArray[Any]]:
+    """The tensors that a packed codec of networks stores, in its order."""
+    tensors = to_parts(tuple(map(decoding_of, networks)))[1]
+    by_network = [_named(tensors, i) for i in range(len(networks))]
+    return _stored_of(by_network, _shapes_or_owners(by_network))
 
 
 class NetworksPlan(PackedPlan):
@@ -135,6 +139,24 @@ def _named(tensors: Tensors, i: int) -> Tensors:
     if all(np.array_equal(found[f"tables.{name}"], getattr(standard, name)) for name in TABLES):
         found = {name: array for name, array in found.items() if not name.startswith("tables.")}
     return found
+
+
+def _shapes_or_owners(by_network: list[Tensors]) -> list[dict[str, list[int] | int]]:
+    """What the structure says of each network's tensors."""
+    return [
+        {name: _shape_or_owner(name, array, by_network[:i]) for name, array in known.items()}
+        for i, known in enumerate(by_network)
+    ]
+
+
+def _stored_of(by_network: list[Tensors], shapes: list[dict[str, list[int] | int]]) -> list[NDArray[Any]]:
+    """What is stored of each network's tensors, one after the other."""
+    return [
+        _stored(name, known)
+        for known, own in zip(by_network, shapes, strict=True)
+        for name in known
+        if isinstance(own[name], list)
+    ]
 
 
 def _shape_or_owner(name: str, array: NDArray[Any], earlier: list[Tensors]) -> list[int] | int:

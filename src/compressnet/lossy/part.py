@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +10,16 @@ from compressnet.coding.coder import LOSSY
 from compressnet.coding.part import Coders, PackedPart, Part, Tensors
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Kind, size_text
-from compressnet.limits import BLOCK_VALUES_LIMIT, CHANNELS_LIMIT, SIDE_LIMIT_PX
+from compressnet.limits import BLOCK_VALUES_LIMIT, CHANNELS_LIMIT, DEFAULT_LIMITS, SIDE_LIMIT_PX, Limits
 from compressnet.lossy.arrays import identity_of, network_from, to_parts
 from compressnet.lossy.coder import CodecNetwork, LossyCoder, NetworkAt
+from compressnet.lossy.costs import probe_cost, reading_cost
 from compressnet.lossy.instances import Instances
 from compressnet.lossy.network import Network
 from compressnet.lossy.packing import NetworksPlan, decoding_of, pack_networks
 from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork
 from compressnet.networks.program import Backend
+from compressnet.threads import Lock
 from compressnet.wire import Reader, pack_varint
 
 
@@ -77,9 +78,9 @@ class LossyPart(Part):
         """How packed networks are read."""
         return NetworksPlan(entries, what)
 
-    def coders(self, codec_name: str, backend: Backend) -> LossyCoders:
+    def coders(self, codec_name: str, backend: Backend, limits: Limits = DEFAULT_LIMITS) -> LossyCoders:
         """All networks, each compiled when it is first used."""
-        return LossyCoders(self, codec_name, backend)
+        return LossyCoders(self, codec_name, backend, limits)
 
 
 class LossyCoders(Coders):
@@ -90,13 +91,13 @@ class LossyCoders(Coders):
 
     method = LOSSY
 
-    def __init__(self, part: LossyPart, codec_name: str, backend: Backend) -> None:
-        """codec_name: for errors."""
-        self._part, self._name, self._backend = part, codec_name, backend
+    def __init__(self, part: LossyPart, codec_name: str, backend: Backend, limits: Limits) -> None:
+        """codec_name: for errors. limits: of a network's probe, and of one image of any size."""
+        self._part, self._name, self._backend, self._limits = part, codec_name, backend, limits
         self._networks: dict[int, NetworkAt] = {}
         self._coders: dict[tuple[Kind, int], LossyCoder] = {}
         self._numbers: dict[tuple[Kind, int], int | None] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     @property
     def kinds(self) -> list[Kind]:
@@ -106,7 +107,9 @@ class LossyCoders(Coders):
 
     def knows(self, kind: Kind) -> bool:
         """Whether images of a kind are coded at some quality."""
-        return any(network.kind == kind or _why_not_any_size(network, kind) is None for network in self._part.networks)
+        return any(
+            network.kind == kind or self._why_not_any_size(network, kind) is None for network in self._part.networks
+        )
 
     def _number_for(self, kind: Kind, quality: int) -> int | None:
         """The number of the network that codes images of a kind; None where none does."""
@@ -124,7 +127,16 @@ class LossyCoders(Coders):
         for number in fitting:
             if networks[number].kind == kind:
                 return number
-        return next((number for number in fitting if _why_not_any_size(networks[number], kind) is None), None)
+        return next((number for number in fitting if self._why_not_any_size(networks[number], kind) is None), None)
+
+    def _why_not_any_size(self, network: AnyNetwork, kind: Kind) -> str | None:
+        """Why a network does not code images of a kind as one of any size."""
+        if not isinstance(network, SizelessNetwork):
+            return "it is for one size"
+        reason = network.why_not(kind)
+        if reason is None and not self._limits.allow(reading_cost(network, kind).of(1)):
+            return f"images of {size_text(kind[:2])} would take too much of it (--limits, or limits= in Python)"
+        return reason
 
     def why_not(self, kind: Kind, quality: int) -> str | None:
         """Which kinds and qualities there are."""
@@ -135,7 +147,7 @@ class LossyCoders(Coders):
             low, high = self._part.qualities
             return f"quality {quality}: the codec {self._name} has qualities {low} to {high}; choose one of these"
         served = (network for network in networks if isinstance(network, SizelessNetwork) and kind[2] in network.served)
-        reason = next((network.why_not(kind) for network in served), None)
+        reason = next((self._why_not_any_size(network, kind) for network in served), None)
         if reason is not None:
             return f"the codec {self._name} is for any size, but {reason}; 'compressnet compress' stores such images"
         return (
@@ -153,13 +165,18 @@ class LossyCoders(Coders):
             if (kind, quality) not in self._coders:
                 number = self._number_for(kind, quality)
                 assert number is not None
-                self._coders[kind, quality] = LossyCoder(self._network(number), kind, quality)
+                cost = reading_cost(self._part.networks[number], kind)
+                self._coders[kind, quality] = LossyCoder(self._network(number), kind, quality, cost)
             return self._coders[kind, quality]
 
     def _network(self, number: int) -> NetworkAt:
-        """A network ready to run, its probe reproduced. Raises CodecRefusedError."""
+        """A network ready to run, its probe reproduced.
+
+        Raises CodecRefusedError, and BeyondLimitsError where that would take too much.
+        """
         if number not in self._networks:
             network = self._part.networks[number]
+            self._limits.require(probe_cost(network), f"the codec {self._name}: trying its network {number}")
             made = (
                 Instances(network, self._backend)
                 if isinstance(network, SizelessNetwork)
@@ -215,10 +232,12 @@ class LossyCoders(Coders):
             kind = kinds[number]
         elif number < len(kinds) + CHANNELS_LIMIT and self.has_any_size(quality):
             kind = (reader.varint(SIDE_LIMIT_PX), reader.varint(SIDE_LIMIT_PX), number - len(kinds) + 1)
-            if not 0 < images * math.prod(kind) <= BLOCK_VALUES_LIMIT:
-                raise CorruptError(f"the block claims {images} images of {size_text(kind)}")
+            if math.prod(kind) == 0:
+                raise CorruptError(f"the block claims images of {size_text(kind)}")
         else:
             raise CorruptError(f"the block has kind {number}, the codec {self._name} has {len(kinds)}")
+        if images * math.prod(kind) > BLOCK_VALUES_LIMIT:
+            raise CorruptError(f"the block claims {images} images of {size_text(kind)}")
         reason = self.why_not(kind, quality)
         if reason is not None:
             raise CorruptError(reason)
@@ -230,8 +249,3 @@ def described(network: AnyNetwork) -> str:
     if isinstance(network, SizelessNetwork):
         return f"any size x {network.channels_text()}"
     return size_text(network.kind)
-
-
-def _why_not_any_size(network: AnyNetwork, kind: Kind) -> str | None:
-    """Why a network does not code images of a kind as one of any size."""
-    return network.why_not(kind) if isinstance(network, SizelessNetwork) else "it is for one size"

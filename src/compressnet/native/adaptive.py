@@ -68,6 +68,10 @@ class NativeAdaptiveModel(AdaptiveCoderModel):
         self._model, self._pixels, self._learned = Model(functions, memory, address.value), pixels, 0
         self._scratch_bytes, self._scratch_memory = 0, Memory.of(0)
 
+    def allow(self, fresh_bytes: int) -> None:
+        """Set what a payload may take."""
+        self._model.functions.cn_adaptive_allow(self._model.address, fresh_bytes)
+
     def learn_write(self, pictures: Sequence[Picture]) -> tuple[bytes, list[int]]:
         """One payload of some pictures, and how many bytes were written after each."""
         shapes = [picture.shape for picture in pictures]

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from compressnet.errors import CorruptError, DefectError, InputError
+from compressnet.limits import TOO_FRESH, beyond_limits
 
-INTERFACE = 3
+INTERFACE = 4
 """CN_INTERFACE of the header that this package was written for."""
 LIBRARY_VARIABLE = "COMPRESSNET_LIBRARY"
 """The environment variable that names another library, such as one with sanitizers."""
 CPU_VARIABLE = "COMPRESSNET_CPU"
 """The environment variable that asks for a variant."""
-OK, ARGUMENT, MEMORY, PAYLOAD = 0, 1, 2, 3
+OK, ARGUMENT, MEMORY, PAYLOAD, LIMIT = 0, 1, 2, 3, 4
 """What a cn_status may be."""
 BIT = 1 << 32
 """The core counts bits in parts of this many."""
@@ -64,6 +65,7 @@ _FUNCTIONS = {
     "cn_adaptive_make": (c_int32, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
     "cn_adaptive_copy_size": (c_size_t, c_void_p, c_size_t),
     "cn_adaptive_copy": (c_int32, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
+    "cn_adaptive_allow": (None, c_void_p, c_size_t),
     "cn_adaptive_learn_write": (c_int32, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
     "cn_adaptive_learn_read": (c_int32, c_void_p, c_void_p, c_size_t, c_char_p, c_size_t),
     "cn_adaptive_scratch": (c_size_t, c_void_p, c_void_p),
@@ -156,8 +158,10 @@ def core_name() -> str | None:
 def check_status(status: int, what: str) -> None:
     """Raises CorruptError for a payload that fits no frequencies, DefectError for other faults.
 
-    what: was done.
+    what: was done. Raises BeyondLimitsError for a payload that takes more than was allowed.
     """
+    if status == LIMIT:
+        raise beyond_limits(TOO_FRESH, "work")
     if status == PAYLOAD:
         raise CorruptError("the payload does not fit the codec's frequencies")
     if status != OK:

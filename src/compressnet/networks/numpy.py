@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.networks.costs import FIELDS_VALUES, program_cost
 from compressnet.networks.program import ANCHOR_STEP, LEAKY_SHIFT, Activation, Float32, Integer, Node, Program, Runner
 from compressnet.threads import one_blas_thread
 
 BATCH_VALUES = 1 << 20
 """Pixels times channels of images that are run together."""
+BATCH_BYTES = 1 << 26
+"""Of registers of images that are run together, where one image does not take more."""
 
 
 def bias_at(bias_AO: NDArray[np.integer], quality: int) -> NDArray[np.int64]:
@@ -49,25 +52,28 @@ def segment_values(node: Node, name: str, quality: int) -> NDArray[np.int32]:
     return np.repeat(node.arrays[name][quality].astype(np.int32), node.arrays["repeats"])
 
 
-def _im2col(x_NCHW: Float32, kernel: tuple[int, int], stride: int, padding: int) -> tuple[Float32, int, int]:
-    """The receptive fields as rows: ((N*H'*W'), C*kh*kw), H', W'."""
+def _windows(x_NCHW: Float32, kernel: tuple[int, int], stride: int, padding: int) -> Float32:
+    """The receptive fields, a view: (N,C,H',W',kh,kw)."""
     padded = np.pad(x_NCHW, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, ::stride, ::stride]
-    n, c, h, w = windows.shape[:4]
-    columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * h * w, c * kernel[0] * kernel[1])
-    return columns, h, w
+    return np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, ::stride, ::stride]
 
 
 def _conv(node: Node, x_NCHW: Float32, quality: int) -> Float32:
     weight = node.arrays["weight"].astype(np.float32)
-    outputs = len(weight)
-    columns, h, w = _im2col(
-        x_NCHW, (weight.shape[2], weight.shape[3]), node.attributes["stride"], node.attributes["padding"]
-    )
-    sums = columns @ weight.reshape(outputs, -1).T
-    sums += bias_at(node.arrays["bias"], quality).astype(np.float32)
-    values = requantize(sums, node.arrays["shift"], node.activation, node.low, node.high)
-    return np.ascontiguousarray(values.reshape(len(x_NCHW), h, w, outputs).transpose(0, 3, 1, 2))
+    outputs, field = len(weight), math.prod(weight.shape[1:])
+    bias = bias_at(node.arrays["bias"], quality).astype(np.float32)
+    a = node.attributes
+    windows = _windows(x_NCHW, (weight.shape[2], weight.shape[3]), a["stride"], a["padding"])
+    n, _, h, w = windows.shape[:4]
+    values = np.empty((n, outputs, h, w), np.float32)
+    step = max(1, FIELDS_VALUES // (n * w * field))
+    for start in range(0, h, step):
+        rows = windows[:, :, start : start + step]
+        sums = rows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, field) @ weight.reshape(outputs, -1).T
+        sums += bias
+        sums = requantize(sums, node.arrays["shift"], node.activation, node.low, node.high)
+        values[:, :, start : start + step] = sums.reshape(n, -1, w, outputs).transpose(0, 3, 1, 2)
+    return values
 
 
 def _dense(node: Node, x_NI: Float32, quality: int) -> Float32:
@@ -154,7 +160,8 @@ def set_floats(out: NDArray[np.integer], y: Float32) -> None:
 
 def batch_of(program: Program, output_shape: tuple[int, ...], at_most: int) -> int:
     """How many images a program is run over at a time, so that registers stay small."""
-    return max(1, min(at_most, BATCH_VALUES // max(math.prod(program.input_shape), math.prod(output_shape))))
+    by_values = BATCH_VALUES // max(math.prod(program.input_shape), math.prod(output_shape))
+    return max(1, min(at_most, by_values, BATCH_BYTES // program_cost(program).memory))
 
 
 class NumpyBackend:

@@ -7,19 +7,21 @@ built from the codec's weights for one quality and kept for the few last qualiti
 
 from __future__ import annotations
 
-import threading
+import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from compressnet.errors import CodecRefusedError
 from compressnet.networks.graphs import program_model
 from compressnet.networks.numpy import batch_of, channels_last, floats_of, set_floats
 from compressnet.networks.program import Integer, Program, Runner
-from compressnet.threads import spread
+from compressnet.threads import Lock, spread
 
 BATCH_IMAGES = 64
 """Images in one run: their activations stay in cache."""
@@ -35,6 +37,22 @@ def make_session(model: bytes) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.set_denormal_as_zero", "0")
     options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _session_of(program: Program, quality: int, output_shape: tuple[int, ...]) -> onnxruntime.InferenceSession:
+    """A program at a quality. Raises CodecRefusedError for one that ONNX Runtime does not take."""
+    with _refusals():
+        return make_session(program_model(program, quality, output_shape))
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Every error within as a CodecRefusedError: these libraries have no base class of theirs."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CodecRefusedError(f"ONNX Runtime does not take a network of it: {reason}") from error
 
 
 class ModelRunner:
@@ -65,17 +83,19 @@ class OnnxBackend:
     def compile(self, program: Program, output_shape: tuple[int, ...], like: Runner | None = None) -> Runner:
         """Make a proved program ready to run; output_shape is (C,H,W) or (D,)."""
         del like
-        sessions: OrderedDict[int, onnxruntime.InferenceSession] = OrderedDict()
-        lock = threading.Lock()
+        sessions: OrderedDict[tuple[int, int], onnxruntime.InferenceSession] = OrderedDict()
+        """By process and quality: a session that was in use at a fork may be locked for good."""
+        lock = Lock()
 
         def session_for(quality: int) -> onnxruntime.InferenceSession:
+            key = os.getpid(), quality
             with lock:
-                if quality not in sessions:
-                    sessions[quality] = make_session(program_model(program, quality, output_shape))
-                sessions.move_to_end(quality)
+                if key not in sessions:
+                    sessions[key] = _session_of(program, quality, output_shape)
+                sessions.move_to_end(key)
                 while len(sessions) > KEPT_QUALITIES:
                     sessions.popitem(last=False)
-                return sessions[quality]
+                return sessions[key]
 
         def run(batch: NDArray[np.integer], quality: int, dtype: type[Integer]) -> NDArray[Integer]:
             session = session_for(quality)
@@ -85,7 +105,8 @@ class OnnxBackend:
 
             def run_part(start: int) -> None:
                 rows = slice(start, start + together)
-                y = cast("NDArray[np.float32]", session.run(["y"], {"x": floats_of(batch[rows])})[0])
+                with _refusals():
+                    y = cast("NDArray[np.float32]", session.run(["y"], {"x": floats_of(batch[rows])})[0])
                 set_floats(values[rows], y)
 
             spread(run_part, range(0, len(batch), together), self.threads)

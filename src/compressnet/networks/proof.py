@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import CorruptError
+from compressnet.limits import REGISTER_VALUES_LIMIT
 from compressnet.networks.program import ANCHORS, MOVING_OPS, QUALITIES, Node, Program, Range
 
 EXACT_BELOW = 1 << 24
@@ -35,6 +36,8 @@ def prove(program: Program, output_shape: tuple[int, ...]) -> Range:
         missing = [name for name in node.inputs if name not in ranges]
         if not node.inputs:
             raise CorruptError(f"network node {node.output!r} has no input")
+        if node.op != "concat" and len(node.inputs) != 1 + (node.op == "add"):
+            raise CorruptError(f"network node {node.output!r} ({node.op}) has {len(node.inputs)} inputs")
         if missing:
             raise CorruptError(f"network node {node.output!r} reads {', '.join(missing)} before it is written")
         if node.output in ranges or "y" in node.inputs:
@@ -71,16 +74,16 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
             _, height, width = x
             rows = (height + 2 * a["padding"] - kernel_height) // a["stride"] + 1
             columns = (width + 2 * a["padding"] - kernel_width) // a["stride"] + 1
-            if channels == x[0] and rows >= 1 and columns >= 1:
+            if channels == x[0] and min(outputs, kernel_height, kernel_width, rows, columns) >= 1:
                 shape = (outputs, rows, columns)
-        case "dense" if arrays["weight"][1:] == (total,):
+        case "dense" if arrays["weight"][1:] == (total,) and arrays["weight"][0] >= 1:
             shape = (arrays["weight"][0],)
-        case "add" if len(inputs) == 2 and inputs[0] == inputs[1]:
+        case "add" if inputs[0] == inputs[-1]:
             shape = x
         case "gain" if arrays["table"] == arrays.get("bound", arrays["table"]) == (QUALITIES, *arrays["repeats"]):
             repeats = node.arrays["repeats"]
-            if x == (int(repeats.sum()),) and repeats.min() >= 0 and arrays["shift"] == (1,):
-                shape = x
+            if repeats.ndim == 1 and repeats.min(initial=1) >= 0 and arrays["shift"] == (1,):
+                shape = x if x == (int(repeats.sum(dtype=np.int64)),) else None
         case "concat":
             shape = (sum(math.prod(part) for part in inputs),)
         case "slice" if len(x) == 1 and 0 <= a["start"] < a["stop"] <= total:
@@ -104,6 +107,8 @@ def _prove_shape(node: Node, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
             shape = None
     if shape is None:
         raise CorruptError(f"network node {node.output!r} ({node.op}) does not fit its input of shape {x}")
+    if math.prod(shape) > REGISTER_VALUES_LIMIT:
+        raise CorruptError(f"network node {node.output!r} ({node.op}) has more than {REGISTER_VALUES_LIMIT} values")
     return shape
 
 

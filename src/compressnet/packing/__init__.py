@@ -3,5 +3,6 @@
 To be read in this order: `options` says how to pack and what comes of it; `pack` trains, and
 goes through the `steps`: `targets` finds the quality, `samples` are kept while the archive is
 written, `checking` compares it with the originals, and `advice` compares it with what other
-codecs take. `error_targets` finds the error where nothing is trained.
+codecs take. `untrained` measures whether the training pays at all. `error_targets` finds the error
+where nothing is trained.
 """

@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
-import numpy as np
-
 from compressnet.adaptive.primer import within_error
 from compressnet.archive.writing.bounds import Bounds
-from compressnet.archive.writing.comparing import ERRORS, largest_error
+from compressnet.archive.writing.comparing import ERROR_LIMIT, largest_error
 from compressnet.archive.writing.learning import learned_codec
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.write import Columns, write_archive
@@ -27,18 +25,20 @@ def find_error(images: Iterable[Pictures], target: Target, threads: int | None =
     """
     sample = [eight_bits(array, "a target is for 8 bits") for array in images]
 
-    def bytes_fit(number: int) -> bool:
-        settings = Settings(quality=LOSSLESS_QUALITY - ERRORS[number], threads=threads)
+    def bytes_fit(error: int) -> bool:
+        settings = Settings(quality=LOSSLESS_QUALITY - error, threads=threads)
         codec, settings, arrays = learned_codec(sample, settings)
         written, _ = write_archive(io.BytesIO(), arrays, codec, settings, Columns())
         return written.archive_bytes <= target.value * written.images
 
     if target.measure == "bytes":
-        return ERRORS[first_that(0, len(ERRORS) - 1, bytes_fit)]
+        return first_that(0, ERROR_LIMIT, bytes_fit)
     limit = 10 ** (-target.value / 10) if target.measure == "psnr" else target.value
 
     def is_too_far(error: int) -> bool:
-        mse = np.concatenate([Bounds().errors(array, within_error(array, error)).mse_N for array in sample]).mean()
-        return float(mse) > limit
+        squares = [
+            float(Bounds().errors(array, within_error(array, error)).mse_N.mean()) * array.size for array in sample
+        ]
+        return sum(squares) > limit * sum(array.size for array in sample)
 
     return largest_error(is_too_far)

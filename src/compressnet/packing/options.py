@@ -13,7 +13,7 @@ from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images.modes import Tight
 from compressnet.packing.advice import Advice
 
-EFFORTS = {"fast": 3, "balanced": 5, "best": 7}
+EFFORTS = {"fast": 1, "balanced": 5, "best": 7}
 """How long to search for cheaper symbols, where nothing else is said."""
 
 
@@ -53,7 +53,8 @@ class PackOptions:
     modes: Modes | None = None
     """Whether images are coded in fewer channels, where they allow it: see `chosen_tight`."""
     keep_codec: bool = False
-    """Whether the codec, with its encoder, stays beside the archive: `append` needs it."""
+    """Whether to pack with a trained codec in any case, and leave it, with its encoder, beside the
+    archive: `append` needs it."""
     advise: bool = True
 
     @property
@@ -71,16 +72,35 @@ class PackOptions:
         """What every image has to meet. Raises InputError."""
         return Bounds(max_error=self.max_error, min_psnr=self.min_psnr, exact_alpha=self.exact_alpha)
 
-    def settings(self, quality: int | None, tight: Tight) -> Settings:
-        """How the archive is written, at a quality; None without a codec. Raises InputError."""
+    def settings(self, quality: int | None, tight: Tight, network_mse: float | None = None) -> Settings:
+        """How the archive is written, at a quality; None without a codec. Raises InputError.
+
+        network_mse: as in `Settings`.
+        """
         return Settings(
             quality=quality,
+            network_mse=network_mse,
             effort=self.search_effort,
             block_images=self.block_images,
             bounds=self.bounds,
             tight=tight,
             threads=self.threads,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untrained:
+    """What a collection takes without a codec of its own, with what `compress` picks for it."""
+
+    codec: str
+    """`adaptive` for what is learned from the images while they are coded."""
+    by_image: bool
+    """Whether each image has what takes less for it, that codec or what is learned."""
+    archive_bytes: int
+    psnr: float | None
+    """In dB; None without loss."""
+    is_packed: bool
+    """Whether it is what was packed, as it takes less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +121,8 @@ class Packed:
     left_out: list[str]
     """Kinds of images that the codec has no network for, or that advice leaves out, and why."""
     advice: Advice | None
+    untrained: Untrained | None = None
+    """None where no codec was trained, or nothing else was tried."""
 
     def as_json(self) -> dict[str, Any]:
         """The document that `pack --json` prints."""

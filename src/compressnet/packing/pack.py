@@ -32,14 +32,15 @@ from compressnet.images.kinds import Pictures, sixteen_bits_error
 from compressnet.images.modes import tightened
 from compressnet.packing.options import Packed, PackOptions, Watcher
 from compressnet.packing.samples import Tap
-from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, Sample, with_advice, write_and_check
+from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, with_advice, write_and_check
+from compressnet.packing.untrained import picked_for, smaller, why_not_train
 from compressnet.training import import_training
 
 if TYPE_CHECKING:
     from compressnet.training.common.gather import Gathered
 
-LEAST_ADVICE_S = 5.0
-"""Advice may take as long as the training did, and so long at least."""
+ADVICE_SHARE, LEAST_ADVICE_S = 0.25, 10.0
+"""Of a training's time, what advice may take, and how long it may take at least."""
 TIMED_IMAGES = 64
 """Images that tell how long all of them would take."""
 
@@ -72,10 +73,13 @@ def pack(
     """Train a codec on a collection, and write the collection with it to `output`.
 
     Images of kinds that are not trained on are coded without loss, by what is learned from them;
-    with too few images in all, all of them are. Where nothing may be lost, all are written that
-    way as well, and the smaller archive is kept. Images of 16 bits are refused beside a codec that
-    loses something. Raises InputError, MissingExtraError without torch, TrainingInterrupted on
-    Ctrl-C, and DefectError where nothing may be lost but was.
+    with too few images in all, all of them are. A short training is left out where a sample says
+    that it would come to nothing. After any training, all images are written without the codec as
+    well, as `compress` writes them, at the same PSNR, and the smaller archive is kept; neither
+    where the codec is to be kept. Images of 16 bits are refused beside a codec that loses
+    something. Raises InputError, MissingExtraError
+    without torch, TrainingInterrupted on Ctrl-C, and DefectError where nothing may be lost but
+    was.
     """
     training = import_training()
     path = codec_path(output)
@@ -90,14 +94,22 @@ def pack(
         gathered = f"packed without a codec: {error}"
     if not isinstance(gathered, str) and gathered.deep and not options.loses_nothing:
         raise sixteen_bits_error("a lossy codec is for 8 bits")
+    picked = None
+    if not isinstance(gathered, str) and _may_do_without(training, options) and not (resume and path.exists()):
+        watcher.step("compare with what is learned")
+        picked = picked_for(collection, options)
+        gathered = why_not_train(picked) or gathered
     trained = _train(training, gathered, path, options, watcher, resume=resume)
+    if trained.codec is not None:
+        picked = None
     job = Job(
         collection=collection,
         images=collection.count,
         output=output,
         options=options,
         watcher=watcher,
-        codec=trained.codec,
+        codec=trained.codec if picked is None else picked.codec,
+        picked=picked,
         tight=tight,
         labels=labels,
         class_names=class_names,
@@ -106,9 +118,9 @@ def pack(
     # what `pack` promises, so this is a self-test of it.
     packed, sample = write_and_check(job, aimed.sets(), read_with=None)
     packed = replace(packed, why_untrained=trained.why_untrained, left_out=trained.left_out)
-    if trained.codec is not None and options.loses_nothing:
-        packed, sample = _smaller(packed, sample, job)
-    packed = with_advice(packed, job, sample, max(trained.seconds, LEAST_ADVICE_S))
+    if trained.codec is not None and not options.keep_codec:
+        packed, sample = smaller(packed, sample, job, aimed.sets())
+    packed = with_advice(packed, job, sample, max(ADVICE_SHARE * trained.seconds, LEAST_ADVICE_S))
     if not options.keep_codec:
         path.unlink(missing_ok=True)
     training.log_path(path).unlink(missing_ok=True)
@@ -154,6 +166,12 @@ def pack_with(
     return with_advice(packed, job, sample, budget.left_s() if budget.is_limited else None, clock)
 
 
+def _may_do_without(training: ModuleType, options: PackOptions) -> bool:
+    """Whether a training is left out where it would come to nothing, as nobody asked for one."""
+    asked_for = options.minutes is not None or options.keep_codec
+    return training.PRESETS[options.preset].adapts and not options.loses_nothing and not asked_for
+
+
 def _train(
     training: ModuleType, gathered: Gathered | str, path: Path, options: PackOptions, watcher: Watcher, *, resume: bool
 ) -> _Trained:
@@ -182,22 +200,6 @@ def _train(
     seconds = time.monotonic() - began_s
     codec = api.load(path, threads=options.threads)
     return _Trained(codec=codec, why_untrained=None, left_out=gathered.left_out_by_reason(), seconds=seconds)
-
-
-def _smaller(packed: Packed, sample: Sample, job: Job) -> tuple[Packed, Sample]:
-    """The archive with the trained codec, or the one without if that is smaller."""
-    job.watcher.step("pack without the codec")
-    other = job.output.with_name(job.output.name + ".untrained")
-    try:
-        untrained, its_sample = write_and_check(replace(job, codec=None, output=other), [], read_with=None)
-        with_bytes, without_bytes = packed.written.archive_bytes, untrained.written.archive_bytes
-        if without_bytes >= with_bytes:
-            return packed, sample
-        other.replace(job.output)
-    finally:
-        other.unlink(missing_ok=True)
-    why = f"packed without the trained codec: {without_bytes} bytes, where it takes {with_bytes} with it"
-    return replace(untrained, why_untrained=why), its_sample
 
 
 def _part_in_time(collection: Collection, codec: Codec, settings: Settings, budget: Budget) -> Collection:

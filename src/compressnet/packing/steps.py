@@ -21,6 +21,7 @@ from compressnet import api
 from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.writing.comparing import Picked
 from compressnet.archive.writing.learning import allowed_error
 from compressnet.archive.writing.outcome import Written
 from compressnet.bench.rivals.budget import Clock
@@ -60,6 +61,8 @@ class Job:
     codec: Codec | None
     """None: all images are stored."""
     tight: Tight
+    picked: Picked | None = None
+    """What was picked in place of a trained codec."""
     labels: Any = None
     class_names: Sequence[str] | None = None
 
@@ -130,14 +133,17 @@ def _choose_quality(job: Job, aimed: Sequence[Images]) -> tuple[int | None, str 
 
     Without a codec it is 100 less the largest error that is allowed.
     """
-    codec, options = job.codec, job.options
+    codec, options, picked = job.codec, job.options, job.picked
+    quality = options.quality if picked is None else picked.quality
+    if picked is not None and picked.by_image:
+        return quality, None
     if codec is None:
-        error = allowed_error(LOSSLESS_QUALITY if options.loses_nothing else options.quality, options.bounds)
+        error = allowed_error(LOSSLESS_QUALITY if options.loses_nothing else quality, options.bounds)
         if options.target_psnr is not None:
             error = find_error(aimed, Target(measure="psnr", value=options.target_psnr), options.threads)
         return LOSSLESS_QUALITY - error, None
     if options.target_psnr is None:
-        return chosen_quality(codec, options.quality, options.max_error), None
+        return chosen_quality(codec, quality, options.max_error), None
     job.watcher.step("look for the quality")
     target = Target(measure="psnr", value=options.target_psnr)
     try:
@@ -163,7 +169,7 @@ def _write(job: Job, quality: int | None, checked: Tap, compared: Tap) -> Writte
         batches,
         job.output,
         job.codec,
-        options.settings(quality, job.tight),
+        options.settings(quality, job.tight, None if job.picked is None else job.picked.network_mse),
         labels=job.labels,
         class_names=job.class_names,
         names=collection.names,

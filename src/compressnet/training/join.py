@@ -19,6 +19,7 @@ from compressnet.lossy.network import Network
 from compressnet.lossy.sizeless import AnyNetwork
 from compressnet.networks.numpy import NumpyBackend
 from compressnet.networks.program import QUALITIES
+from compressnet.training.common.quantize import Integers
 from compressnet.training.freeze.lossy import BOUNDED_VALUES, alphabets, freeze, with_probe
 from compressnet.training.freeze.move import moved
 from compressnet.training.freeze.sizeless import freeze_sizeless
@@ -50,7 +51,7 @@ def join(trainers: Sequence[Trainer], name: str) -> Bundle:
         quality = default_quality(networks, sample)
     else:
         network, quality = frozen_family(trainers[0]), _first_similar(trainers[0])
-        if trainers[0].options.target_psnr is not None:
+        if trainers[0].options.target_psnr is not None and not trainers[0].is_adapted:
             network, quality = _spread(trainers[0], network, quality)
         networks = [network]
     trained = sum(len(part.train_images) for part in trainers[0].parts)
@@ -75,9 +76,19 @@ def frozen_family(trainer: Trainer) -> AnyNetwork:
         alphabets(model, sample, trainer.qualities, values) for model, sample in zip(models, samples, strict=True)
     ]
     bound = np.max(bounds, axis=0)
+    if trainer.is_adapted and average.bound_QS is not None:
+        bound = _widened(average.bound_QS, bound, trainer.qualities)
     if average.widths.positions:
         return freeze(average, samples[0], trainer.qualities, bound)
     return freeze_sizeless(models, samples, trainer.qualities, bound)
+
+
+def _widened(bound_QS: Integers, needed_QS: Integers, qualities: tuple[int, int]) -> Integers:
+    """Alphabets as they were, or as wide as they need be at the qualities that are trained."""
+    low, high = qualities
+    widened = bound_QS.copy()
+    widened[low : high + 1] = np.maximum(bound_QS, needed_QS)[low : high + 1]
+    return widened
 
 
 def _spread(trainer: Trainer, network: AnyNetwork, quality: int) -> tuple[AnyNetwork, int]:

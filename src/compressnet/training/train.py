@@ -12,10 +12,11 @@ from pathlib import Path
 
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.file import to_bytes
+from compressnet.codec.shipped import GENERAL_CODEC, read_bundle
 from compressnet.errors import InputError
 from compressnet.files import atomic_write
 from compressnet.images.alpha import fill_hidden
-from compressnet.images.kinds import Images, Pictures
+from compressnet.images.kinds import Images, Pictures, kind_of
 from compressnet.lossy.network import Network
 from compressnet.lossy.promotion import network_channels
 from compressnet.lossy.sizeless import SizelessNetwork
@@ -31,7 +32,7 @@ from compressnet.training.common.options import (
 )
 from compressnet.training.freeze.thaw import design_of, hash_of, thaw
 from compressnet.training.join import join
-from compressnet.training.lossy.design import DESIGNS, PRESETS, Design, Preset, pictures
+from compressnet.training.lossy.design import ADAPTING_RATE, DESIGNS, PRESETS, Design, Preset, pictures
 from compressnet.training.lossy.workers import Job, run_jobs
 from compressnet.training.refine import refined_bundle
 from compressnet.training.train_lossless import train_lossless
@@ -108,10 +109,31 @@ def train_gathered(
 ) -> Bundle:
     """Train as `train_collection` does, on what was gathered."""
     options.require_length()
-    channels = network_channels({images.shape[3] for images in gathered.sets})
-    design = pictures(preset, channels, gathered.pixels, several_kinds=gathered.several_kinds)
     options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
-    return _train([Job(sets=gathered.sets, output=output, options=options, design=design)], output, resume, report)
+    if preset.adapts:
+        job = _adapting(gathered, output, options)
+    else:
+        channels = network_channels({images.shape[3] for images in gathered.sets})
+        design = pictures(preset, channels, gathered.pixels, several_kinds=gathered.several_kinds)
+        job = Job(sets=gathered.sets, output=output, options=options, design=design)
+    return _train([job], output, resume, report)
+
+
+def _adapting(gathered: Gathered, output: Path, options: Options) -> Job:
+    """A training that begins from the network for images of any size that comes with the package.
+
+    What an archive embeds is then its difference from that.
+    """
+    (network,) = read_bundle(GENERAL_CODEC).networks
+    design = replace(design_of(network, "adapted"), learning_rate=ADAPTING_RATE)
+    return Job(
+        sets=gathered.sets,
+        output=output,
+        options=options,
+        design=design,
+        thawed=partial(thaw, network, design, kind_of(gathered.sets[0])),
+        origin=hash_of(network),
+    )
 
 
 def _train(jobs: list[Job], output: Path, resume: bool, report: Report) -> Bundle:

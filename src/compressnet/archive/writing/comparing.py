@@ -43,8 +43,8 @@ ERROR_SHARE = 4
 """At a quality, values are learned with errors of up to this share of what it lacks of 100."""
 COMPARED_MSE = 10**-3.2
 """Shipped codecs are compared at 32 dB where no error is asked for."""
-ERRORS = (*range(17), 20, 24, 28, 32, 40, 48, 56, 64, 80, 99)
-"""Largest errors of values that are tried where images are coded by what is learned from them."""
+ERROR_LIMIT = LOSSLESS_QUALITY - 1
+"""Of values, where images are coded by what is learned from them: quality 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +113,9 @@ class Goal:
 
 
 def largest_error(is_too_far: Callable[[int], bool]) -> int:
-    """The largest of ERRORS that is not too far; the smallest where all are."""
-    number = first_that(0, len(ERRORS) - 1, lambda i: is_too_far(ERRORS[i]))
-    return ERRORS[number - 1 if number and is_too_far(ERRORS[number]) else number]
+    """The largest error of values that is not too far; 0 where all are."""
+    error = first_that(0, ERROR_LIMIT, is_too_far)
+    return error - 1 if error and is_too_far(error) else error
 
 
 class Comparison:
@@ -152,8 +152,8 @@ class Comparison:
         if goal.bytes_per_image is not None:
             wanted = goal.bytes_per_image
             at = self._first(codec, lambda bits_N, _: float(bits_N.mean()) > 8 * wanted)
-            number = first_that(0, len(ERRORS) - 1, lambda i: self._learned(ERRORS[i]).bytes_per_image <= wanted)
-            points = [(self._point_of(codec, at), codec), (self._learned(ERRORS[number]), None)]
+            error = first_that(0, ERROR_LIMIT, lambda error: self._learned(error).bytes_per_image <= wanted)
+            points = [(self._point_of(codec, at), codec), (self._learned(error), None)]
             return self._best(points, quality, lambda point: -point.psnr)
         is_own = all(array.shape[1:] in codec.kinds for array in self._sample)
         limit = DEFAULT_MSE if goal.mse is None and quality is None and not is_own else goal.mse
@@ -171,7 +171,7 @@ class Comparison:
         return picked if is_own else self._by_image(picked, codec, at, error, limit)
 
     def _by_image(self, picked: Picked, codec: Codec, quality: int, error: int, limit: float | None) -> Picked:
-        """Both, each for the images that take fewer bits with it, where that is worth its while.
+        """Both, each for the images that take fewer bits with it, where both together take fewer.
 
         Images that the network misses a limit by far with, such as drawings, are learned in any
         case. A limit leaves the quality open: it is the one at which the fewest bits are taken.
@@ -187,6 +187,9 @@ class Comparison:
             if (limit is None or self._mean(mse) <= limit) and (best is None or total < best[0]):
                 best = float(total), at, is_learned_N
         if best is None or not FEWEST_SHARE <= best[2].mean() <= 1 - FEWEST_SHARE:
+            return picked
+        alone = picked.points[0]
+        if psnr_of_mse(most) <= alone.psnr and best[0] >= 8 * alone.bytes_per_image * self._images:
             return picked
         bounds = np.cumsum([len(array) for array in self._sample])[:-1]
         drawn = [array[rows] for array, rows in zip(self._sample, np.split(best[2], bounds), strict=True)]

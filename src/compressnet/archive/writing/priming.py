@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from compressnet.adaptive.model import AdaptiveSettings, Picture, PictureShape
 from compressnet.adaptive.part import AdaptivePart, new_model, shape_of
-from compressnet.adaptive.primer import Primer, checksum_of, levels_of, pack_primer, table_bits
+from compressnet.adaptive.primer import Primer, checksum_of, fresh_bytes, levels_of, pack_primer, table_bits
 from compressnet.archive.writing.novelty import telling_images
 from compressnet.errors import InputError
 from compressnet.images.alpha import has_alpha
 from compressnet.images.kinds import Images, Pictures
 from compressnet.images.modes import Tight, forms_of
-from compressnet.limits import PRIMER_PIXELS_LIMIT
+from compressnet.limits import DEFAULT_LIMITS, PRIMER_PIXELS_LIMIT
 from compressnet.networks.program import Backend
 
 CONTEXTS = {
@@ -73,7 +73,7 @@ def make_primer(collection: Iterable[Pictures], tight: Tight, learning: Learning
     pixels = sum(shape.pixels for shape, _ in chosen)
     if pixels > PRIMER_PIXELS_LIMIT:
         raise InputError(f"{pixels} pixels are too many for one solid stream, which takes {PRIMER_PIXELS_LIMIT}")
-    settings, payload, _ = _learn(chosen, learning, backend)
+    settings, payload, _ = _learn(chosen, learning, backend, fresh_bytes(DEFAULT_LIMITS))
     if len(payload) >= sum(image.size for _, image in chosen):  # such as noise, from which nothing can be learned
         chosen, payload = [], b""
     primer = Primer(
@@ -83,6 +83,8 @@ def make_primer(collection: Iterable[Pictures], tight: Tight, learning: Learning
         checksum=checksum_of([image for _, image in chosen]),
         payload=payload,
     )
+    if not DEFAULT_LIMITS.allow(primer.cost):
+        raise InputError(f"{pixels} pixels are too many for one solid stream of so few bytes; leave out --solid")
     return AdaptivePart.of(pack_primer(primer), "the primer")
 
 
@@ -93,7 +95,7 @@ def learned_bits(images: Sequence[Learned], learning: Learning, backend: Backend
 
 
 def _learn(
-    images: Sequence[Learned], learning: Learning, backend: Backend
+    images: Sequence[Learned], learning: Learning, backend: Backend, allowed: int | None = None
 ) -> tuple[AdaptiveSettings, bytes, Sequence[int]]:
     """The settings of a model, the payload of images that it learns, and where each image ends."""
     values = sum(image.size for _, image in images)
@@ -106,7 +108,10 @@ def _learn(
     )
     pictures = [Picture(image, shape) for shape, image in images]
     pixels = sum(shape.pixels for shape, _ in images)
-    payload, ends = new_model(settings, pixels, backend).learn_write(pictures)
+    model = new_model(settings, pixels, backend)
+    if allowed is not None:
+        model.allow(allowed)
+    payload, ends = model.learn_write(pictures)
     return settings, payload, ends
 
 

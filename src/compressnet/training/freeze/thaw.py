@@ -118,6 +118,7 @@ def thaw(network: AnyNetwork, design: Design, kind: Kind | None = None) -> Model
     assert network.encoder is not None
     assert network.lambdas is not None
     model = Model(kind or network.kind, design.widths, design.lambdas())
+    model.bound_QS = network.encoder.nodes[-1].arrays["bound"].astype(np.int64)
     with torch.no_grad():
         model.lambdas.copy_(torch.tensor(network.lambdas))
         _thaw_program(network.encoder, model.g_a)

@@ -87,10 +87,13 @@ class Preset:
     fine: int
     coarse: int
     hidden: int
+    adapts: bool = False
+    """Whether it begins from the shipped network for images of any size, whose widths it keeps."""
 
 
+ADAPTING_RATE = 2e-4
 PRESETS = {
-    "fast": Preset(minutes=3, fine=12, coarse=24, hidden=32),
+    "fast": Preset(minutes=2, fine=12, coarse=24, hidden=32, adapts=True),
     "balanced": Preset(minutes=20, fine=16, coarse=32, hidden=48),
     "best": Preset(minutes=120, fine=24, coarse=48, hidden=64),
 }

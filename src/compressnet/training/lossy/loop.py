@@ -26,6 +26,7 @@ from compressnet.training.common.schedule import Training
 from compressnet.training.lossy.design import Design
 from compressnet.training.lossy.family import Family
 from compressnet.training.lossy.measuring import Returns, cost_of, measure
+from compressnet.training.lossy.nearness import Nearness
 from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.parts import cut_into_parts, visible
@@ -66,8 +67,9 @@ class Trainer(Training):
         """Stand before the first step.
 
         sets: images (N,H,W,C) of each kind. model: a new one for the first kind, or one that is
-        thawed from a frozen network; in that case `origin` is the network's hash, and only the
-        refinement is trained.
+        thawed from a frozen network; in that case `origin` is the network's hash, and only its
+        refinement is trained. One without a refinement is trained as a whole, and stays close to
+        where it began.
         """
         super().__init__(design.name, output, options)
         self.design, self._origin = design, origin
@@ -84,11 +86,12 @@ class Trainer(Training):
         kinds = [part.kind for part in self.parts]
         self._models, self._averages = Family(self.model, kinds), Family(self.average, kinds)
         self.optimizer = self._make_optimizer()
-        self._main_until = 0.0 if origin is not None else REFINED_FROM if design.widths.refined else 1.0
+        self._main_until = 1.0 if not design.widths.refined else REFINED_FROM if origin is None else 0.0
         """Share of the schedule after which only the refinement is trained."""
         self._refined_from_step = 0
         self._returns = Returns()
         self.quantized = origin is not None
+        self._nearness = Nearness(self.model, self.optimizer) if self.is_adapted else None
         self._evaluated = max(64, EVALUATED_VALUES // sets[0][0].size)
         """Images that are measured for a report."""
 
@@ -113,6 +116,11 @@ class Trainer(Training):
             {"params": list(self.model.gains.parameters()), "weight_decay": 0.0, "scale": 0.2},
         ]
         return torch.optim.AdamW(groups, lr=self.design.learning_rate, betas=(0.9, 0.98), fused=True)
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the whole of a frozen network is adapted to the images."""
+        return self._origin is not None and not self.design.widths.refined
 
     @property
     def epochs(self) -> float:
@@ -141,6 +149,8 @@ class Trainer(Training):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
+        if self._nearness is not None:
+            self._nearness.draw_back()
         done = self.step + 1
         if done % EXPONENTS_EVERY_STEPS == 0:
             self.model.refresh_exponents()

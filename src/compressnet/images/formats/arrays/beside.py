@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
@@ -21,6 +20,7 @@ from compressnet.images.arrays.labels import change_to_labels, labels_from_array
 from compressnet.images.collection import Collection
 from compressnet.images.formats.arrays.common import names_from_array
 from compressnet.images.formats.arrays.npy import read_npy, write_array
+from compressnet.images.labels import are_texts, string_array
 from compressnet.images.reading import Reading
 from compressnet.images.untrusted import input_errors
 
@@ -105,10 +105,14 @@ def files_beside(
     What else was there of such files is removed. Gives the paths of those that are written. Raises
     InputError.
     """
+
+    def stored(text: Sequence[str], ending: str) -> NDArray[Any]:
+        return string_array(text, str(_path(target, ending)), "texts")
+
     texts = {NAMES: names, CLASS_NAMES: class_names}
     arrays: Mapping[str, NDArray[Any] | None] = {
-        LABELS: labels,
-        **{ending: None if text is None else np.array(text, np.str_) for ending, text in texts.items()},
+        LABELS: labels if labels is None or not are_texts(labels) else stored(labels.tolist(), LABELS),
+        **{ending: None if text is None else stored(text, ending) for ending, text in texts.items()},
     }
     written = {_path(target, ending): array for ending, array in arrays.items() if array is not None}
     with ExitStack() as stack:

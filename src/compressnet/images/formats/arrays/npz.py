@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.errors import InputError
@@ -24,6 +23,7 @@ from compressnet.images.formats.arrays.common import Opener, array_collections, 
 from compressnet.images.formats.arrays.npy import NpyHeader, npy_source, read_header, read_npy, write_array, write_npy
 from compressnet.images.joining import joined
 from compressnet.images.kinds import Pictures
+from compressnet.images.labels import are_texts, string_array
 from compressnet.images.packers import require_readable_member
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, input_errors
@@ -235,7 +235,11 @@ def write_npz(
     Raises InputError for several shapes or types.
     """
     texts = {NAMES: names, CLASS_NAMES[0]: class_names}
-    arrays = {"labels": labels} | {key: np.array(value, np.str_) for key, value in texts.items() if value is not None}
+    if labels is not None and are_texts(labels):
+        labels = string_array(labels.tolist(), name, "labels")
+    arrays = {"labels": labels} | {
+        key: string_array(value, name, key.replace("_", " ")) for key, value in texts.items() if value is not None
+    }
     with zipfile.ZipFile(stream, "w") as archive:
         with archive.open(_member("images"), "w", force_zip64=True) as member:
             write_npy(as_binary(member), batches, count, name)

@@ -21,6 +21,7 @@ from compressnet.images.formats.parquet.columns import (
     is_label_kind,
     read_column,
 )
+from compressnet.images.labels import texts_of
 
 TEXTS_BYTES_LIMIT = 1 << 31
 """Of all texts as an array, where each takes as much as the longest."""
@@ -86,7 +87,7 @@ def read_labels(tables: Sequence[Table], ledger: Ledger) -> Labels:
     for file in files:
         if any(text.endswith("\0") for text in file.texts or ()):
             ledger.change("labels without the NULs at their ends", file.file)
-    return Labels(values=np.array(texts, np.str_), class_names=None, where=where)
+    return Labels(values=texts_of(texts), class_names=None, where=where)
 
 
 def _none(why: str) -> Labels:

@@ -15,7 +15,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compressnet.images.kinds import Kind
@@ -95,6 +97,8 @@ class Model(nn.Module):
         self.g_s = TrainableNetwork(synthesis(kind, widths), {"vector": symbol_format, "grid": symbol_format})
         repeats = [1] * widths.vector + [rows * columns] * widths.grid
         self.gains = Gains(repeats, starting_gains(self.lambdas))
+        self.bound_QS: NDArray[np.int64] | None = None
+        """The alphabets (100,S) of the frozen network that it was, if it was one."""
         self.prior = self._make_prior()
         if self.g_r is not None:
             for name in ("vector", "grid"):
@@ -127,6 +131,7 @@ class Model(nn.Module):
         for layers in ("layer1", "layer2", "layer3"):
             setattr(other.prior, layers, getattr(self.prior, layers))
         other.gains.encode_gain, other.gains.decode_gain = self.gains.encode_gain, self.gains.decode_gain
+        other.gains.fixed = self.gains.fixed
         other.take_formats(self)
         other.refines = self.refines
         return other.train(self.training)
