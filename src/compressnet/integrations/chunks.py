@@ -14,7 +14,7 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -162,8 +162,12 @@ def make_coding(
     rest is as for `compressnet.compress`. Raises InputError, CodecError, FormatError.
     """
     for name, value, top in (("quality", quality, 100), ("max_error", max_error, 255), ("effort", effort, 9)):
-        if value is not None and not (isinstance(value, int) and (name == "effort") <= value <= top):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"{name} {value!r}: give a whole number from {int(name == 'effort')} to {top}")
+        least = int(name == "effort")
+        if value is not None and (type(value) is not int or not least <= value <= top):
+            raise InputError(f"{name} {value!r}: give a whole number from {least} to {top}")
+    for name, text in (("codec", codec), ("identity", identity), ("embedded", embedded)):
+        if text is not None and not isinstance(text, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"{name} {text!r}: give a text")
     if identity is not None and (codec is None or not _IDENTITY.fullmatch(identity)):
         raise InputError(f"identity {identity}: give 64 hex digits, and what the codec is called")
     if codec is None or identity is not None:
@@ -184,6 +188,14 @@ def make_coding(
     )
     object.__setattr__(coding, "_loaded", make_codec(bundle, None, 1, f"codec {bundle.name}"))
     return coding
+
+
+def require_known(config: Mapping[str, Any]) -> None:
+    """Raises InputError for metadata that this version does not understand."""
+    known = {field.name for field in fields(ChunkCoding)}
+    unknown = [name for name in config if name not in known]
+    if unknown:
+        raise InputError(f"the codec compressnet has no setting {', '.join(unknown)}; a later version may know it")
 
 
 def find_identity(identity: bytes, likely: str) -> Bundle | None:

@@ -9,10 +9,10 @@ What it encodes are arrays (n,h,w) or (n,h,w,c), uint8 or uint16 in little-endia
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Self
 
 from compressnet.errors import InputError
-from compressnet.integrations.chunks import make_coding
+from compressnet.integrations.chunks import make_coding, require_known
 from compressnet.integrations.hosts import missing_host
 
 try:
@@ -60,6 +60,12 @@ class Compressnet(Codec):
         images = self._coding.decode(ensure_bytes(buf))
         little = images.astype(images.dtype.newbyteorder("<"), copy=False)
         return little if out is None else ndarray_copy(little, out)
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """From an array's metadata. Raises InputError for what this version does not know."""
+        require_known(config)
+        return cls(**config)
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` makes the same codec of, and its id."""

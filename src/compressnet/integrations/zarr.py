@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from compressnet.integrations.chunks import ChunkCoding, make_coding
+from compressnet.integrations.chunks import ChunkCoding, make_coding, require_known
 from compressnet.integrations.hosts import missing_host
 
 try:
@@ -55,9 +55,10 @@ class CompressnetCodec(ArrayBytesCodec):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """From an array's metadata. Raises InputError."""
+        """From an array's metadata. Raises InputError for what this version does not know."""
         _, configuration = parse_named_configuration(data, NAME, require_configuration=False)
         found: dict[str, Any] = dict(configuration or {})
+        require_known(found)
         return cls(**found)
 
     def to_dict(self) -> dict[str, Any]:
