@@ -73,7 +73,7 @@ def test_both_are_used_where_a_collection_has_both() -> None:
     with compressnet.open(stream.getvalue()) as archive:
         every = [image for array in images for image in array]
         assert all(found.shape == image.shape for found, image in zip(archive, every, strict=True))
-        assert mean_psnr(archive, every) >= 29.5
+        assert 29.2 <= mean_psnr(archive, every) <= 31
 
 
 @pytest.mark.parametrize("quality", [20, 60, 90])

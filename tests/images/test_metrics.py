@@ -97,11 +97,13 @@ def test_visible_colour_and_alpha_count_over_all_values() -> None:
     images[0, 0, 0] = (10, 20, 30, 255)
     decoded = images.copy()
     decoded[0, 0, 0, 1] += 255 - 20
-    decoded[1, 1, 1] = (90, 90, 90, 51)  # of a pixel that was transparent, only the alpha is an error
-    assert mse_per_image(images, decoded) == pytest.approx([(235 / 255) ** 2 / 16, 0.2**2 / 16])
+    decoded[1, 1, 0] = (90, 90, 90, 0)
+    decoded[1, 1, 1] = (90, 90, 90, 51)  # of a pixel that was transparent, all that is seen is an error
+    seen = 0.2**2 + 3 * (90 / 255) ** 2
+    assert mse_per_image(images, decoded) == pytest.approx([(235 / 255) ** 2 / 16, seen / 16])
 
 
-def test_it_is_the_alpha_of_the_original_that_hides() -> None:
+def test_a_pixel_that_lost_its_alpha_is_wholly_wrong() -> None:
     images = np.full((1, 1, 1, 2), 255, np.uint8)
     decoded = np.zeros_like(images)
     assert mse_per_image(images, decoded).tolist() == [1]
