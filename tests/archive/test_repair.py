@@ -389,3 +389,15 @@ def test_what_looks_like_chunks_does_not_take_long() -> None:
     assert time.monotonic() - start < 20
     assert found.kept == len(was.images)
     assert any("as too much looked like a chunk and was none" in remark for remark in found.remarks)
+
+
+def test_kinds_that_damage_doubled_have_no_number_of_their_own() -> None:
+    """Else all kinds after them would be mistaken for others."""
+    was = whole("adaptive")
+    first = was.data.index(b"KIND")
+    end = was.data.index(b"BLOK", first)
+    _, result = repaired(was.data[:end] + was.data[first:end] + was.data[end:])
+    with compressnet.open(result, threads=1) as archive:
+        assert len(archive) == len(was.images)
+        known = {(image.shape, image.dtype, image.tobytes()) for image in was.images}
+        assert all((image.shape, image.dtype, image.tobytes()) in known for image in archive)

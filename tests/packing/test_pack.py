@@ -80,7 +80,7 @@ def test_a_packed_collection_opens_alone(tmp_path: Path) -> None:
     assert packed.written.archive_bytes == output.stat().st_size
     assert packed.written.duplicates == 3
     assert (packed.quality, packed.why_untrained, packed.advice) == (60, None, None)
-    assert 0 < packed.codec_bytes < packed.written.archive_bytes
+    assert packed.codec_bytes < packed.written.archive_bytes
     with compressnet.open(output) as archive:
         assert archive.names is not None
         assert list(archive.names) == list(COLLECTION.names or ())

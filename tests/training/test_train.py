@@ -162,7 +162,7 @@ def test_ctrl_c_stops_both_and_resuming_finishes(tmp_path: Path) -> None:
         "    except TrainingInterrupted as error: print('stopped:', error)\n"
     )
     (tmp_path / "program.py").write_text(program)
-    command = [sys.executable, "program.py", *map(str, Path(__file__).parents[:2])]
+    command = [sys.executable, "program.py", *map(str, reversed(Path(__file__).parents[:2]))]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert {process.stdout.readline().strip() for _ in range(2)} == {"vector", "grid"}

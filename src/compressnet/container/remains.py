@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -117,7 +118,10 @@ def find_remains(source: Source) -> Remains:
     kind_events: list[tuple[Event, int]] = []
     codecs: list[CodecEntry | None] = []
     kinds: list[Form | None] = []
+    seen: set[bytes] = set()
     for stretch in found.stretches:
+        if stretch.type in (KIND, *CODECS) and not _is_new(remains, stretch, seen):
+            continue  # writers write each once, so this is a copy that damage left, without a number
         if stretch.type == BLOK:
             block = _found_block(remains, stretch)
             if block is None:
@@ -145,6 +149,14 @@ def find_remains(source: Source) -> Remains:
     remains.blocks = [_with_needs(block, remains) for block in remains.blocks]
     _read_index(remains)
     return remains
+
+
+def _is_new(remains: Remains, stretch: Stretch, seen: set[bytes]) -> bool:
+    """Whether a chunk equals none before it; `seen` has the digests of those."""
+    digest = hashlib.sha256(stretch.type + remains.payload(stretch)).digest()
+    is_new = digest not in seen
+    seen.add(digest)
+    return is_new
 
 
 def _require_archive(source: Source, found: Scan) -> None:
