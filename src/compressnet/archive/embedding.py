@@ -79,8 +79,7 @@ def _embedded(part: Bundle, identity: bytes, *, whole: bool) -> CodecEntry:
     from compressnet.codec.packed import differs_in_numbers, pack_bundle  # most archives neither pack nor unpack one
 
     packed = pack_bundle(part)
-    base = read_bundle(GENERAL_CODEC)
-    if not whole and differs_in_numbers(part, base):
+    if not whole and differs_in_numbers(part, base := read_bundle(GENERAL_CODEC)):
         difference = base.identity + pack_bundle(part, base)
         if len(difference) < len(packed):
             return CodecEntry(identity=identity, name=part.name, embedded=difference, embedded_as=EMBEDDED_DIFFERENCE)

@@ -100,16 +100,14 @@ def pack(
         picked = picked_for(collection, options)
         gathered = why_not_train(picked) or gathered
     trained = _train(training, gathered, path, options, watcher, resume=resume)
-    if trained.codec is not None:
-        picked = None
     job = Job(
         collection=collection,
         images=collection.count,
         output=output,
         options=options,
         watcher=watcher,
-        codec=trained.codec if picked is None else picked.codec,
-        picked=picked,
+        codec=picked.codec if trained.codec is None and picked is not None else trained.codec,
+        picked=picked if trained.codec is None else None,
         tight=tight,
         labels=labels,
         class_names=class_names,
@@ -119,7 +117,7 @@ def pack(
     packed, sample = write_and_check(job, aimed.sets(), read_with=None)
     packed = replace(packed, why_untrained=trained.why_untrained, left_out=trained.left_out)
     if trained.codec is not None and not options.keep_codec:
-        packed, sample = smaller(packed, sample, job, aimed.sets())
+        packed, sample = smaller(packed, sample, job, aimed.sets(), picked)
     packed = with_advice(packed, job, sample, max(ADVICE_SHARE * trained.seconds, LEAST_ADVICE_S))
     if not options.keep_codec:
         path.unlink(missing_ok=True)

@@ -49,13 +49,16 @@ def why_not_train(picked: Picked) -> str | None:
     )
 
 
-def smaller(packed: Packed, sample: Sample, job: Job, aimed: Sequence[Images]) -> tuple[Packed, Sample]:
+def smaller(
+    packed: Packed, sample: Sample, job: Job, aimed: Sequence[Images], picked: Picked | None
+) -> tuple[Packed, Sample]:
     """The archive with the trained codec, or one without if that is smaller, and a sample of it.
 
-    aimed: images to look for the quality on, if there was a target.
+    aimed: images to look for the quality on, if there was a target. picked: what was picked for
+    the job before the training, if that was looked at.
     """
     job.watcher.step("pack without the codec")
-    job, aimed = _without(packed, job), aimed or job.collection.sample_sets(AIMED_IMAGES)
+    job, aimed = _without(packed, job, picked), aimed or job.collection.sample_sets(AIMED_IMAGES)
     with_bytes = packed.written.archive_bytes
     output = job.output
     other = output.with_name(output.name + ".untrained")
@@ -77,14 +80,15 @@ def smaller(packed: Packed, sample: Sample, job: Job, aimed: Sequence[Images]) -
     return replace(found, why_untrained=why, untrained=untrained), its_sample
 
 
-def _without(packed: Packed, job: Job) -> Job:
+def _without(packed: Packed, job: Job, picked: Picked | None) -> Job:
     """The same, with what is picked in place of the trained codec, at the PSNR that it gave."""
     options = job.options
     if options.loses_nothing:
         return replace(job, codec=None)
     if options.target_psnr is None and not options.bounds.are_set:
         options = replace(options, quality=None, target_psnr=packed.psnr)
-    picked = picked_for(job.collection, options)
+    if picked is None or options is not job.options:
+        picked = picked_for(job.collection, options)
     return replace(job, codec=picked.codec, picked=picked, options=options)
 
 
