@@ -24,6 +24,7 @@ from compressnet.archive.checked import require_as_given
 from compressnet.archive.embedding import CodecEntries, resolve_codec
 from compressnet.archive.joining import changes_of, joined_classes, joined_labels, joined_names, require_same_codec
 from compressnet.archive.selection import copy_blocks, copy_images
+from compressnet.archive.sharing import open_file
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.learning import extended_codec, learned_codec
 from compressnet.archive.writing.outcome import Written
@@ -37,7 +38,6 @@ from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, WITHOUT_CODEC
 from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import EMBEDDED_PRIMER
-from compressnet.container.sources import FileSource
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
 from compressnet.files import locked, open_target
@@ -60,7 +60,8 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
     where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
+        parts = [stack.enter_context(open_file(Path(path))) for path in paths]
+        parts = [part for part in parts if part.kinds]  # others only carry what these share
         if not any(part.images for part in parts):
             raise InputError("there are no archives to put together, or no images in them")
         require_same_codec(parts)
@@ -108,7 +109,7 @@ def append(
     where the archive has one shape and none of them fits, and something may be lost. Raises
     InputError, CodecError, and DefectError where nothing may be lost but was.
     """
-    with locked(Path(path)) as require_unchanged, Container(FileSource(Path(path))) as old:
+    with locked(Path(path)) as require_unchanged, open_file(Path(path)) as old:
         loaded = _encoding_codec(codec, old, threads)
         if loaded is None:
             quality = LOSSLESS_QUALITY if quality is None else quality

@@ -1,4 +1,4 @@
-"""Archives opened: from a path, from bytes, or from what is open already.
+"""Archives opened: from a path, from bytes, or from what is open already; and sets of archives.
 
 Nothing here, nor anything that it imports, is about writing, so that opening takes no time for it.
 """
@@ -11,11 +11,13 @@ from pathlib import Path
 
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import resolve_codec
+from compressnet.archive.sharing import open_file
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.shipped import PathLike
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
-from compressnet.container.sources import BytesSource, FileSource
+from compressnet.container.sources import BytesSource
+from compressnet.errors import InputError
 from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
 
 
@@ -26,7 +28,7 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Archive:
-    """Open an archive by path, or from bytes.
+    """Open an archive by path, or from bytes; or a set of archives by the path of its folder.
 
     codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
     with the package. limits: what opening it, and then reading one image, may take at most; those
@@ -36,12 +38,14 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     one that the archive needs.
     """
     if isinstance(path, bytes):
-        source, reopen = BytesSource(path, "<bytes>"), None
-    else:
-        source = FileSource(Path(path))
-        kept = codec.source if isinstance(codec, Codec) else codec
-        reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads, limits)
-    return open_container(Container(source, limits), codec, backend, threads, reopen)
+        return open_container(Container(BytesSource(path, "<bytes>"), limits), codec, backend, threads)
+    kept = codec.source if isinstance(codec, Codec) else codec
+    reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads, limits)
+    if Path(path).is_dir():
+        from compressnet.archive.shards import open_set  # most archives are files
+
+        return open_set(Path(path), codec, backend, threads, limits, reopen)
+    return open_container(open_file(Path(path), limits), codec, backend, threads, reopen)
 
 
 def open_container(
@@ -58,6 +62,8 @@ def open_container(
         return resolve_codec(entry, codec, container.name, backend, threads, spending)
 
     try:
+        if not container.kinds:
+            raise InputError(f"{container.name}: has no images, it carries codecs for the archives beside it")
         return Archive(container, resolve, reopen)
     except BaseException:
         container.close()
