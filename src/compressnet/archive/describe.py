@@ -10,6 +10,8 @@ import numpy as np
 
 from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.indexing import looks_of
+from compressnet.archive.manifest import Manifest, read_manifest
+from compressnet.archive.sharing import open_file
 from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
 from compressnet.container.entries import EMBEDDED_PRIMER, CodecEntry
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 
 
 def describe(name: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
-    """A JSON document about an archive by path, or a codec by path or name.
+    """A JSON document about an archive or a set of them by path, or a codec by path or name.
 
     limits: as for `compressnet.open`. Raises CodecNotFoundError, FormatError.
     """
     path = Path(name)
+    if path.is_dir():
+        return _describe_set(path, read_manifest(path), limits)
     if path.is_file() and path.suffix != ".codec":
         with path.open("rb") as stream:
             signature = stream.read(len(SIGNATURE))
@@ -68,16 +72,42 @@ def _describe_archive(container: Container) -> dict[str, Any]:
         "labels": None if labels is None else "texts" if labels.dtype == object else str(labels.dtype),
         "class_names": container.read_class_names(),
         "names": names is not None,
-        "codecs": [
-            {
-                "name": entry.name,
-                "identity": entry.identity.hex(),
-                "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
-            }
-            | _described_primer(entry, container.name, container.limits)
-            for entry in container.codecs
-        ],
+        "codecs": _described_codecs(container),
     }
+
+
+def _describe_set(folder: Path, manifest: Manifest, limits: Limits) -> dict[str, Any]:
+    """What the manifest says, and which codecs the first shard names."""
+    look = manifest.look
+    with open_file(folder / manifest.shards[0].file, limits) as container:
+        codecs = _described_codecs(container)
+    return {
+        "file": str(folder),
+        "type": "set",
+        "images": manifest.images,
+        "shape": [manifest.images, *(() if look is None else look.shape)],
+        "shards": len(manifest.shards),
+        "archive_bytes": manifest.bytes,
+        "bytes_per_image": manifest.bytes / manifest.images if manifest.images else None,
+        "shared": [entry.file for entry in manifest.shared],
+        "labels": manifest.labels,
+        "class_names": None if manifest.class_names is None else list(manifest.class_names),
+        "names": manifest.names,
+        "codecs": codecs,
+    }
+
+
+def _described_codecs(container: Container) -> list[dict[str, Any]]:
+    """The codecs that an archive names."""
+    return [
+        {
+            "name": entry.name,
+            "identity": entry.identity.hex(),
+            "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
+        }
+        | _described_primer(entry, container.name, container.limits)
+        for entry in container.codecs
+    ]
 
 
 def _counts(container: Container) -> tuple[list[int], int]:

@@ -11,7 +11,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,9 +116,9 @@ class ArchiveSet(Archive):
         """Integers (N,) or texts (N,), or None where the set has none."""
         if self.manifest.labels is None:
             return None
-        return np.concatenate(
-            [self._column(number, self.shard(number).labels) for number in range(len(self._starts_S))]
-        )
+        shards = range(len(self._starts_S))
+        found: list[Any] = [self._column(number, self.shard(number).labels) for number in shards]
+        return np.concatenate(found)
 
     @property
     def names(self) -> Sequence[str] | None:

@@ -5,7 +5,6 @@ CodecEntries -> shared.cnet, an archive without images    an archive that names 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +12,7 @@ from compressnet.archive.embedding import SHARED_NAME
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import FileSource
-from compressnet.container.writer import ContainerWriter
-from compressnet.files import open_target
 from compressnet.limits import DEFAULT_LIMITS, Limits
-
-
-def write_shared(folder: Path, entries: Sequence[CodecEntry]) -> None:
-    """Write the file that carries these entries for the archives in a folder.
-
-    Raises InputError where it cannot be written.
-    """
-    with open_target(folder / SHARED_NAME) as stream:
-        ContainerWriter(stream, entries).finish(None)
 
 
 def read_shared(folder: Path, limits: Limits) -> dict[bytes, CodecEntry]:

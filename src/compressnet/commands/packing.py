@@ -45,6 +45,7 @@ from compressnet.commands.options import (
     ThreadsOption,
     require_target_free,
 )
+from compressnet.commands.sets import pack_set
 from compressnet.commands.sharding import (
     EngineOption,
     SchedulerOption,
@@ -159,8 +160,12 @@ def pack(
         reading = Reading(
             convert=convert, skip_bad=skip_bad, deep=lossless, labels=not no_labels, names_encoding=names_encoding
         )
-        _pack_sharded(
-            sources, output, where, options, reading, strict=strict, force=force, quiet=quiet, as_json=as_json
+        pack_set(
+            *(sources, output, where, options, reading, _show, _of_training),
+            strict=strict,
+            force=force,
+            quiet=quiet,
+            as_json=as_json,
         )
         return
     collection = open_input(
@@ -213,18 +218,17 @@ def _tell(packed: Packed, output: Path, collection: Collection) -> None:
         f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes, "
         f"{written.archive_bytes / written.images:.2f} an image, {packed.codec_bytes} of them the codec's; {psnr}"
     )
-    for line in (
-        packed.why_untrained,
-        _own_training(packed),
-        packed.missed,
-        *packed.left_out,
-        *written.remarks(collection.names),
-    ):
-        if line:
-            console.print(line)
+    for line in (*_of_training(packed), *written.remarks(collection.names)):
+        console.print(line)
     tell_account(collection)
     if packed.advice is not None:
         tell_advice(packed.advice)
+
+
+def _of_training(packed: Packed) -> list[str]:
+    """What became of the training, a line each."""
+    lines = (packed.why_untrained, _own_training(packed), packed.missed, *packed.left_out)
+    return [line for line in lines if line]
 
 
 def _own_training(packed: Packed) -> str | None:

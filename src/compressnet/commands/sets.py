@@ -1,4 +1,4 @@
-"""Compress and pack with `--engine`: what is chosen on a sample, and told of the set at the end."""
+"""Compress and pack with `--engine`: what is chosen on a sample, and told at the end."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def pack_set(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """`pack --engine`: one codec is trained, on a sample of all inputs, and all tasks write with it.
+    """`pack --engine`: one codec is trained on a sample of all inputs; all tasks write with it.
 
     show: tells how far the training is. lines_of: what is to be said of what was packed.
     """

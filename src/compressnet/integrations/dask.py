@@ -70,7 +70,7 @@ class DaskEngine:
                         LocalCluster(
                             n_workers=self._workers or default_threads(),
                             threads_per_worker=1,
-                            dashboard_address=None,
+                            dashboard_address=None,  # pyright: ignore[reportArgumentType] - it may be
                             memory_limit=None,
                             silence_logs=50,
                         )

@@ -19,7 +19,7 @@ from compressnet.archive.writing.tightness import Modes, chosen_tight
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.images import Collection
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Pictures
 from compressnet.images.modes import tightened
 from compressnet.packing.error_targets import find_error
 from compressnet.packing.targets import Target, sample_sizes
@@ -61,7 +61,7 @@ class Chosen:
     """What was compared, where no codec was asked for."""
 
 
-Reach = Callable[[Target, Codec, list[Images]], int]
+Reach = Callable[[Target, Codec, list[Pictures]], int]
 """Finds the quality of a codec that comes nearest to a target on some images."""
 
 

@@ -124,8 +124,9 @@ def together(parts: Sequence[tuple[int, Written]]) -> Written:
         return dict(counts)
 
     worst = [replace(one, image=first + one.image) for first, written in parts for one in written.worst]
+    counts: dict[str, Any] = {field.name: total(field.name) for field in fields(Written) if field.type == "int"}
     return Written(
-        **{field.name: total(field.name) for field in fields(Written) if field.type == "int"},
+        **counts,
         lossless_checked=bool(parts) and all(written.lossless_checked for _, written in parts),
         learned_reasons=merged("learned_reasons"),
         reasons=merged("reasons"),

@@ -4,6 +4,6 @@
            -> a task for each range: one shard -> manifest
 
 To be read in this order: `engine` (who runs the tasks; `compressnet.integrations.dask` has one),
-`plan` (what is to be written, and how), `tasks` (what runs on workers), `sampling` (images on which the
-codec is chosen), `recipe` (codec and settings, as all tasks get them), and `write_set`.
+`plan` (what is to be written, and how), `tasks` (what runs on workers), `sampling` (images that
+speak for all), `recipe` (codec and settings, as all tasks get them), and `write_set`.
 """

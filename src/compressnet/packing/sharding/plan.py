@@ -76,8 +76,8 @@ class Recipe:
         settings["bounds"] = Bounds(**settings["bounds"])
         settings["tight"] = Tight(**settings["tight"])
         settings["shared"] = frozenset(map(bytes.fromhex, settings["shared"]))
-        known = document | {"settings": Settings(**settings), "identities": tuple(document["identities"])}
-        return cls(**known)
+        known: dict[str, Any] = {"settings": Settings(**settings), "identities": tuple(document["identities"])}
+        return cls(**(document | known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,8 @@ class Shard:
     start: int
     stop: int
     file: str = ""
+    sha256: str | None = None
+    """Of its file, as an earlier manifest has it; a file that differs is written anew."""
 
     @property
     def images(self) -> int:

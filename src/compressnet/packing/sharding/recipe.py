@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from compressnet import api
-from compressnet.archive.embedding import CodecEntries
-from compressnet.archive.sharing import write_shared
+from compressnet.archive.embedding import SHARED_NAME, CodecEntries
 from compressnet.archive.writing.settings import Settings
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.file import to_bytes
 from compressnet.codec.shipped import shipped_bundle, shipped_name
 from compressnet.coding.coder import ADAPTIVE
-from compressnet.files import atomic_write
+from compressnet.container.writer import ContainerWriter
+from compressnet.files import atomic_write, open_target
 from compressnet.images import Collection
 from compressnet.packing.sharding.plan import CODEC_NAME, Recipe
 
@@ -40,7 +40,8 @@ def make_recipe(
     made = [entries.entry(part.method) for part in codec.bundle.parts]
     shared = [entry for entry in made if entry.embedded is not None]
     if shared:
-        write_shared(folder, shared)
+        with open_target(folder / SHARED_NAME) as stream:
+            ContainerWriter(stream, shared).finish(None)
     return Recipe(
         # a shard, unlike the sample, may have only images that the codec has no network for
         settings=replace(

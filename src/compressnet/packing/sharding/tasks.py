@@ -129,7 +129,7 @@ def write_shards(task: ShardsTask) -> list[ShardDone]:
     Raises InputError, CodecError, and DefectError where nothing may be lost but was.
     """
     folder = Path(task.folder)
-    there = {shard.file: _whole(folder / shard.file, shard.images) for shard in task.shards}
+    there = {shard.file: _whole(folder, shard) for shard in task.shards}
     if all(there.values()):
         return [ShardDone(entry=entry, written=None) for entry in there.values() if entry is not None]
     collection = open_source(task.source, task.reading)
@@ -186,15 +186,19 @@ def _write(task: ShardsTask, shard: Shard, images: Iterator[Pictures], collectio
     )
 
 
-def _whole(path: Path, images: int) -> ShardEntry | None:
-    """What is there of a shard: all of it, or nothing."""
-    if not path.is_file():
+def _whole(folder: Path, shard: Shard) -> ShardEntry | None:
+    """What is there of a shard: all of it, or nothing.
+
+    Its index is read and, where an earlier manifest has its digest, that is compared.
+    """
+    if not (folder / shard.file).is_file():
         return None
     try:
-        entry = shard_entry(path)
+        entry = shard_entry(folder / shard.file)
     except FormatError:
         return None
-    return entry if entry.images == images else None
+    is_whole = entry.images == shard.images and shard.sha256 in (None, entry.sha256)
+    return entry if is_whole else None
 
 
 def _backend(recipe: Recipe) -> BackendName | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def write_set(
         plan = {"request": request, "recipe": recipe.as_json()}
         atomic_write(folder / PLAN_NAME, (json.dumps(plan, indent=1) + "\n").encode())
     shutil.rmtree(folder / TRIAL_NAME, ignore_errors=True)
-    shards = named(cut(surveys, asked.shard_images), recipe, columns)
+    shards = _with_digests(folder, named(cut(surveys, asked.shard_images), recipe, columns))
     step("write shards")
     done = _write_all(asked, engine, recipe, columns, surveys, shards, report)
     manifest = _finished(folder, recipe, columns, request, shards, done)
@@ -151,9 +151,7 @@ def _known_recipe(asked: SetAsked, request: dict[str, Any]) -> Recipe | None:
         before = _before(folder)
         if before is not None and before["request"] == json.loads(json.dumps(request)):
             recipe = Recipe.from_json(before["recipe"])
-            needed = [SHARED_NAME] if recipe.settings.shared else []
-            needed += [CODEC_NAME] if recipe.codec == CODEC_NAME else []
-            if all((folder / name).is_file() for name in needed):
+            if not recipe.settings.shared or (folder / SHARED_NAME).is_file():
                 return recipe
     except (KeyError, TypeError, ValueError, CompressnetError):
         before = {}
@@ -177,6 +175,14 @@ def _before(folder: Path) -> dict[str, Any] | None:
     if (folder / PLAN_NAME).is_file():
         return json.loads((folder / PLAN_NAME).read_bytes())
     return read_manifest(folder).made if (folder / MANIFEST_NAME).is_file() else None
+
+
+def _with_digests(folder: Path, shards: Sequence[Shard]) -> list[Shard]:
+    """The shards with what the manifest of an earlier run says of them."""
+    if not (folder / MANIFEST_NAME).is_file():
+        return list(shards)
+    known = {entry.file: entry.sha256 for entry in read_manifest(folder).shards}
+    return [replace(shard, sha256=known.get(shard.file)) for shard in shards]
 
 
 def _is_ours(name: str) -> bool:
@@ -229,7 +235,6 @@ def _finished(
     """Write the manifest, and remove what is not of the set: other shards, and parts of shards."""
     entries: list[ShardEntry] = [done[shard.file].entry for shard in shards]
     shared = [SHARED_NAME] if recipe.settings.shared else []
-    shared += [CODEC_NAME] if recipe.codec == CODEC_NAME else []
     manifest = Manifest(
         shards=tuple(entries),
         shared=tuple(file_entry(folder / name) for name in shared),
