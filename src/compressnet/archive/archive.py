@@ -40,8 +40,10 @@ class Archive(ImageArray):
 
         reopen: what pickling stores, None for what has no path.
 
-        Raises CodecError where a codec is not at hand.
+        Raises CodecError where a codec is not at hand, InputError where there are only codecs.
         """
+        if not container.kinds:
+            raise InputError(f"{container.name}: has no images, it carries codecs for the archives beside it")
         self._container, self._reopen = container, reopen
         self.codecs = [resolve(entry) for entry in container.codecs]
         self._reader = BlockReader(container, self.codecs, container.limits)

@@ -17,7 +17,6 @@ from compressnet.codec.shipped import PathLike
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import BytesSource
-from compressnet.errors import InputError
 from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
 
 
@@ -62,8 +61,6 @@ def open_container(
         return resolve_codec(entry, codec, container.name, backend, threads, spending)
 
     try:
-        if not container.kinds:
-            raise InputError(f"{container.name}: has no images, it carries codecs for the archives beside it")
         return Archive(container, resolve, reopen)
     except BaseException:
         container.close()
