@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -47,14 +48,19 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def undisturbed(inputs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sets") / "out"
-    compress(inputs, folder, "--workers", "1").wait()
-    assert (folder / "manifest.json").is_file()
+    assert ended(compress(inputs, folder, "--workers", "1")) == (0, "")
     return folder
 
 
 def compress(inputs: list[Path], folder: Path, *options: str) -> subprocess.Popen[str]:
     command = [*COMMAND, *map(str, inputs), "-o", str(folder), *OPTIONS, *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """The exit code of a command, and what it said on stderr."""
+    said = process.communicate(timeout=200)[1]
+    return process.returncode, said
 
 
 def wait_for_shards(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
@@ -76,7 +82,7 @@ def test_a_scheduler_that_is_not_there() -> None:
     from compressnet.integrations.dask import DaskEngine
 
     with (
-        pytest.raises(EngineError, match="tcp://127.0.0.1:9: no scheduler answers there"),
+        pytest.raises(EngineError, match=r"127.0.0.1:9: no scheduler answers there"),
         DaskEngine("tcp://127.0.0.1:9"),
     ):
         pass
@@ -109,7 +115,7 @@ def test_errors_come_back_and_dead_workers_are_an_error() -> None:
 
 @pytest.mark.slow
 def test_workers_change_no_byte(inputs: list[Path], undisturbed: Path, tmp_path: Path) -> None:
-    assert compress(inputs, tmp_path / "out", "--workers", "2").wait() == 0
+    assert ended(compress(inputs, tmp_path / "out", "--workers", "2")) == (0, "")
     assert contents(tmp_path / "out") == contents(undisturbed)
     with compressnet.open(undisturbed) as archives:
         assert np.array_equal(archives[:], IMAGES)
@@ -119,17 +125,14 @@ def test_workers_change_no_byte(inputs: list[Path], undisturbed: Path, tmp_path:
 def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
     """A scheduler and a worker of it, which has no nanny that would start another."""
     file = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "distributed.cli"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    scheduler = subprocess.Popen(
-        [*dask[:2], "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
-        **quiet,
+        scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     worker = start_worker(file)
     while not file.is_file() or not file.read_text():
         time.sleep(0.05)
-    import json
-
     yield json.loads(file.read_text())["address"], scheduler, worker
     for process in (worker, scheduler):
         process.kill()
@@ -152,7 +155,7 @@ def test_a_killed_worker_costs_time_alone(inputs: list[Path], undisturbed: Path,
     worker.wait()
     other = start_worker(tmp_path / "scheduler.json")
     try:
-        assert run.wait() == 0, run.stderr and run.stderr.read()
+        assert ended(run) == (0, "")
     finally:
         other.kill()
         other.wait()
@@ -167,12 +170,12 @@ def test_a_killed_scheduler_ends_the_run_and_a_rerun_goes_on(
     run = compress(inputs, tmp_path / "out", "--scheduler", address)
     wait_for_shards(tmp_path / "out", 3, run)
     scheduler.kill()
-    _, said = run.communicate()
-    assert run.returncode == 1
+    code, said = ended(run)
+    assert code == 1
     assert "run the same command again" in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out" / "manifest.json").exists()
-    assert compress(inputs, tmp_path / "out", "--workers", "1").wait() == 0
+    assert ended(compress(inputs, tmp_path / "out", "--workers", "1")) == (0, "")
     assert contents(tmp_path / "out") == contents(undisturbed)
 
 
@@ -183,7 +186,7 @@ def test_a_killed_client_leaves_what_a_rerun_goes_on_from(
     run = compress(inputs, tmp_path / "out", "--workers", "1")
     wait_for_shards(tmp_path / "out", 3, run)
     run.kill()
-    run.wait()
+    ended(run)
     assert not (tmp_path / "out" / "manifest.json").exists()
-    assert compress(inputs, tmp_path / "out", "--workers", "1").wait() == 0
+    assert ended(compress(inputs, tmp_path / "out", "--workers", "1")) == (0, "")
     assert contents(tmp_path / "out") == contents(undisturbed)

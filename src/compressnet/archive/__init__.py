@@ -7,7 +7,7 @@ kept for a while), `blocks` (decoded together), `indexing` (what an index means)
 beside them), `manifest` and `shards` (a set of archives as one), `opening` (from a path or bytes),
 `writing` (images into blocks), `checked` (nothing is lost, or nothing is written), `selection`
 (some images as blocks of another archive), `joining` (labels and codecs of several archives),
-`maintain` (concat, subset, append), `describe` (what `info` tells), `gallery` (images to look at). Damaged
-archives: `losses` (which images a block held), `verifying` (all that is damaged), `surviving`
-(what is known of the images that are left), and `repair` (a new archive of these).
+`maintain` (concat, subset, append), `describe` (what `info` tells), `gallery` (images to look at).
+Damaged archives: `losses` (which images a block held), `verifying` (all that is damaged),
+`surviving` (what is known of the images that are left), and `repair` (a new archive of these).
 """
