@@ -125,10 +125,9 @@ def test_workers_change_no_byte(inputs: list[Path], undisturbed: Path, tmp_path:
 def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
     """A scheduler and a worker of it, which has no nanny that would start another."""
     file = tmp_path / "scheduler.json"
-        scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    scheduler = subprocess.Popen(
+        [*command, "--scheduler-file", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     worker = start_worker(file)
     while not file.is_file() or not file.read_text():
