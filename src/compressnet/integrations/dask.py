@@ -10,6 +10,7 @@ comes of them.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from compressnet.threads import default_threads
 try:
     from dask import config
     from distributed import Client, KilledWorker, LocalCluster, as_completed
+    from distributed.utils import silence_logging_cmgr
 except ModuleNotFoundError as error:
     raise missing_host("Dask", "dask") from error
 
@@ -62,6 +64,7 @@ class DaskEngine:
         """Raises EngineError where the scheduler cannot be reached."""
         with ExitStack() as stack:
             stack.enter_context(config.set(_SETTINGS))
+            stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # what goes wrong is an error of ours
             stack.enter_context(warnings.catch_warnings(action="ignore"))  # of ports and of memory
             try:
                 cluster: Any = self._scheduler
@@ -72,7 +75,7 @@ class DaskEngine:
                             threads_per_worker=1,
                             dashboard_address=None,  # pyright: ignore[reportArgumentType] - it may be
                             memory_limit=None,
-                            silence_logs=50,
+                            silence_logs=logging.CRITICAL,
                         )
                     )
                 self._client = stack.enter_context(Client(cluster, set_as_default=False))
