@@ -115,11 +115,11 @@ class Url:
         system = self._system()
         try:
             yield system
-        except FileNotFoundError as error:
-            raise InputError(f"{self}: no such file or folder") from error
         except CompressnetError:
             raise
         except _ANYWHERE as error:
+            if isinstance(error, FileNotFoundError) and verb == "read":
+                raise InputError(f"{self}: no such file or folder") from error
             raise InputError(f"{self}: cannot be {verb} ({_said(error)})") from error
 
     def _info(self) -> dict[str, Any]:
