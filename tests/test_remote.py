@@ -125,6 +125,16 @@ def test_an_archive_by_url_serves_processes(archives: dict[str, bytes], digits: 
         assert (archive[450] == digits[450]).all()
 
 
+def test_workers_of_a_dataloader_read_by_url(archives: dict[str, bytes], digits: np.ndarray, served: Served) -> None:
+    data = pytest.importorskip("torch.utils.data")
+    from compressnet.integrations.torch import CompressnetDataset
+
+    served.files["a.cnet"] = archives["learned"]
+    dataset = CompressnetDataset(f"{served.url}/a.cnet", tensors=True)
+    batches = [images.numpy() for images, _ in data.DataLoader(dataset, batch_size=300, num_workers=1)]
+    assert (np.concatenate(batches)[:, 0] == digits).all()
+
+
 def test_what_cannot_be_read_is_one_error_that_names_the_url(archives: dict[str, bytes], served: Served) -> None:
     served.files |= {"a.cnet": archives["coded"], "b.cnet": b"no archive" * 9000, "cut.cnet": archives["coded"][:-9]}
     for name, error in (("none.cnet", InputError), ("b.cnet", FormatError), ("cut.cnet", FormatError)):
