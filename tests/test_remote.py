@@ -140,6 +140,8 @@ def test_what_cannot_be_read_is_one_error_that_names_the_url(archives: dict[str,
     for name, error in (("none.cnet", InputError), ("b.cnet", FormatError), ("cut.cnet", FormatError)):
         with pytest.raises(error, match=f"{served.url}/{name}: "):
             compressnet.open(f"{served.url}/{name}")
+    with pytest.raises(InputError, match=f"{served.url}/new: cannot be written"):
+        compressnet.compress(np.zeros((2, 28, 28), np.uint8), f"{served.url}/new", "mnist")
     served.ranged = False
     with pytest.raises(InputError, match="download it first"):
         compressnet.open(f"{served.url}/a.cnet")
@@ -292,7 +294,7 @@ def test_an_archive_in_a_zip_behind_a_url(archives: dict[str, bytes], digits: np
         assert (archive[77] == digits[77]).all()
 
 
-def test_s3(archives: dict[str, bytes], digits: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3(digits: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -311,6 +313,10 @@ def test_s3(archives: dict[str, bytes], digits: np.ndarray, monkeypatch: pytest.
         with compressnet.open("s3://icons/deep/a.cnet") as archive:
             assert archive.shape == (200, 28, 28)
             batch = archive[:]
+        write_collection(tmp_path / "folder", [batch[:5]], count=5)
+        fsspec.filesystem("s3").put(str(tmp_path / "folder"), "s3://icons/folder", recursive=True)
+        fsspec.filesystem("s3").pipe_file("icons/folder/", b"")
+        assert (open_collection("s3://icons/folder").load() == batch[:5]).all()
         write_collection("s3://icons/folder.zip", [batch], count=200)
         assert (open_collection("s3://icons/folder.zip").load() == batch).all()
         with pytest.raises(InputError, match=r"s3://icons/none\.cnet: no such file"):

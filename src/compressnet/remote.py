@@ -134,10 +134,6 @@ class Url:
             system.invalidate_cache()
             return bool(system.exists(path))
 
-    def is_dir(self) -> bool:
-        """Whether there is a folder, which HTTP does not know."""
-        return self.exists() and self._info()["type"] == "directory"
-
     def file_bytes(self) -> int:
         """The size of the file: one request."""
         info = self._info()
@@ -183,14 +179,14 @@ class Url:
         """Copy a file, or a folder with all below it, to where nothing is; gives its bytes."""
         is_folder = self._info()["type"] == "directory"
         with self._asked("read") as (system, path):
-            found = system.find(path) if is_folder else [path]
-            targets = [local / self._below(one, path) if is_folder else local for one in found]
+            found, targets = [path], [local]
+            if is_folder:
+                found = [one for one in system.find(path) if not one.endswith("/")]  # the mark of an empty folder
+                targets = [local / self._below(one, path) for one in found]
+                local.mkdir()
             for folder in {target.parent for target in targets}:
                 folder.mkdir(parents=True, exist_ok=True)
-            for one, target in zip(found, targets, strict=True):
-                system.get_file(one, str(target))
-            if is_folder:
-                local.mkdir(exist_ok=True)
+            system.get(found, [str(target) for target in targets])
             return sum(target.stat().st_size for target in targets)
 
     def _below(self, path: str, folder: str) -> str:
