@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from compressnet.archive.indexing import looks_of
 from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
 from compressnet.container.entries import EMBEDDED_PRIMER, CodecEntry
-from compressnet.container.sources import FileSource
+from compressnet.container.sources import open_source
 from compressnet.limits import DEFAULT_LIMITS, Limits
+from compressnet.remote import Url, located
 
 if TYPE_CHECKING:
     from compressnet.codec.bundle import Bundle
@@ -22,17 +23,15 @@ if TYPE_CHECKING:
 
 
 def describe(name: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
-    """A JSON document about an archive by path, or a codec by path or name.
+    """A JSON document about an archive by path or URL, or a codec by path, URL or name.
 
     limits: as for `compressnet.open`. Raises CodecNotFoundError, FormatError.
     """
-    path = Path(name)
-    if path.is_file() and path.suffix != ".codec":
-        with path.open("rb") as stream:
-            signature = stream.read(len(SIGNATURE))
-        if signature == SIGNATURE or path.suffix == ".cnet":
-            with Container(FileSource(path), limits) as container:
-                return _describe_archive(container)
+    path = located(name)
+    if path.suffix != ".codec" and (isinstance(path, Url) or path.is_file()):
+        with contextlib.closing(open_source(path, whole=True)) as source:
+            if source.read_at(0, len(SIGNATURE)) == SIGNATURE or path.suffix == ".cnet":
+                return _describe_archive(Container(source, limits))
     return _describe_codec(name)
 
 
@@ -110,7 +109,7 @@ def _describe_codec(name: str) -> dict[str, Any]:
         "type": "codec",
         "name": codec.name,
         "identity": codec.identity.hex(),
-        "codec_bytes": path.stat().st_size,
+        "codec_bytes": path.file_bytes() if isinstance(path, Url) else path.stat().st_size,
         "embedded_bytes": _packed_bytes(codec, codec.lossy_identity),
         "lossless_embedded_bytes": _packed_bytes(codec, codec.lossless_identity),
         "default_quality": codec.default_quality,

@@ -12,7 +12,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,13 +36,14 @@ from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, WITHOUT_CODEC
 from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import EMBEDDED_PRIMER
-from compressnet.container.sources import FileSource
+from compressnet.container.sources import open_source
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
 from compressnet.files import locked, open_target
 from compressnet.images.forms import Form
 from compressnet.images.kinds import Pictures
 from compressnet.images.modes import Tight
+from compressnet.remote import located
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -60,7 +60,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
     where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(Container(FileSource(Path(path)))) for path in paths]
+        parts = [stack.enter_context(Container(open_source(path, whole=True))) for path in paths]
         if not any(part.images for part in parts):
             raise InputError("there are no archives to put together, or no images in them")
         require_same_codec(parts)
@@ -71,7 +71,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
         names, changed = joined_names(named_parts), changes_of(renumbered, named_parts)
         entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
         codecs = {entry.identity: entry for entry in entries}
-        with open_target(Path(output)) as stream:
+        with open_target(output) as stream:
             writer = ContainerWriter(stream)
             places = np.concatenate([copy_blocks(part, writer, codecs, report) for part in parts])
             writer.finish(labels, names, places, class_names)
@@ -108,7 +108,7 @@ def append(
     where the archive has one shape and none of them fits, and something may be lost. Raises
     InputError, CodecError, and DefectError where nothing may be lost but was.
     """
-    with locked(Path(path)) as require_unchanged, Container(FileSource(Path(path))) as old:
+    with locked(located(path)) as require_unchanged, Container(open_source(path, whole=True)) as old:
         loaded = _encoding_codec(codec, old, threads)
         if loaded is None:
             quality = LOSSLESS_QUALITY if quality is None else quality
@@ -136,7 +136,7 @@ def append(
         )
         both_labels = joined_labels([(str(path), both[0]), ("the new images", both[1])])
         new_names = None if names is None else as_names(names)
-        with open_target(Path(path)) as stream:
+        with open_target(path) as stream:
             writer = ContainerWriter(stream)
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
             router = Router(writer, loaded, settings, entries, report)
@@ -169,7 +169,7 @@ def subset(
     if not len(chosen):
         raise InputError(f"{archive.name}: the selection is empty")
     labels, names = archive.labels, archive.names
-    with open_target(Path(output)) as stream:
+    with open_target(output) as stream:
         writer = ContainerWriter(stream)
         places = copy_images(archive, chosen, writer, report)
         writer.finish(

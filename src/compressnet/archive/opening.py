@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import resolve_codec
@@ -15,8 +14,9 @@ from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.shipped import PathLike
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
-from compressnet.container.sources import BytesSource, FileSource
+from compressnet.container.sources import BytesSource, open_source
 from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
+from compressnet.remote import absolute
 
 
 def open(  # noqa: A001 - the library's name for it, as in gzip.open
@@ -26,21 +26,24 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Archive:
-    """Open an archive by path, or from bytes.
+    """Open an archive by path or URL, or from bytes.
+
+    Of a URL, ranges are read: the end with the index, what is before the first block, and blocks.
 
     codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
     with the package. limits: what opening it, and then reading one image, may take at most; those
     by default are for files from strangers. Raises FormatError for bytes that are no archive,
     CorruptError for a damaged archive, BeyondLimitsError for one that takes more than the limits,
     CodecNotFoundError where a codec is not at hand, CodecError where the given codec is not the
-    one that the archive needs.
+    one that the archive needs, InputError for what cannot be read, MissingExtraError for a URL
+    without fsspec.
     """
     if isinstance(path, bytes):
         source, reopen = BytesSource(path, "<bytes>"), None
     else:
-        source = FileSource(Path(path))
+        source = open_source(path)
         kept = codec.source if isinstance(codec, Codec) else codec
-        reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads, limits)
+        reopen = functools.partial(open, absolute(path), kept, backend, threads, limits)
     return open_container(Container(source, limits), codec, backend, threads, reopen)
 
 

@@ -32,6 +32,7 @@ from compressnet.commands.options import (
     QuietOption,
     SeedOption,
     ThreadsOption,
+    local_path,
     require_target_free,
 )
 from compressnet.commands.tables import tell_advice
@@ -64,7 +65,9 @@ class DesignChoice(str, Enum):
 
 
 ALL_QUALITIES = "0:99"
-OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="NAME.codec", help="The codec to write.")]
+OutputOption = Annotated[
+    Path, typer.Option("-o", "--output", metavar="NAME.codec", parser=local_path, help="The codec to write.")
+]
 EpochsOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
 MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Length of the training.")]
 HoldoutOption = Annotated[int | None, typer.Option(min=0, help="Images at the end that are not trained on.")]

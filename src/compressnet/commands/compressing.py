@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -123,7 +122,7 @@ def compress(
     quality = LOSSLESS_QUALITY if lossless else quality
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
     if output != STREAM:
-        require_target_free(Path(output), force=force)
+        require_target_free(output, force=force)
     loaded = None if codec is None else api.load(codec, backend_name(backend), threads)
     known = quality if loaded is None or target is not None else chosen_quality(loaded, quality, max_error)
     collection = open_input(
@@ -136,7 +135,7 @@ def compress(
         strict=strict,
         names_encoding=names_encoding,
         deep=known == LOSSLESS_QUALITY or max_error == 0,
-        output=None if output == STREAM else Path(output),
+        output=None if output == STREAM else output,
         force=force,
     )
     picked = None
@@ -183,7 +182,7 @@ def compress(
     with progress_bar("compress", collection.count, quiet=quiet) as report:
         written = api.write(
             collection.batches(),
-            sys.stdout.buffer if output == STREAM else Path(output),
+            sys.stdout.buffer if output == STREAM else output,
             loaded,
             settings,
             labels=collection.labels,

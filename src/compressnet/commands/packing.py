@@ -40,6 +40,7 @@ from compressnet.commands.options import (
     SeedOption,
     TargetPsnrOption,
     ThreadsOption,
+    local_path,
     require_target_free,
 )
 from compressnet.commands.tables import tell_advice
@@ -57,7 +58,7 @@ ADVICE_S = 600.0
 @guarded
 def pack(
     source: InputArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", parser=local_path, help="The archive.")],
     preset: PresetOption = PresetChoice.balanced,
     quality: QualityOption = None,
     target_psnr: TargetPsnrOption = None,
@@ -124,7 +125,7 @@ def pack(
         strict=strict,
         names_encoding=names_encoding,
         deep=lossless,
-        output=output,
+        output=str(output),
         force=force,
     )
     options = PackOptions(
