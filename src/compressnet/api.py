@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -65,8 +64,8 @@ def compress(
     images: uint8 (N,H,W) or (N,H,W,C), or an iterable of such arrays, of any shapes, or of single
     images (H,W). uint16 likewise, where nothing may be lost: at quality 100, with a max_error of
     0, or without a codec.
-    path: a path, which is replaced at the end and only if all went well; or a binary stream, such
-    as a pipe.
+    path: a path or URL, which is replaced at the end and only if all went well; or a binary
+    stream, such as a pipe.
     codec: a name, a path or a loaded `Codec`; None learns from the images themselves, without
     loss, or with the largest error that `max_error`, `min_psnr` or `quality` leave: 100 less the
     quality. `auto` compares on a sample of the first images: the codecs that ship, at one PSNR,
@@ -153,7 +152,7 @@ def write(
     )
     if not isinstance(path, (str, os.PathLike)):
         return write_checked(path, arrays, codec, settings, columns, is_ours=False, report=report)
-    with open_target(Path(path)) as stream:
+    with open_target(path) as stream:
         return write_checked(stream, arrays, codec, settings, columns, is_ours=stream.readable(), report=report)
 
 

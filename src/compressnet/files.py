@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from compressnet.errors import InputError
+from compressnet.remote import Url, located, staged
 
 try:
     import fcntl
@@ -20,14 +21,19 @@ except ModuleNotFoundError:  # on Windows, where a file that is open cannot be r
 
 
 @contextmanager
-def atomic_open(path: Path) -> Generator[BinaryIO]:
+def atomic_open(path: Path | Url) -> Generator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends well, else vanishes.
 
     It can be read as well, but for a device. A temporary file beside the target, flushed, fsynced,
     renamed. A link is followed, and a file that was there leaves its permissions. A character
-    device, such as /dev/null, is written to as it is. Raises InputError for a pipe and for all
-    else that cannot be replaced.
+    device, such as /dev/null, is written to as it is. What is for a URL is made on this machine,
+    and put there at the end. Raises InputError for a pipe and for all else that cannot be
+    replaced.
     """
+    if isinstance(path, Url):
+        with staged(path) as local, local.open("w+b") as stream:
+            yield stream
+        return
     status = path.stat() if path.exists() else None
     if status is not None and stat.S_ISCHR(status.st_mode):
         with path.open("wb") as stream:
@@ -54,44 +60,47 @@ def atomic_open(path: Path) -> Generator[BinaryIO]:
 
 
 @contextmanager
-def open_target(path: Path) -> Generator[BinaryIO]:
-    """`atomic_open` for what a user asked for.
+def open_target(path: str | os.PathLike[str] | Url) -> Generator[BinaryIO]:
+    """`atomic_open` for what a user asked for, by path or URL.
 
     Raises InputError, naming the file, where it cannot be written.
     """
     try:
-        with atomic_open(path) as stream:
+        with atomic_open(located(path)) as stream:
             yield stream
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def atomic_write(path: Path, data: bytes) -> None:
+def atomic_write(path: Path | Url, data: bytes) -> None:
     """Write all of a file, or leave what was there."""
     with atomic_open(path) as stream:
         stream.write(data)
 
 
 @contextmanager
-def locked(path: Path) -> Generator[Callable[[], None]]:
+def locked(path: Path | Url) -> Generator[Callable[[], None]]:
     """A file that is read and then replaced within the block.
 
     Gives what to call before replacing it, which raises InputError where the file was changed
     meanwhile. Where the system has advisory locks, that does not happen among those who ask for
-    the lock: the second waits for the first, and then reads what that one wrote.
+    the lock: the second waits for the first, and then reads what that one wrote. URLs have no
+    locks: of a change there, it is known what the other side says.
     """
     with _lock(path):
-        before = _version(path)
+        before = version_of(path)
 
         def require_unchanged() -> None:
-            if _version(path) != before:
+            if version_of(path) != before:
                 raise InputError(f"{path}: somebody else changed it meanwhile; nothing was written, so run it again")
 
         yield require_unchanged
 
 
-def _version(path: Path) -> tuple[int, int, int] | None:
+def version_of(path: Path | Url) -> object:
     """What tells a file from another one in its place; None where there is none."""
+    if isinstance(path, Url):
+        return path.version()
     try:
         status = path.stat()
     except OSError:
@@ -100,9 +109,9 @@ def _version(path: Path) -> tuple[int, int, int] | None:
 
 
 @contextmanager
-def _lock(path: Path) -> Generator[None]:
+def _lock(path: Path | Url) -> Generator[None]:
     """Wait for the lock of a file, of which another process may put a new one in its place."""
-    if fcntl is None or not path.is_file():
+    if fcntl is None or isinstance(path, Url) or not path.is_file():
         yield
         return
     while True:
@@ -111,6 +120,15 @@ def _lock(path: Path) -> Generator[None]:
             if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
                 yield
                 return
+
+
+def is_same_file(one: Path | Url, other: Path | Url) -> bool:
+    """Whether two paths lead to one file that exists; URLs are the same where they are equal."""
+    if isinstance(one, Url) or isinstance(other, Url):
+        return one == other
+    with suppress(OSError):
+        return one.samefile(other)
+    return False
 
 
 def current_umask() -> int:

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 PAGES = Path(__file__).parents[2] / "docs" / "integrations"
-HOSTS = {"pillow": "PIL", "scikit-learn": "sklearn"}
+HOSTS = {"pillow": "PIL", "scikit-learn": "sklearn", "urls": "fsspec"}
 """Pages that are not called as what they import."""
 
 
@@ -65,3 +66,21 @@ def test_scikit_learn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert names["symbols"].shape == (2000, 40)
     assert names["score"] > 0.85
     assert names["centres"].shape == (10, 28, 28)
+
+
+def test_urls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("urls", monkeypatch, tmp_path)
+    assert names["image"].shape == (28, 28)
+    assert names["batch"].shape == (3, 28, 28)
+    assert names["collection"].count == 1000
+
+
+@pytest.mark.slow
+def test_dask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("dask", monkeypatch, tmp_path)
+    archives, lazy = names["archives"], names["lazy"]
+    assert len(archives.manifest.shards) == 3
+    assert archives.shape == (1200, 28, 28)
+    assert lazy.chunks == archives.chunks
+    assert np.allclose(names["mean"], archives[:].mean(axis=0))
+    archives.close()

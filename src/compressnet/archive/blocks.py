@@ -18,6 +18,7 @@ from compressnet.archive.codings import Coding, Codings
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import WITHOUT_CODEC, Coder, Values
 from compressnet.coding.lockstep import LockstepPart, lockstep_parts, together_of
+from compressnet.container.block import Block
 from compressnet.container.container import Container
 from compressnet.errors import CorruptError
 from compressnet.images.kinds import Images, count_text, size_text
@@ -128,7 +129,7 @@ class BlockReader:
         """The image at one place, which takes no more than its block. Raises CorruptError."""
         places = np.array([place])
         number = int(self._container.blocks_of(places)[0])
-        return next(self._pieces(self._reading_ahead([self._task(number, places, _FIRST)])))
+        return next(self._pieces(self._reading_ahead(self._made({number: _FIRST}, places))))
 
     def pieces(self, places: NDArray[np.int64]) -> list[Piece]:
         """The images at some places, one piece for each way in which they were coded.
@@ -157,15 +158,31 @@ class BlockReader:
         order = np.argsort(blocks_of, kind="stable")
         numbers, starts = np.unique(blocks_of[order], return_index=True)
         rows_of_block = np.split(order, starts[1:])[: len(numbers)]
-        return [self._task(number, places, rows) for number, rows in zip(numbers.tolist(), rows_of_block, strict=True)]
+        return self._made(dict(zip(numbers.tolist(), rows_of_block, strict=True)), places)
 
-    def _task(self, number: int, places: NDArray[np.int64], rows: NDArray[np.int64]) -> _Task:
-        """For the places of these rows, which are in a block. Raises CorruptError."""
-        images = places[rows] - self._container.blocks.firsts[number]
-        known = self._cache.get(number)
-        if known is not None and known.has(images).all():
+    def _made(self, rows_of: dict[int, NDArray[np.int64]], places: NDArray[np.int64]) -> list[_Task]:
+        """One for each block, of which the places of some rows are asked for.
+
+        All blocks that are needed are read together. Raises CorruptError.
+        """
+        images_of = {number: places[rows] - self._container.blocks.firsts[number] for number, rows in rows_of.items()}
+        known_of = {number: self._cache.get(number) for number in rows_of}
+        to_read = [
+            number for number, known in known_of.items() if known is None or not known.has(images_of[number]).all()
+        ]
+        block_of = dict(zip(to_read, self._container.read_blocks(to_read), strict=True))
+        return [
+            self._task(number, rows, images_of[number], known_of[number], block_of.get(number))
+            for number, rows in rows_of.items()
+        ]
+
+    def _task(
+        self, number: int, rows: NDArray[np.int64], images: NDArray[np.int64], known: Kept | None, block: Block | None
+    ) -> _Task:
+        """For images of a block; it is None where all of them are known. Raises CorruptError."""
+        if block is None:
+            assert known is not None
             return _Task(number=number, rows=rows, images=images, known=known)
-        block = self._container.read_block(number)
         known = known or Kept.nothing(self._codings.of(number, block), block.images)
         coder = known.coding.coder
         what = f"{self._container.name}: block {number}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ from compressnet.archive.sharing import open_file
 from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
 from compressnet.container.entries import EMBEDDED_PRIMER, CodecEntry
-from compressnet.container.sources import FileSource
+from compressnet.container.sources import open_source
 from compressnet.limits import DEFAULT_LIMITS, Limits
+from compressnet.remote import Url, located
 
 if TYPE_CHECKING:
     from compressnet.codec.bundle import Bundle
@@ -24,19 +26,17 @@ if TYPE_CHECKING:
 
 
 def describe(name: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
-    """A JSON document about an archive or a set of them by path, or a codec by path or name.
+    """A JSON document about an archive by path or URL, or a set, or a codec by path, URL or name.
 
     limits: as for `compressnet.open`. Raises CodecNotFoundError, FormatError.
     """
-    path = Path(name)
-    if path.is_dir():
+    path = located(name)
+    if isinstance(path, Path) and path.is_dir():
         return _describe_set(path, read_manifest(path), limits)
-    if path.is_file() and path.suffix != ".codec":
-        with path.open("rb") as stream:
-            signature = stream.read(len(SIGNATURE))
-        if signature == SIGNATURE or path.suffix == ".cnet":
-            with Container(FileSource(path), limits) as container:
-                return _describe_archive(container)
+    if path.suffix != ".codec" and (isinstance(path, Url) or path.is_file()):
+        with contextlib.closing(open_source(path, whole=True)) as source:
+            if source.read_at(0, len(SIGNATURE)) == SIGNATURE or path.suffix == ".cnet":
+                return _describe_archive(Container(source, limits))
     return _describe_codec(name)
 
 
@@ -79,7 +79,7 @@ def _describe_archive(container: Container) -> dict[str, Any]:
 def _describe_set(folder: Path, manifest: Manifest, limits: Limits) -> dict[str, Any]:
     """What the manifest says, and which codecs the first shard names."""
     look = manifest.look
-    with open_file(folder / manifest.shards[0].file, limits) as container:
+    with open_file(folder / manifest.shards[0].file, limits=limits) as container:
         codecs = _described_codecs(container)
     return {
         "file": str(folder),
@@ -140,7 +140,7 @@ def _describe_codec(name: str) -> dict[str, Any]:
         "type": "codec",
         "name": codec.name,
         "identity": codec.identity.hex(),
-        "codec_bytes": path.stat().st_size,
+        "codec_bytes": path.file_bytes() if isinstance(path, Url) else path.stat().st_size,
         "embedded_bytes": _packed_bytes(codec, codec.lossy_identity),
         "lossless_embedded_bytes": _packed_bytes(codec, codec.lossless_identity),
         "default_quality": codec.default_quality,

@@ -12,7 +12,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +43,7 @@ from compressnet.files import locked, open_target
 from compressnet.images.forms import Form
 from compressnet.images.kinds import Pictures
 from compressnet.images.modes import Tight
+from compressnet.remote import located
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -60,7 +60,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
     where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(open_file(Path(path))) for path in paths]
+        parts = [stack.enter_context(open_file(path, whole=True)) for path in paths]
         parts = [part for part in parts if part.kinds]  # others only carry what these share
         if not any(part.images for part in parts):
             raise InputError("there are no archives to put together, or no images in them")
@@ -72,7 +72,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
         names, changed = joined_names(named_parts), changes_of(renumbered, named_parts)
         entries = sorted((entry for part in parts for entry in part.codecs), key=lambda entry: bool(entry.embedded))
         codecs = {entry.identity: entry for entry in entries}
-        with open_target(Path(output)) as stream:
+        with open_target(output) as stream:
             writer = ContainerWriter(stream)
             places = np.concatenate([copy_blocks(part, writer, codecs, report) for part in parts])
             writer.finish(labels, names, places, class_names)
@@ -109,7 +109,7 @@ def append(
     where the archive has one shape and none of them fits, and something may be lost. Raises
     InputError, CodecError, and DefectError where nothing may be lost but was.
     """
-    with locked(Path(path)) as require_unchanged, open_file(Path(path)) as old:
+    with locked(located(path)) as require_unchanged, open_file(path, whole=True) as old:
         loaded = _encoding_codec(codec, old, threads)
         if loaded is None:
             quality = LOSSLESS_QUALITY if quality is None else quality
@@ -137,7 +137,7 @@ def append(
         )
         both_labels = joined_labels([(str(path), both[0]), ("the new images", both[1])])
         new_names = None if names is None else as_names(names)
-        with open_target(Path(path)) as stream:
+        with open_target(path) as stream:
             writer = ContainerWriter(stream)
             places = copy_blocks(old, writer, {codec.identity: codec for codec in old.codecs})
             router = Router(writer, loaded, settings, entries, report)
@@ -170,7 +170,7 @@ def subset(
     if not len(chosen):
         raise InputError(f"{archive.name}: the selection is empty")
     labels, names = archive.labels, archive.names
-    with open_target(Path(output)) as stream:
+    with open_target(output) as stream:
         writer = ContainerWriter(stream)
         places = copy_images(archive, chosen, writer, report)
         writer.finish(

@@ -18,6 +18,7 @@ from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.container.sources import BytesSource
 from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
+from compressnet.remote import absolute, located
 
 
 def open(  # noqa: A001 - the library's name for it, as in gzip.open
@@ -27,24 +28,28 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Archive:
-    """Open an archive by path, or from bytes; or a set of archives by the path of its folder.
+    """Open an archive by path or URL, or from bytes; or a set of archives by its folder's path.
+
+    Of a URL, ranges are read: the end with the index, what is before the first block, and blocks.
 
     codec: a name or a path, for an archive that neither embeds its codec nor uses one that ships
     with the package. limits: what opening it, and then reading one image, may take at most; those
     by default are for files from strangers. Raises FormatError for bytes that are no archive,
     CorruptError for a damaged archive, BeyondLimitsError for one that takes more than the limits,
     CodecNotFoundError where a codec is not at hand, CodecError where the given codec is not the
-    one that the archive needs.
+    one that the archive needs, InputError for what cannot be read, MissingExtraError for a URL
+    without fsspec.
     """
     if isinstance(path, bytes):
         return open_container(Container(BytesSource(path, "<bytes>"), limits), codec, backend, threads)
     kept = codec.source if isinstance(codec, Codec) else codec
-    reopen = functools.partial(open, Path(path).absolute(), kept, backend, threads, limits)
-    if Path(path).is_dir():
+    reopen = functools.partial(open, absolute(path), kept, backend, threads, limits)
+    place = located(path)
+    if isinstance(place, Path) and place.is_dir():
         from compressnet.archive.shards import open_set  # most archives are files
 
-        return open_set(Path(path), codec, backend, threads, limits, reopen)
-    return open_container(open_file(Path(path), limits), codec, backend, threads, reopen)
+        return open_set(place, codec, backend, threads, limits, reopen)
+    return open_container(open_file(place, limits=limits), codec, backend, threads, reopen)
 
 
 def open_container(

@@ -9,7 +9,6 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from compressnet.archive.blocks import BlockReader
@@ -20,11 +19,12 @@ from compressnet.archive.surviving import damage, kept_images, lost_blocks, read
 from compressnet.archive.verifying import why_unreadable
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.container.remains import FoundBlock, Remains, find_remains
-from compressnet.container.sources import FileSource
+from compressnet.container.sources import open_source
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecRefusedError, CorruptError, InputError
-from compressnet.files import open_target
+from compressnet.files import is_same_file, open_target
 from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
+from compressnet.remote import located
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
@@ -79,20 +79,18 @@ def repair(
     CorruptError where nothing can be saved, InputError, and CodecError where a codec is not at
     hand; `output` is written only if all went well.
     """
-    path, output = Path(path), Path(output)
     require_other(path, output)
-    with contextlib.closing(FileSource(path)) as source:
+    with contextlib.closing(open_source(path, whole=True)) as source:
         remains = find_remains(source)
         readable = _with_codecs(remains, codec, backend, threads, limits)
         with open_target(output) as stream:
             return _write(stream, remains, readable, limits, report)
 
 
-def require_other(path: Path, output: Path) -> None:
+def require_other(path: PathLike, output: PathLike) -> None:
     """Raises InputError where what is to be written is the damaged archive itself."""
-    with contextlib.suppress(OSError):
-        if path.samefile(output):
-            raise InputError(f"{output}: is the damaged archive itself, which stays as it is; give another name")
+    if is_same_file(located(path), located(output)):
+        raise InputError(f"{output}: is the damaged archive itself, which stays as it is; give another name")
 
 
 def _with_codecs(

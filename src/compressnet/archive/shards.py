@@ -236,7 +236,7 @@ def open_set(
     codecs: dict[bytes, Codec] = {}
 
     def load(path: Path) -> Archive:
-        container, spending = open_file(path, limits), Spending(limits)
+        container, spending = open_file(path, limits=limits), Spending(limits)
 
         def resolve(entry: CodecEntry) -> Codec:
             if entry.identity not in codecs:

@@ -53,7 +53,7 @@ def load(
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Codec:
-    """A codec by the name of a shipped one (`mnist`) or by path.
+    """A codec by the name of a shipped one (`mnist`), by path or by URL.
 
     backend: `native` (the compiled core, the default where the install has it), `numpy` (the
     definition, and the default elsewhere) or `onnx` (ONNX Runtime); they give the same bytes and

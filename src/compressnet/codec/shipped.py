@@ -11,11 +11,14 @@ from compressnet.codec.bundle import Bundle
 from compressnet.codec.file import from_bytes
 from compressnet.errors import CodecNotFoundError, CorruptError, InputError
 from compressnet.limits import CODEC_BYTES_LIMIT
+from compressnet.remote import Url, located
 
 PathLike = str | os.PathLike[str]
 DEFAULT_CODEC = "mnist"
 GENERAL_CODEC = "any"
-"""The codec for images of any size, which others may begin from."""
+"""The codec for images of any size and at any quality."""
+BASES = (GENERAL_CODEC,)
+"""Codecs for images of any size, which others may begin from."""
 _VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
 
 
@@ -34,13 +37,13 @@ def shipped_codecs() -> dict[str, Path]:
     return versions | {name: path for name, (_, path) in newest.items()}
 
 
-def find_codec(codec: PathLike) -> Path:
-    """The file of a shipped codec's name or of a path. Raises CodecNotFoundError."""
+def find_codec(codec: PathLike) -> Path | Url:
+    """The file of a shipped codec's name, a path or a URL. Raises CodecNotFoundError."""
     shipped = shipped_codecs()
     if str(codec) in shipped:
         return shipped[str(codec)]
-    path = Path(codec)
-    if path.is_file():
+    path = located(codec)
+    if isinstance(path, Url) or path.is_file():
         return path
     raise CodecNotFoundError(f"{codec}: no such codec; it is neither a file nor one of {', '.join(sorted(shipped))}")
 
@@ -53,18 +56,25 @@ def _read_bundle(path: Path, modified_ns: int) -> Bundle:
 
 
 def read_bundle(codec: PathLike) -> Bundle:
-    """The codec of a shipped codec's name or of a path, as data.
+    """The codec of a shipped codec's name, a path or a URL, as data.
 
-    Raises CodecNotFoundError, FormatError.
+    Raises CodecNotFoundError, FormatError, InputError, MissingExtraError.
     """
     path = find_codec(codec)
+    if isinstance(path, Url):
+        _require_bounded(path.file_bytes(), path)
+        return from_bytes(path.read_bytes(), str(path))
     try:
         status = path.stat()
-        if status.st_size > CODEC_BYTES_LIMIT:
-            raise CorruptError(f"{path}: {status.st_size} bytes, beyond the limit of {CODEC_BYTES_LIMIT} for a codec")
+        _require_bounded(status.st_size, path)
         return _read_bundle(path, status.st_mtime_ns)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _require_bounded(file_bytes: int, path: Path | Url) -> None:
+    if file_bytes > CODEC_BYTES_LIMIT:
+        raise CorruptError(f"{path}: {file_bytes} bytes, beyond the limit of {CODEC_BYTES_LIMIT} for a codec")
 
 
 def shipped_name(identity: bytes, likely: str) -> str | None:

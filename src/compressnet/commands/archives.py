@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,7 +56,7 @@ def decompress(
     from compressnet.images.kinds import count_text
 
     if output != STREAM:
-        require_target_free(Path(output), force=force)
+        require_target_free(output, force=force)
     with open_archive(source, codec, backend, threads, limits) as archive:
         chosen = _parse_select(select, len(archive))
         count = chosen.stop - chosen.start
@@ -73,7 +72,7 @@ def decompress(
                 write_npy(sys.stdout.buffer, batches, count)
                 return
             further = write_collection(
-                Path(output),
+                output,
                 batches,
                 count=count,
                 names=None if names is None else names[chosen],
@@ -127,7 +126,7 @@ def _selected(archive: Archive, chosen: slice, report: Callable[[int], None]) ->
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="An archive, a .codec file or a shipped codec's name.")],
     sheet: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--contact-sheet", metavar="FILE.png", help="Draw images of the archive into a PNG file."),
     ] = None,
     select: Annotated[
@@ -162,12 +161,14 @@ def info(
 
 
 def _draw_sheet(
-    document: dict[str, Any], sheet: Path, select: str | None, codec: str | None, limits: str | None, *, force: bool
+    document: dict[str, Any], target: str, select: str | None, codec: str | None, limits: str | None, *, force: bool
 ) -> dict[str, Any]:
     """Draw images of the archive that is described; gives what is told of the file."""
     from compressnet.archive.gallery import SHOWN, contact_sheet
     from compressnet.files import atomic_write
+    from compressnet.remote import located
 
+    sheet = located(target)
     if document["type"] != "archive":
         raise InputError(f"{document['file']}: a codec, which has no images; contact sheets are of archives")
     if sheet.suffix.lower() != ".png":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -140,7 +139,7 @@ def compress(
     if engine is None:
         source = where.require_unused(sources)
         if output != STREAM:
-            require_target_free(Path(output), force=force)
+            require_target_free(output, force=force)
     else:
         source = ""
         require_none(solid=solid, embed_codec=embed_codec, labels=labels, skipped=skipped)
@@ -182,7 +181,7 @@ def compress(
         strict=strict,
         names_encoding=names_encoding,
         deep=deep,
-        output=None if output == STREAM else Path(output),
+        output=None if output == STREAM else output,
         force=force,
     )
     chosen = choose(collection, asked, partial(_reach, asked, collection.count, quiet=quiet))
@@ -192,7 +191,7 @@ def compress(
     with progress_bar("compress", collection.count, quiet=quiet) as report:
         written = api.write(
             collection.batches(),
-            sys.stdout.buffer if output == STREAM else Path(output),
+            sys.stdout.buffer if output == STREAM else output,
             loaded,
             settings,
             labels=collection.labels,

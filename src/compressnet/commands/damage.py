@@ -77,8 +77,8 @@ def _summary(verified: Verified) -> str:
 
 @guarded
 def repair(
-    source: Annotated[Path, typer.Argument(metavar="BROKEN", help="A damaged archive; it is left as it is.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")],
+    source: Annotated[str, typer.Argument(metavar="BROKEN", help="A damaged archive; it is left as it is.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")],
     codec: ReadingCodecOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,

@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from compressnet.commands.console import console, guarded
-from compressnet.commands.options import QualityOption, QuietOption
+from compressnet.commands.options import QualityOption, QuietOption, local_path
 
 
 @guarded
 def export(
     codec: Annotated[str, typer.Argument(metavar="CODEC", help="A shipped codec's name, or a .codec file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write into.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", parser=local_path, help="The folder to write into.")
+    ],
     quality: QualityOption = None,
     quiet: QuietOption = False,
 ) -> None:

@@ -34,6 +34,7 @@ from compressnet.commands.options import (
     TargetPsnrOption,
     ThreadsOption,
     backend_name,
+    local_path,
     parse_target,
     reach,
 )
@@ -58,7 +59,9 @@ def evaluate(
     limit: LimitOption = None,
     convert: ConvertOption = False,
     skip_bad: SkipBadOption = False,
-    report: Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page as well.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", parser=local_path, help="Write a page as well.")
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     backend: BackendOption = None,
@@ -115,7 +118,7 @@ def _write_report(path: Path, result: Evaluation, images: ImageSets, codec: Code
 def bench(
     source: InputArgument,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The folder to write into.")
+        Path | None, typer.Option("-o", "--output", metavar="DIR", parser=local_path, help="The folder to write into.")
     ] = None,
     codec: Annotated[
         str | None, typer.Option("--codec", help="A shipped codec's name, or a .codec file; mnist, but for --lossless.")
@@ -228,7 +231,9 @@ def _parse_interval(text: str) -> tuple[float, float]:
 
 @guarded
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write.")] = Path(),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", parser=local_path, help="Where to write.")
+    ] = Path(),
     quiet: QuietOption = False,
     backend: BackendOption = None,
     threads: ThreadsOption = None,

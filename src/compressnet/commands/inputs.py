@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +25,7 @@ InputsArgument = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help=f"{_INPUT}. With --engine, any number of them.")
 ]
 LabelsOption = Annotated[
-    Path | None, typer.Option("--labels", help="IDX, .npy, .npz, one label a line, or .csv: name,label.")
+    str | None, typer.Option("--labels", help="IDX, .npy, .npz, one label a line, or .csv: name,label.")
 ]
 NoLabelsOption = Annotated[bool, typer.Option("--no-labels", help="Take no labels, even where there are some.")]
 ConvertOption = Annotated[
@@ -36,7 +35,7 @@ SkipBadOption = Annotated[
     bool, typer.Option("--skip-bad", help="Leave broken and unsupported pictures out, instead of stopping.")
 ]
 SkippedOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--skipped", metavar="FILE", help="List what --skip-bad leaves out, and why."),
 ]
 StrictOption = Annotated[
@@ -67,15 +66,15 @@ NamesEncodingOption = Annotated[
 def open_input(
     source: str,
     *,
-    labels: Path | None = None,
+    labels: str | None = None,
     no_labels: bool = False,
     convert: bool = False,
     skip_bad: bool = False,
-    skipped: Path | None = None,
+    skipped: str | None = None,
     strict: bool = False,
     names_encoding: str | None = None,
     deep: bool = False,
-    output: Path | None = None,
+    output: str | None = None,
     force: bool = False,
 ) -> Collection:
     """The collection of INPUT, - being standard input (IDX or .npy).
@@ -84,17 +83,18 @@ def open_input(
     they are. output: which may not be the input. force: whether `skipped` may be there already.
     Raises InputError, MissingExtraError.
     """
-    from compressnet.files import atomic_write
+    from compressnet.files import atomic_write, is_same_file
     from compressnet.images import Reading, collection_from_bytes, read_labels
     from compressnet.images.account import Ledger, merged
     from compressnet.packing.sources import open_source
+    from compressnet.remote import located
 
     if labels is not None and no_labels:
         fail("give either --labels or --no-labels", USAGE)
     if skipped is not None and not skip_bad:
         fail("--skipped lists what --skip-bad leaves out; give both", USAGE)
     for target in (output, skipped):
-        if target is not None and source != STREAM and target.exists() and target.resolve() == Path(source).resolve():
+        if target is not None and source != STREAM and is_same_file(located(target), located(source)):
             raise InputError(f"{target}: is the input; give another name")
     if skipped is not None:
         require_target_free(skipped, force=force)
@@ -118,7 +118,7 @@ def open_input(
         collection.account.require_complete(source)
     if skipped is not None:
         lines = [f"{name}\t{note.what}\n" for note in collection.account.skipped for name in note.names]
-        atomic_write(skipped, "".join(lines).encode())
+        atomic_write(located(skipped), "".join(lines).encode())
     return collection
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,13 +35,13 @@ from compressnet.commands.options import (
     require_target_free,
 )
 
-OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")]
-ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive.")]
+OutputOption = Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive to write.")]
+ArchiveArgument = Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")]
 
 
 @guarded
 def concat(
-    sources: Annotated[list[Path], typer.Argument(metavar="ARCHIVE...", help="Archives of one codec.")],
+    sources: Annotated[list[str], typer.Argument(metavar="ARCHIVE...", help="Archives of one codec.")],
     output: OutputOption,
     force: ForceOption = False,
     quiet: QuietOption = False,

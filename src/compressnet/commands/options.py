@@ -117,7 +117,17 @@ def backend_name(backend: BackendChoice | None) -> BackendName | None:
     return None if backend is None else backend.value
 
 
-def require_target_free(path: Path, *, force: bool) -> None:
+def local_path(text: str) -> Path:
+    """A path of this machine, for what is written step by step, as `parser` of an option."""
+    from compressnet.remote import Url, located
+
+    path = located(text)
+    if isinstance(path, Url):
+        raise typer.BadParameter(f"{text}: has to be on this machine; give a path, and copy the result")
+    return path
+
+
+def require_target_free(path: str | Path, *, force: bool) -> None:
     """Raises InputError where the target exists and `force` is not set."""
     from compressnet.images import require_free
 

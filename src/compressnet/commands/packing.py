@@ -43,6 +43,7 @@ from compressnet.commands.options import (
     SeedOption,
     TargetPsnrOption,
     ThreadsOption,
+    local_path,
     require_target_free,
 )
 from compressnet.commands.sets import pack_set
@@ -71,7 +72,13 @@ def pack(
     sources: InputsArgument,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive; with --engine, a folder of archives."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT.cnet",
+            parser=local_path,
+            help="The archive; with --engine, a folder of archives.",
+        ),
     ],
     preset: PresetOption = PresetChoice.balanced,
     quality: QualityOption = None,

@@ -99,9 +99,12 @@ def write_sharded(
     from compressnet.integrations.dask import DaskEngine
     from compressnet.packing.sharding.plan import SHARD_IMAGES
     from compressnet.packing.sharding.write_set import SetAsked, write_set
+    from compressnet.remote import is_url
 
     if STREAM in (output, *inputs):
         fail("--engine dask: - is one process's own; give files and folders that all processes see", USAGE)
+    if is_url(output):
+        raise InputError(f"{output}: --engine dask writes a folder, which has to be a path that all processes see")
     if Path(output).exists() and not Path(output).is_dir():
         raise InputError(f"{output}: is a file; --engine dask writes a folder")
     asked = SetAsked(

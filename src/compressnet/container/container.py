@@ -12,7 +12,7 @@ One without images needs no KIND: it carries codecs and primers that other archi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -30,7 +30,7 @@ from compressnet.container.chunks import (
 from compressnet.container.columns import INTEGERS, Labels, unpack_class_names, unpack_labels, unpack_names
 from compressnet.container.entries import BlockTable, CodecEntry, primer_entry, unpack_codec, unpack_kind
 from compressnet.container.index import unpack_index
-from compressnet.container.sources import Source
+from compressnet.container.sources import Source, in_windows
 from compressnet.errors import CorruptError, FormatError
 from compressnet.images.forms import Form
 from compressnet.limits import CODECS_LIMIT, DEFAULT_LIMITS, KINDS_LIMIT, Limits
@@ -46,6 +46,8 @@ BLOCK_HEAD_BYTES = 5
 BYTES_PAID = 64
 """Bytes in memory that each byte of the file pays for: large archives may hold many images."""
 TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
+END_SHARE, LEAST_END_BYTES, MOST_END_BYTES = 256, 1 << 13, 1 << 18
+"""What is fetched of a URL's end at first, where the index is: this part of it, within bounds."""
 
 
 class Container:
@@ -59,9 +61,11 @@ class Container:
         """limits: of what its index, names and labels may take."""
         self.source, self.limits = source, limits
         try:
-            if source.read_at(0, len(SIGNATURE)) != SIGNATURE:
-                raise FormatError(f"{source.name}: not a compressnet archive")
-            self._read_index(self._read_tail())
+            try:
+                self._read_index(self._read_tail())
+            except CorruptError:
+                self._require_signature()  # what is no archive is not called damaged
+                raise
             self._read_front()
         except BaseException:
             source.close()
@@ -72,19 +76,32 @@ class Container:
         """The source's name, for errors."""
         return self.source.name
 
-    def _chunk(self, offset: int, expected: bytes, what: str) -> tuple[bytes, int]:
-        """Payload of the chunk at an offset, and the offset after it."""
+    def _require_signature(self) -> None:
+        if self.source.read_at(0, len(SIGNATURE)) != SIGNATURE:
+            raise FormatError(f"{self.name}: not a compressnet archive")
+
+    def _chunk(self, offset: int, expected: bytes, what: str, data: bytes = b"") -> tuple[bytes, int]:
+        """Payload of the chunk at an offset, and the offset after it.
+
+        data: what was read there already; read again where it is not the whole chunk.
+        """
         what = f"{self.name}: {what}"
-        chunk_type, length = unpack_chunk_head(self.source.read_at(offset, 8), what)
+        head = data[:CHUNK_HEAD_BYTES] or self.source.read_at(offset, CHUNK_HEAD_BYTES)
+        chunk_type, length = unpack_chunk_head(head, what)
         if chunk_type != expected:
             raise CorruptError(f"{what} is not where it should be, at byte {offset}")
         end = offset + length + CHUNK_OVERHEAD_BYTES
         if end > self.source.total_bytes:
             raise CorruptError(f"{what} is cut off, or its length is damaged")
-        return unpack_chunk(self.source.read_at(offset, end - offset), what)[1], end
+        if len(data) != end - offset:
+            data = self.source.read_at(offset, end - offset)
+        return unpack_chunk(data, what)[1], end
 
     def _read_tail(self) -> int:
-        start = self.source.total_bytes - TAIL_BYTES
+        total_bytes = self.source.total_bytes
+        end_bytes = min(max(total_bytes // END_SHARE, LEAST_END_BYTES), MOST_END_BYTES, total_bytes)
+        self.source.expect(total_bytes - end_bytes, end_bytes)
+        start = total_bytes - TAIL_BYTES
         tail = self.source.read_at(max(start, 0), TAIL_BYTES)
         if start < len(SIGNATURE) or tail[:4] != TAIL:
             raise CorruptError(f"{self.name}: cut off, or chunk TAIL at its end is damaged")
@@ -94,6 +111,7 @@ class Container:
 
     def _read_index(self, offset: int) -> None:
         what = f"{self.name}: chunk INDX"
+        self.source.expect(offset, self.source.total_bytes - offset)
         payload, end = self._chunk(offset, INDX, "chunk INDX")
         if end != self.source.total_bytes - TAIL_BYTES:
             raise CorruptError(f"{what} is not the last but one")
@@ -115,8 +133,9 @@ class Container:
         are the same."""
 
     def _read_front(self) -> None:
-        position = len(SIGNATURE)
-        payload, position = self._chunk(position, HEAD, "chunk HEAD")
+        self.source.expect(0, self._first_block)
+        self._require_signature()
+        payload, position = self._chunk(len(SIGNATURE), HEAD, "chunk HEAD")
         if payload != bytes([VERSION]):
             raise FormatError(f"{self.name}: version {payload.hex()} of the format; this software reads {VERSION}")
         self.codecs: list[CodecEntry] = []
@@ -132,7 +151,7 @@ class Container:
 
     def _read_description(self, offset: int) -> int:
         """A chunk that says what blocks need; gives the offset after it."""
-        chunk_type, payload, end = self._any_chunk(offset)
+        chunk_type, payload, end = self._any_chunk(offset, self.source)
         what = f"{self.name}: chunk {chunk_type.decode()}"
         if chunk_type == CODC:
             self.codecs.append(unpack_codec(payload, what))
@@ -146,10 +165,11 @@ class Container:
             raise CorruptError(f"{what} is one more than the limit of {CODECS_LIMIT} codecs and {KINDS_LIMIT} kinds")
         return end
 
-    def _any_chunk(self, offset: int) -> tuple[bytes, bytes, int]:
-        what = f"chunk at byte {offset}"
-        chunk_type, _ = unpack_chunk_head(self.source.read_at(offset, 8), f"{self.name}: {what}")
-        payload, end = self._chunk(offset, chunk_type, f"chunk {chunk_type.decode()}")
+    def _any_chunk(self, offset: int, source: Source) -> tuple[bytes, bytes, int]:
+        head = source.read_at(offset, CHUNK_HEAD_BYTES)
+        chunk_type, length = unpack_chunk_head(head, f"{self.name}: chunk at byte {offset}")
+        data = source.read_at(offset, length + CHUNK_OVERHEAD_BYTES)
+        payload, end = self._chunk(offset, chunk_type, f"chunk {chunk_type.decode()}", data)
         return chunk_type, payload, end
 
     def places_of(self, images: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -172,10 +192,20 @@ class Container:
 
     def read_block(self, number: int) -> Block:
         """One block, from its bytes alone. Raises CorruptError."""
+        return self.read_blocks([number])[0]
+
+    def read_blocks(self, numbers: Sequence[int]) -> list[Block]:
+        """Some blocks, from their bytes alone. Raises CorruptError."""
+        entries = [self.blocks[number] for number in numbers]
+        read = self.source.read_each([(entry.offset, entry.chunk_bytes) for entry in entries])
+        return [self._block(number, data) for number, data in zip(numbers, read, strict=True)]
+
+    def _block(self, number: int, data: bytes) -> Block:
+        """The block that has these bytes, as far as the index says."""
         entry = self.blocks[number]
         name = f"block {number}"
         what = f"{self.name}: {name}"
-        payload, end = self._chunk(entry.offset, BLOK, name)
+        payload, end = self._chunk(entry.offset, BLOK, name, data)
         block = unpack_block(payload, what)
         if end - entry.offset != entry.chunk_bytes or block.images != entry.images:
             raise CorruptError(f"{what} is not what the index says")
@@ -216,6 +246,8 @@ class Container:
     def _extra(self, wanted: bytes) -> bytes | None:
         """The payload of a chunk between the last block and the index, where it is there."""
         position, last = self._extra_at, -1
+        if self._index_at - position <= MOST_END_BYTES:
+            self.source.expect(position, self._index_at - position)
         found: bytes | None = None
         while position < self._index_at:
             head = self.source.read_at(position, CHUNK_HEAD_BYTES)
@@ -239,9 +271,9 @@ class Container:
 
         Raises CorruptError.
         """
-        position = len(SIGNATURE)
-        while position < self.source.total_bytes:
-            chunk_type, payload, end = self._any_chunk(position)
+        position, source = len(SIGNATURE), in_windows(self.source)
+        while position < source.total_bytes:
+            chunk_type, payload, end = self._any_chunk(position, source)
             yield chunk_type, position, len(payload)
             position = end
 

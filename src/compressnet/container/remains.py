@@ -70,9 +70,8 @@ class FoundContainer(Container):
         self.images = self.images_in_blocks = sum(block.images for block in blocks)
         self.positions_N = None
 
-    def read_block(self, number: int) -> Block:
-        """One block, from its bytes alone. Raises CorruptError."""
-        payload, _ = self._chunk(self.blocks[number].offset, BLOK, f"block {number}")
+    def _block(self, number: int, data: bytes) -> Block:
+        payload, _ = self._chunk(self.blocks[number].offset, BLOK, f"block {number}", data)
         block = unpack_block(payload, f"{self.name}: block {number}")
         codec = 0 if block.method in WITHOUT_CODEC else self._codec_of[block.codec]
         return replace(block, codec=codec, kind=self._kind_of[block.kind])

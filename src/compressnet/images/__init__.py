@@ -13,7 +13,8 @@ array of images is), `alpha`, `forms` (what is coded of an image, and how it is 
 vouches for), `packers` (what is unpacked), `reading` (what to do with odd pictures), `account`
 (what was done with them), `labels`, `member_labels` (from folders and from files beside pictures),
 `arrays` (what arrays mean), `collection`, `joining`, `metrics`, `formats` (a package for each
-family), `label_files`, `opening`, and `writing`. The names below load on first use.
+family), `copied` (from URLs), `label_files`, `opening`, and `writing`. The names below load on
+first use.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ class Account:
     """Where the labels come from, or why there are none."""
     names: str = ""
     """Where the names come from, or why there are none."""
+    copied: str = ""
+    """What was copied to this machine to be read, and from where."""
 
     @property
     def is_complete(self) -> bool:
@@ -78,7 +80,11 @@ class Account:
     def lines(self) -> list[str]:
         """A line for each thing that a user should know."""
         changed = [f"{len(note.names):,} changed, {note.text()}" for note in self.changed]
-        about = [f"{noun}: {text}" for noun, text in (("labels", self.labels), ("names", self.names)) if text]
+        about = [
+            f"{noun}: {text}"
+            for noun, text in (("labels", self.labels), ("names", self.names), ("copied", self.copied))
+            if text
+        ]
         return [*self._losses(), *changed, *about]
 
     def _losses(self) -> list[str]:
@@ -94,7 +100,7 @@ class Account:
             "changed": self.changed,
         }
         lists = {key: [note.as_json() for note in found] for key, found in notes.items()}
-        return {**lists, "labels": self.labels, "names": self.names}
+        return {**lists, "labels": self.labels, "names": self.names, "copied": self.copied}
 
 
 @dataclass(slots=True)
@@ -154,4 +160,5 @@ def merged(accounts: Sequence[Account]) -> Account:
         changed=join(account.changed for account in accounts),
         labels="; ".join(dict.fromkeys(account.labels for account in accounts if account.labels)),
         names="; ".join(dict.fromkeys(account.names for account in accounts if account.names)),
+        copied="; ".join(dict.fromkeys(account.copied for account in accounts if account.copied)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from compressnet.errors import InputError
 from compressnet.images.account import Ledger
 from compressnet.images.arrays.labels import labels_from_array
+from compressnet.images.copied import local_copy
 from compressnet.images.formats.arrays.idx import read_idx
 from compressnet.images.formats.arrays.npy import NPY_MAGIC, read_npy
 from compressnet.images.formats.arrays.npz import read_npz_labels
@@ -19,16 +21,24 @@ from compressnet.images.formats.pictures.zips import ZIP_MAGICS
 from compressnet.images.labels import LabelTable, labels_from_texts
 from compressnet.images.packers import require_unpacked
 from compressnet.images.untrusted import gunzipped, input_errors
+from compressnet.remote import located
 
 
-def read_labels(path: Path, names: Sequence[str] | None = None, ledger: Ledger | None = None) -> NDArray[Any]:
-    """Labels from a file: IDX, .npy, .npz, a text file with one per line, or a .csv file.
+def read_labels(
+    path: str | os.PathLike[str], names: Sequence[str] | None = None, ledger: Ledger | None = None
+) -> NDArray[Any]:
+    """Labels from a file or URL: IDX, .npy, .npz, a text file with one per line, or a .csv file.
 
     In a .csv file they are found by the images' `names`. They are integers where all are,
     otherwise texts. Of an .npz it is the only array, or `labels`, `y` and so on; arrays are taken
     as `arrays.labels.labels_from_array` does. ledger: is told of labels without an image. Raises
     InputError.
     """
+    with local_copy(located(path)) as local:
+        return _read_labels(local, names, ledger)
+
+
+def _read_labels(path: Path, names: Sequence[str] | None, ledger: Ledger | None) -> NDArray[Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     with input_errors(str(path)), path.open("rb") as stream:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from compressnet.errors import InputError
 from compressnet.images.collection import Collection
+from compressnet.images.copied import open_copied
 from compressnet.images.formats.arrays.files import array_file_collection, array_stream_collection
 from compressnet.images.formats.arrays.npy import NPY_MAGIC
 from compressnet.images.formats.parquet.parquet import PARQUET_MAGIC, PARQUET_SUFFIX, parquet_collection
@@ -25,6 +26,7 @@ from compressnet.images.names import is_hidden
 from compressnet.images.packers import MAGIC_BYTES, open_unpacked, require_unpacked
 from compressnet.images.reading import AS_IT_IS, Reading
 from compressnet.images.untrusted import as_binary, gunzipped, input_errors
+from compressnet.remote import Url, located
 
 _READABLE = "pictures, a folder, .zip or .tar of them, .parquet, IDX, .npy and .npz can be read"
 
@@ -35,7 +37,9 @@ def sample(name: str) -> Path:
 
 
 def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Collection:
-    """The images at a path; `mnist` is the 10,000 test images of MNIST that ship with the package.
+    """The images at a path or URL; `mnist` is the test images of MNIST that ship with the package.
+
+    What is at a URL is copied to a temporary folder, which the account says.
 
     Raises InputError, naming the file, for what cannot be read or holds no images as `reading`
     takes them, MissingExtraError.
@@ -45,7 +49,9 @@ def open_collection(source: str | os.PathLike[str], reading: Reading = AS_IT_IS)
     if str(source) == "mnist":
         path = sample("mnist-t10k-images-idx3-ubyte.gz")
         return array_stream_collection("mnist", lambda: as_binary(gzip.open(path, "rb")), reading)
-    path = Path(source)
+    path = located(source)
+    if isinstance(path, Url):
+        return open_copied(path, reading, open_collection)
     if path.is_dir():
         return _open_folder(path, reading)
     if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from compressnet.errors import InputError
 from compressnet.files import open_target
-from compressnet.images.formats.arrays.beside import beside, files_beside
+from compressnet.images.formats.arrays.beside import files_beside, names_beside
 from compressnet.images.formats.arrays.idx import write_idx, write_idx_gzip
 from compressnet.images.formats.arrays.npy import write_npy
 from compressnet.images.formats.arrays.npz import write_npz
@@ -24,12 +25,15 @@ from compressnet.images.formats.pictures.zips import write_zip
 from compressnet.images.kinds import Pictures
 from compressnet.images.manifest import NAMES_FILE
 from compressnet.images.names import PICTURE_SUFFIXES, written_names
+from compressnet.remote import Url, located, staged
 
 _PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".gz", ".xz", ".bz2", ".rar", ".7z")
 
+_FILE_SUFFIXES = (".npy", "-ubyte", "-ubyte.gz", ".npz", ".zip", ".tar", PARQUET_SUFFIX)
+
 
 def write_collection(
-    target: Path,
+    target: str | os.PathLike[str] | Url,
     batches: Iterable[Pictures],
     *,
     count: int,
@@ -56,8 +60,17 @@ def write_collection(
     take these images or names, or where there are not `count` images, names and labels;
     MissingExtraError.
     """
+    target = located(target)
     require_free(target, overwrite=overwrite)
     require_writable_ending(target)
+    if isinstance(target, Url):
+        with staged(target) as local:
+            remarks = write_collection(local, batches, count=count, names=names, labels=labels, class_names=class_names)
+            written = {path.name for path in local.parent.iterdir()}
+        for name in names_beside(target.name) if _is_array(target) else []:
+            if name not in written:
+                target.with_name(name).unlink(missing_ok=True)
+        return [remark.replace(str(local), str(target)) for remark in remarks]
     for what, values in (("names", names), ("labels", labels)):
         if values is not None and len(values) != count:
             raise InputError(f"{target}: {len(values)} {what} for {count} images; there has to be one for each image")
@@ -85,7 +98,7 @@ def write_collection(
     return []
 
 
-def _is_array(target: Path) -> bool:
+def _is_array(target: Path | Url) -> bool:
     """Whether a target takes images alone, and has its labels and names beside it."""
     return target.name.lower().endswith((".npy", "-ubyte", "-ubyte.gz"))
 
@@ -117,21 +130,28 @@ def _write_pictures(target: Path, written: WrittenFiles) -> None:
             raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
 
 
-def require_free(target: Path, *, overwrite: bool) -> None:
+def require_free(target: str | os.PathLike[str] | Url, *, overwrite: bool) -> None:
     """Raises InputError where the target exists, or what goes beside it, unless `overwrite`."""
-    is_taken = any(target.iterdir()) if target.is_dir() else target.exists()
-    others = [path for path in beside(target) if path.exists()] if _is_array(target) else []
+    target = located(target)
+    if overwrite:
+        return
+    is_taken = any(target.iterdir()) if isinstance(target, Path) and target.is_dir() else target.exists()
+    others = names_beside(target.name) if _is_array(target) else []
+    others = [path for path in map(target.with_name, others) if path.exists()]
     taken = [target, *others] if is_taken else others
-    if taken and not overwrite:
+    if taken:
         raise InputError(f"{taken[0]}: exists already; -f overwrites it")
 
 
-def require_writable_ending(target: Path) -> None:
+def require_writable_ending(target: Path | Url) -> None:
     """Raises InputError for the ending of a file if nothing here writes such files.
 
-    No folder should have such an ending either.
+    No folder should have such an ending either. A folder at a URL would not be there whole or not
+    at all.
     """
     ending = target.name.lower()
+    if isinstance(target, Url) and not ending.endswith(_FILE_SUFFIXES):
+        raise InputError(f"{target}: folders are not written to URLs, as a part of one might stay; give .zip or .tar")
     if ending.endswith((*_PACKED_SUFFIXES, *PICTURE_SUFFIXES)) and not ending.endswith("-ubyte.gz"):
         raise InputError(f"{target}: not written in this format; give .zip, .tar, .parquet, .npz, .npy or a folder")
 

@@ -26,7 +26,7 @@ from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.file import from_bytes, to_bytes
 from compressnet.codec.loading import make_codec
-from compressnet.codec.shipped import find_codec, read_bundle, shipped_name
+from compressnet.codec.shipped import read_bundle, shipped_name
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError, InputError
 from compressnet.images.kinds import Pictures, size_text
@@ -219,7 +219,7 @@ def _codec_files() -> Iterator[Path]:
 def _named(codec: str) -> Bundle:
     """A codec by name, path or identity."""
     if not _IDENTITY.fullmatch(codec):
-        return read_bundle(find_codec(codec))
+        return read_bundle(codec)
     bundle = find_identity(bytes.fromhex(codec), "")
     if bundle is None:
         raise CodecNotFoundError(

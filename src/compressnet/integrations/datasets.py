@@ -22,6 +22,7 @@ from compressnet.archive.writing.outcome import Written
 from compressnet.codec.codec import Codec
 from compressnet.codec.shipped import PathLike
 from compressnet.errors import InputError, PictureError
+from compressnet.files import version_of
 from compressnet.images.account import Ledger
 from compressnet.images.collection import Collection
 from compressnet.images.formats.pictures.members import Member, rows_collection
@@ -29,6 +30,7 @@ from compressnet.images.formats.pictures.pictures import encode_png
 from compressnet.images.pillow import mode_of
 from compressnet.images.reading import AS_IT_IS
 from compressnet.integrations.hosts import missing_host
+from compressnet.remote import Url, located
 
 try:
     from datasets import (
@@ -64,10 +66,10 @@ def to_dataset(
         found: dict[Any, Any] = {name: to_dataset(one, name, streaming=streaming) for name, one in source.items()}
         return IterableDatasetDict(found) if streaming else DatasetDict(found)
     if not isinstance(source, Archive):
-        path = Path(source)
-        if path.is_dir():
+        path = located(source)
+        if isinstance(path, Path) and path.is_dir():
             return to_dataset(_archives_in(path), streaming=streaming)
-        with compressnet.open(path) as archive:
+        with compressnet.open(source) as archive:
             return _dataset_of(archive, split, streaming=streaming)
     return _dataset_of(source, split, streaming=streaming)
 
@@ -86,7 +88,6 @@ def _dataset_of(archive: Archive, split: str, *, streaming: bool) -> Dataset | I
         reopen, _ = archive.__reduce__()
     except TypeError as error:
         raise InputError(f"{archive.name}: an archive in memory; write it to a file first") from error
-    status = Path(archive.name).stat()
     starts = range(0, len(archive), READ_IMAGES)
     options: dict[str, Any] = {
         "features": _features_of(archive),
@@ -95,7 +96,7 @@ def _dataset_of(archive: Archive, split: str, *, streaming: bool) -> Dataset | I
             "reopen": reopen,
             "parts": [(start, min(start + READ_IMAGES, len(archive))) for start in starts],
             # the cache goes by these arguments, and a file may change
-            "stamp": (status.st_size, status.st_mtime_ns),
+            "stamp": version_of(located(archive.name)),
         },
     }
     return IterableDataset.from_generator(_rows, **options) if streaming else Dataset.from_generator(_rows, **options)
@@ -172,8 +173,10 @@ def from_dataset(
     for other columns, which an archive does not keep.
     """
     if isinstance(dataset, (Dataset, IterableDataset)):
-        return _write(dataset, Path(path), codec, quality, max_error=max_error, effort=effort)
-    folder = Path(path)
+        return _write(dataset, path, codec, quality, max_error=max_error, effort=effort)
+    folder = located(path)
+    if isinstance(folder, Url):
+        raise InputError(f"{folder}: folders are not written to URLs; write each split to a URL of its own")
     folder.mkdir(parents=True, exist_ok=True)
     return {
         str(name): _write(part, folder / f"{name}{SUFFIX}", codec, quality, max_error=max_error, effort=effort)
@@ -183,14 +186,14 @@ def from_dataset(
 
 def _write(
     dataset: Dataset | IterableDataset,
-    path: Path,
+    path: PathLike,
     codec: PathLike | Codec | None,
     quality: int | None,
     *,
     max_error: int | None,
     effort: int | None,
 ) -> Written:
-    collection = _collection_of(dataset, path.name)
+    collection = _collection_of(dataset, located(path).name)
     written = compressnet.compress(
         collection.batches(),
         path,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from compressnet.codec.shipped import PathLike
 from compressnet.errors import InputError
 from compressnet.images.pillow import as_picture
 from compressnet.integrations.hosts import missing_host
+from compressnet.remote import absolute
 
 try:
     import torch
@@ -72,7 +72,7 @@ class CompressnetDataset(Dataset[Any]):
 
         Raises what `compressnet.open` raises, and InputError.
         """
-        self.path, self.codec = Path(path).absolute(), codec
+        self.path, self.codec = absolute(path), codec
         self.transform, self.target_transform, self.tensors = transform, target_transform, tensors
         self._archive: Archive | None = None
         self._process = 0

@@ -15,6 +15,7 @@ import numpy as np
 
 from compressnet import api
 from compressnet.adaptive.part import AdaptivePart
+from compressnet.archive.embedding import SHARED_NAME
 from compressnet.archive.manifest import ShardEntry, shard_entry
 from compressnet.archive.sharing import read_shared
 from compressnet.archive.writing.outcome import Written
@@ -211,7 +212,7 @@ def codec_of(folder: str, recipe: Recipe) -> Codec:
     backend, threads = _backend(recipe), recipe.settings.threads
     primer = None
     if recipe.primer is not None:
-        entry = read_shared(Path(folder), DEFAULT_LIMITS)[bytes.fromhex(recipe.primer)]
+        entry = read_shared(Path(folder) / SHARED_NAME, DEFAULT_LIMITS)[bytes.fromhex(recipe.primer)]
         primer = AdaptivePart.of(entry.embedded or b"", f"{folder}: the primer")
     if recipe.codec is None:
         assert primer is not None

@@ -45,6 +45,7 @@ from compressnet.packing.sharding.plan import (
 from compressnet.packing.sharding.recipe import make_recipe
 from compressnet.packing.sharding.sampling import sampled
 from compressnet.packing.sharding.tasks import Look, ShardDone, ShardsTask, survey, write_shards
+from compressnet.remote import Url, located
 
 PLAN_NAME = "plan.json"
 TRIAL_NAME = "trial"
@@ -136,9 +137,13 @@ def write_set(
 
 def _input_of(survey: Survey) -> dict[str, Any]:
     """What tells an input from another one, or from itself after a change."""
-    status = Path(survey.source).stat() if Path(survey.source).exists() else None
-    changed = {} if status is None else {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
-    return {"source": survey.source, "images": survey.images} | changed
+    place, known = located(survey.source), {"source": survey.source, "images": survey.images}
+    if isinstance(place, Url):
+        return known | {"version": place.version()}
+    if not place.exists():  # such as a sample that ships
+        return known
+    status = place.stat()
+    return known | {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
 
 
 def _known_recipe(asked: SetAsked, request: dict[str, Any]) -> Recipe | None:

@@ -34,9 +34,9 @@ def is_beside(path: str, paths: set[str]) -> bool:
     return any(path.endswith(ending) and path.removesuffix(ending) in paths for ending in _ALL)
 
 
-def beside(target: Path) -> list[Path]:
-    """The files that there may be beside a file of images."""
-    return [_path(target, ending) for ending in _ALL]
+def names_beside(name: str) -> list[str]:
+    """What is called so may be there beside a file of images of a name."""
+    return [name + ending for ending in _ALL]
 
 
 def _path(target: Path, ending: str) -> Path:
@@ -119,7 +119,7 @@ def files_beside(
         for path, array in written.items():
             write_array(stack.enter_context(open_target(path)), array)
         yield list(written)
-    for path in beside(target):
+    for path in map(target.with_name, names_beside(target.name)):
         if path not in written:
             with input_errors(str(path)):
                 path.unlink(missing_ok=True)
