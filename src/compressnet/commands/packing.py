@@ -185,7 +185,7 @@ def pack(
         strict=strict,
         names_encoding=names_encoding,
         deep=lossless,
-        output=output,
+        output=str(output),
         force=force,
     )
     with status_line(quiet=quiet) as say:
