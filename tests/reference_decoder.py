@@ -726,9 +726,9 @@ class Archive:
 
 
 def decode_archive(data: bytes, bases: Sequence[bytes] = ()) -> Archive:
-    """All images of an archive with embedded codecs: uint8 or uint16, (H,W) or (H,W,C) each.
+    """All images of an archive: uint8 or uint16, (H,W) or (H,W,C) each.
 
-    bases: codec files that embedded ones may be the difference from.
+    bases: codec files that are not embedded, or that embedded ones may be the difference from.
     """
     must(data[:8] == bytes.fromhex("89434E540D0A1A0A"), "the signature")
     kind, payload, end = read_chunk(data, len(data) - 20)
@@ -765,7 +765,7 @@ def decode_archive(data: bytes, bases: Sequence[bytes] = ()) -> Archive:
             must(all(isinstance(label, int) for label in labels or []), "classes are numbered by integers")
             must(len(set(class_names)) == len(class_names), "no two classes have one name")
         elif kind == "name":
-            must(payload[0] == 1, "names are text")
+            must(payload[0] in (1, 2), "names are text")
             names = [str(name) for name in read_labels(payload, images)]
         else:
             must(kind[0].islower(), f"the critical chunk {kind} is known")
@@ -854,9 +854,12 @@ def read_description(
         identity = reader.take(32)
         reader.take(reader.varint()).decode()
         encoding = reader.byte()
-        must(encoding in (1, 2, 3), "the codec is embedded")
+        must(encoding in (0, 1, 2, 3), "the codec's encoding")
         embedded = reader.rest()
-        if encoding == 3:
+        if encoding == 0:
+            known = map(read_codec, bases)
+            codecs.append(next(codec for codec in known if identity in (codec.identity, codec.lossless_identity)))
+        elif encoding == 3:
             codecs.append(read_difference(embedded, bases))
         else:
             codecs.append((read_codec if encoding == 1 else read_packed)(embedded))
