@@ -115,12 +115,12 @@ def noise(path: Path, images: int = 300) -> None:
 
 
 def test_a_full_disk_leaves_the_old_target(folder: Path, full: Path) -> None:
-    noise(folder / "large.npy", 3000)
+    noise(folder / "large.npy", 8000)
     shutil.copy(folder / "out.cnet", full / "out.cnet")
     before = (full / "out.cnet").read_bytes()
     for arguments in (
         ("compress", folder / "large.npy", "-o", full / "out.cnet", "-f", "--lossless"),
-        ("append", full / "out.cnet", folder / "large.npy", "--codec", GREY, "--quality", 100),
+        ("append", full / "out.cnet", folder / "large.npy", "--codec", GREY, "--quality", 99),
     ):
         assert "out.cnet: cannot be written (No space left on device)" in refused(1, *arguments)
         assert (full / "out.cnet").read_bytes() == before
