@@ -725,11 +725,13 @@ class Archive:
     codecs: list[Codec]
 
 
-def decode_archive(data: bytes, bases: Sequence[bytes] = ()) -> Archive:
-    """All images of an archive: uint8 or uint16, (H,W) or (H,W,C) each.
+def decode_archive(data: bytes, bases: Sequence[bytes] = (), beside: bytes | None = None) -> Archive:
+    """All images of an archive with embedded codecs: uint8 or uint16, (H,W) or (H,W,C) each.
 
     bases: codec files that are not embedded, or that embedded ones may be the difference from.
+    beside: the file shared.cnet in its folder, which has others ("Shared codecs and primers").
     """
+    shared = [] if beside is None else decode_archive(beside, bases).codecs
     must(data[:8] == bytes.fromhex("89434E540D0A1A0A"), "the signature")
     kind, payload, end = read_chunk(data, len(data) - 20)
     must(kind == "TAIL" and end == len(data), "TAIL is the last 20 bytes")
@@ -739,7 +741,8 @@ def decode_archive(data: bytes, bases: Sequence[bytes] = ()) -> Archive:
     index = Reader(payload)
     images, entries, at, extra_bytes, order = (index.varint() for _ in range(5))
     must(order in (0, 1), "the order of the images is 0 or 1")
-    codecs, kinds = read_front(data, at, bases)
+    codecs, kinds = read_front(data, at, bases, shared)
+    must(bool(kinds) or not images, "an archive of images has a KIND")
     stored: list[np.ndarray] = []
     for _ in range(entries):
         chunk_bytes, count = index.varint(), index.varint()
@@ -750,7 +753,7 @@ def decode_archive(data: bytes, bases: Sequence[bytes] = ()) -> Archive:
             must(kind == "BLOK", "an entry with images is a block")
             stored += read_block(payload, count, codecs, kinds)
         else:
-            read_description(kind, payload, codecs, kinds, bases)
+            read_description(kind, payload, codecs, kinds, bases, shared)
     places = read_places(index.rest(), images) if order else list(range(len(stored)))
     must(len(places) == images and not index.rest(), "the index agrees with the blocks")
     must(at + extra_bytes == index_at, "the index agrees with the file")
@@ -832,7 +835,9 @@ def read_block(payload: bytes, count: int, codecs: list[Codec], kinds: list[Imag
     return list(kinds[which].shown(pixels))
 
 
-def read_front(data: bytes, first_block: int, bases: Sequence[bytes]) -> tuple[list[Codec], list[ImageKind]]:
+def read_front(
+    data: bytes, first_block: int, bases: Sequence[bytes], shared: Sequence[Codec]
+) -> tuple[list[Codec], list[ImageKind]]:
     """Codecs, and kinds of images, of those before the first block."""
     kind, payload, at = read_chunk(data, 8)
     must(kind == "HEAD" and payload == b"\x01", "the format's version is 1")
@@ -840,13 +845,18 @@ def read_front(data: bytes, first_block: int, bases: Sequence[bytes]) -> tuple[l
     kinds: list[ImageKind] = []
     while at < first_block:
         kind, payload, at = read_chunk(data, at)
-        read_description(kind, payload, codecs, kinds, bases)
+        read_description(kind, payload, codecs, kinds, bases, shared)
     must(at == first_block, "blocks begin where the index says")
     return codecs, kinds
 
 
 def read_description(
-    kind: str, payload: bytes, codecs: list[Codec], kinds: list[ImageKind], bases: Sequence[bytes]
+    kind: str,
+    payload: bytes,
+    codecs: list[Codec],
+    kinds: list[ImageKind],
+    bases: Sequence[bytes],
+    shared: Sequence[Codec],
 ) -> None:
     """A chunk that is no block: one more codec or kind."""
     reader = Reader(payload)
@@ -854,11 +864,14 @@ def read_description(
         identity = reader.take(32)
         reader.take(reader.varint()).decode()
         encoding = reader.byte()
-        must(encoding in (0, 1, 2, 3), "the codec's encoding")
+        must(encoding in (0, 1, 2, 3), "the encoding is known")
         embedded = reader.rest()
         if encoding == 0:
-            known = map(read_codec, bases)
-            codecs.append(next(codec for codec in known if identity in (codec.identity, codec.lossless_identity)))
+            must(not embedded, "nothing follows")
+            known = [*shared, *map(read_codec, bases)]
+            found = [codec for codec in known if identity in (codec.identity, codec.lossless_identity)]
+            must(bool(found), "the codec is embedded, shared or given")
+            codecs.append(found[0])
         elif encoding == 3:
             codecs.append(read_difference(embedded, bases))
         else:

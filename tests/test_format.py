@@ -14,12 +14,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import compressnet
+from compressnet import api
+from compressnet.archive.writing.settings import Settings
 from compressnet.codec.bundle import Bundle, make_bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.file import from_bytes
 from compressnet.codec.packed import pack_bundle
 from compressnet.coding.mixture import make_tables
 from compressnet.coding.range_coder import PayloadDecoder, PayloadEncoder
+from compressnet.images import Collection
+from compressnet.packing.sharding.recipe import make_recipe
 from conftest import CONFORMANCE
 from reference_decoder import (
     ONE,
@@ -229,6 +233,20 @@ def test_archives_with_packed_codecs(tiny: Codec, tiny_arrays: dict[str, np.ndar
     stream = io.BytesIO()
     compressnet.compress(tiny_arrays["images"], stream, tiny, embed_codec=True)
     assert np.array_equal(decode_archive(stream.getvalue()).images, tiny_arrays["decoded"])
+
+
+def test_archives_with_a_codec_in_a_file_beside_them(
+    tiny: Codec, tiny_arrays: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    images = tiny_arrays["images"]
+    sample = Collection(name="all", count=len(images), batches=lambda: iter([images]))
+    recipe = make_recipe(tmp_path, sample, tiny, Settings(), backend=None, threads=1)
+    stream = io.BytesIO()
+    api.write(images, stream, tiny, recipe.settings)
+    with pytest.raises(ValueError, match="embedded or shared"):
+        decode_archive(stream.getvalue())
+    found = decode_archive(stream.getvalue(), beside=(tmp_path / "shared.cnet").read_bytes())
+    assert np.array_equal(found.images, tiny_arrays["decoded"])
 
 
 @pytest.mark.parametrize("name", ["any", "any8", "any16"])

@@ -13,7 +13,7 @@ import compressnet
 
 HEAVY = (
     *("torch", "onnx", "onnxruntime", "PIL", "pyarrow", "typer", "rich", "constriction", "skimage"),
-    *("zarr", "numcodecs", "datasets", "sklearn", "fsspec", "aiohttp"),
+    *("zarr", "numcodecs", "datasets", "sklearn", "dask", "distributed", "fsspec", "aiohttp"),
 )
 
 NOT_FOR_READING = (

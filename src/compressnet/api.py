@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -144,12 +144,7 @@ def write(
     DefectError where nothing may be lost but was.
     """
     arrays = [images] if isinstance(images, np.ndarray) else map(_as_batch, images)
-    if codec is None:
-        codec, settings, arrays = learned_codec(arrays, settings, backend)
-    else:
-        quality = chosen_quality(codec, settings.quality, settings.bounds.max_error)
-        settings = replace(settings, quality=quality)
-        codec, arrays = extended_codec(codec, arrays, settings)
+    codec, settings, arrays = fitted(arrays, codec, settings, backend)
     columns = Columns(
         labels=None if labels is None else as_labels(labels),
         names=None if names is None else as_names(names),
@@ -159,6 +154,21 @@ def write(
         return write_checked(path, arrays, codec, settings, columns, is_ours=False, report=report)
     with open_target(path) as stream:
         return write_checked(stream, arrays, codec, settings, columns, is_ours=stream.readable(), report=report)
+
+
+def fitted(
+    arrays: Iterable[Pictures], codec: Codec | None, settings: Settings, backend: BackendName | None = None
+) -> tuple[Codec, Settings, Iterator[Pictures]]:
+    """The codec for some arrays (n,H,W[,C]), with what it learns from the first of them.
+
+    Gives the settings with a quality, and all arrays, as well. codec: None for what is learned
+    alone. Raises InputError.
+    """
+    if codec is None:
+        return learned_codec(arrays, settings, backend)
+    settings = replace(settings, quality=chosen_quality(codec, settings.quality, settings.bounds.max_error))
+    codec, images = extended_codec(codec, arrays, settings)
+    return codec, settings, images
 
 
 def _as_batch(array: Pictures) -> Pictures:

@@ -10,6 +10,7 @@
     │   ├── CodecNotFoundError        no codec of that name or identity at hand
     │   └── CodecRefusedError         it loads, but a backend does not reproduce its probe
     ├── MissingExtraError             an optional dependency is not installed
+    ├── EngineError                   workers or a scheduler of other processes are gone
     └── DefectError                   compressnet's check of its own work failed: a bug of ours
 
     SlowerWarning (UserWarning)       something works as it should, but slower than it could
@@ -62,6 +63,10 @@ class CodecRefusedError(CodecError):
 
 class MissingExtraError(CompressnetError, ImportError):
     """An optional dependency that is not installed."""
+
+
+class EngineError(CompressnetError):
+    """Processes that do the work, or the scheduler that leads them, are gone."""
 
 
 class DefectError(CompressnetError):

@@ -23,7 +23,7 @@ except ImportError as error:
 """
 
 
-@pytest.mark.parametrize("module", ["torch", "zarr", "numcodecs", "datasets", "sklearn"])
+@pytest.mark.parametrize("module", ["torch", "zarr", "numcodecs", "datasets", "sklearn", "dask"])
 def test_a_missing_host_gives_the_line_that_installs_it(module: str) -> None:
     program = BLOCKED.format(module=module)
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from compressnet.images import open_collection
@@ -112,3 +113,14 @@ def test_recipe_of_ffcv_gives_pairs_and_takes_them(monkeypatch: pytest.MonkeyPat
     with names["compressnet"].open("back.cnet") as archive:
         assert (archive[:] == names["digits"][..., None]).all()
         assert archive.labels.tolist() == names["labels"].tolist()
+
+
+@pytest.mark.slow
+def test_dask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = run_page("dask", monkeypatch, tmp_path)
+    archives, lazy = names["archives"], names["lazy"]
+    assert len(archives.manifest.shards) == 3
+    assert archives.shape == (1200, 28, 28)
+    assert lazy.chunks == archives.chunks
+    assert np.allclose(names["mean"], archives[:].mean(axis=0))
+    archives.close()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compressnet.archive.blocks import BlockReader, Piece
-from compressnet.archive.indexing import Index, Look, batch_stops, look_of, looks_of, positions_of, runs_of_one_look
-from compressnet.archive.symbols import SymbolView
+from compressnet.archive.image_array import READ_IMAGES, ImageArray
+from compressnet.archive.indexing import Look, batch_stops, look_of, looks_of, runs_of_one_look
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import METHODS
 from compressnet.container.columns import Labels
@@ -21,13 +20,11 @@ from compressnet.container.entries import CodecEntry
 from compressnet.errors import CorruptError, InputError
 from compressnet.images.kinds import Pictures, Symbols, count_text, size_text
 
-READ_IMAGES = 4096
-"""Images that iteration decodes together, about."""
 READ_BYTES = 1 << 27
 """Of the images that iteration decodes together: it takes fewer where images may be large."""
 
 
-class Archive:
+class Archive(ImageArray):
     """A collection of images in a file; `compressnet.open` makes one.
 
     `archive[i]` is an image (H,W) or (H,W,C), uint8 or, of 16 bits, uint16. Slices, lists and
@@ -47,12 +44,16 @@ class Archive:
 
         reopen: what pickling stores, None for what has no path.
 
-        Raises CodecError where a codec is not at hand.
+        Raises CodecError where a codec is not at hand, InputError where there are only codecs.
         """
+        if not container.kinds:
+            raise InputError(f"{container.name}: has no images, it carries codecs for the archives beside it")
         self._container, self._reopen = container, reopen
         self.codecs = [resolve(entry) for entry in container.codecs]
         self._reader = BlockReader(container, self.codecs, container.limits)
         self._looks = looks_of(container.kinds)
+        self.look = self._looks[0] if len(self._looks) == 1 else None
+        self.dtype = np.result_type(*(look.dtype for look in self._looks))
         self._look_of_kind = np.array([self._looks.index(look_of(form)) for form in container.kinds], np.int64)
 
     def __len__(self) -> int:
@@ -74,25 +75,10 @@ class Archive:
         return self._reader
 
     @property
-    def is_mixed(self) -> bool:
-        """Whether its images have several shapes or types."""
-        return len(self._looks) > 1
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N,H,W) or (N,H,W,C) where all images have one shape and type, else (N,)."""
-        return (len(self), *(() if self.is_mixed else self._looks[0].shape))
-
-    @property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shape of each image, (H,W) or (H,W,C). Raises CorruptError for a damaged block."""
         shapes = [kind.shape for kind in self._container.kinds]
         return [shapes[kind] for kind in self._kinds(np.arange(len(self))).tolist()]
-
-    @property
-    def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
-        """uint8; uint16 where some images have 16 bits, and so have 8 or 16."""
-        return np.result_type(*(look.dtype for look in self._looks))
 
     @property
     def labels(self) -> Labels | None:
@@ -109,14 +95,6 @@ class Archive:
         """What the labels 0, 1, 2 and so on stand for, or None where the archive does not say."""
         return self._container.read_class_names()
 
-    @property
-    def symbols(self) -> SymbolView:
-        """The images' symbols, int32 (N,D), indexed as the archive is.
-
-        The decoder does not run for them.
-        """
-        return SymbolView(len(self), self.read_symbols)
-
     def __repr__(self) -> str:
         return f"<Archive {self._container.name} shape={self.shape}>"
 
@@ -131,53 +109,9 @@ class Archive:
             raise TypeError("an archive that was opened from bytes cannot be pickled: it has no path to reopen")
         return (self._reopen, ())
 
-    def __enter__(self) -> Archive:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the file."""
         self._container.close()
-
-    @overload
-    def __getitem__(self, index: int) -> Pictures: ...
-    @overload
-    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Pictures | list[Pictures]: ...
-    def __getitem__(self, index: Index) -> Pictures | list[Pictures]:
-        """One image; or several as one array, or as a list where their shapes or types differ.
-
-        Raises IndexError, CorruptError for a damaged block, and InputError where all of them do
-        not fit in memory.
-        """
-        if isinstance(index, (int, np.integer)):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"image {index} of an archive of {len(self)}")
-            return self._read_one(int(index) % len(self))
-        return self._read(self.positions(index))
-
-    def array(self) -> Pictures:
-        """All images as one array (N,H,W[,C]).
-
-        Raises InputError where they have several shapes, or some 8 and some 16 bits.
-        """
-        images = self[:]
-        if isinstance(images, list):
-            raise InputError(
-                f"{self.name}: images of several shapes, or of 8 and 16 bits, but one is needed here; take those of one"
-            )
-        return images
-
-    def __getitems__(self, indices: Sequence[int]) -> list[Pictures]:
-        """Several images at once, as torch's DataLoader asks for a batch."""
-        return list(self[np.asarray(indices, np.int64)])
-
-    def __iter__(self) -> Iterator[Pictures]:
-        for images in self.batches():
-            yield from images
 
     def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Pictures]:
         """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of one shape and type.
@@ -198,9 +132,11 @@ class Archive:
                 yield from runs_of_one_look(read)
             start = stop
 
-    def positions(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
-        """What an index selects, as numbers from 0 to N-1. Raises IndexError."""
-        return positions_of(index, len(self))
+    def _block_counts(self) -> NDArray[np.int64]:
+        counts = self._container.blocks.counts
+        if self._container.positions_N is None:
+            return counts
+        return np.diff(np.append(np.arange(0, len(self), int(counts.max())), len(self)))
 
     def _kinds(self, positions: NDArray[np.int64]) -> NDArray[np.int32]:
         """The kind of each image."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compressnet.adaptive.primer import unpack_primer
 from compressnet.archive.indexing import looks_of
+from compressnet.archive.manifest import Manifest, read_manifest
+from compressnet.archive.sharing import open_file
 from compressnet.coding.coder import STORED
 from compressnet.container.container import SIGNATURE, VERSION, Container
 from compressnet.container.entries import EMBEDDED_PRIMER, CodecEntry
@@ -23,11 +26,13 @@ if TYPE_CHECKING:
 
 
 def describe(name: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
-    """A JSON document about an archive by path or URL, or a codec by path, URL or name.
+    """A JSON document about an archive by path or URL, or a set, or a codec by path, URL or name.
 
     limits: as for `compressnet.open`. Raises CodecNotFoundError, FormatError.
     """
     path = located(name)
+    if isinstance(path, Path) and path.is_dir():
+        return _describe_set(path, read_manifest(path), limits)
     if path.suffix != ".codec" and (isinstance(path, Url) or path.is_file()):
         with contextlib.closing(open_source(path, whole=True)) as source:
             if source.read_at(0, len(SIGNATURE)) == SIGNATURE or path.suffix == ".cnet":
@@ -67,16 +72,42 @@ def _describe_archive(container: Container) -> dict[str, Any]:
         "labels": None if labels is None else "texts" if labels.dtype == object else str(labels.dtype),
         "class_names": container.read_class_names(),
         "names": names is not None,
-        "codecs": [
-            {
-                "name": entry.name,
-                "identity": entry.identity.hex(),
-                "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
-            }
-            | _described_primer(entry, container.name, container.limits)
-            for entry in container.codecs
-        ],
+        "codecs": _described_codecs(container),
     }
+
+
+def _describe_set(folder: Path, manifest: Manifest, limits: Limits) -> dict[str, Any]:
+    """What the manifest says, and which codecs the first shard names."""
+    look = manifest.look
+    with open_file(folder / manifest.shards[0].file, limits=limits) as container:
+        codecs = _described_codecs(container)
+    return {
+        "file": str(folder),
+        "type": "set",
+        "images": manifest.images,
+        "shape": [manifest.images, *(() if look is None else look.shape)],
+        "shards": len(manifest.shards),
+        "archive_bytes": manifest.bytes,
+        "bytes_per_image": manifest.bytes / manifest.images if manifest.images else None,
+        "shared": [entry.file for entry in manifest.shared],
+        "labels": manifest.labels,
+        "class_names": None if manifest.class_names is None else list(manifest.class_names),
+        "names": manifest.names,
+        "codecs": codecs,
+    }
+
+
+def _described_codecs(container: Container) -> list[dict[str, Any]]:
+    """The codecs that an archive names."""
+    return [
+        {
+            "name": entry.name,
+            "identity": entry.identity.hex(),
+            "embedded_bytes": None if entry.embedded is None else len(entry.embedded),
+        }
+        | _described_primer(entry, container.name, container.limits)
+        for entry in container.codecs
+    ]
 
 
 def _counts(container: Container) -> tuple[list[int], int]:

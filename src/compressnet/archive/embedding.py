@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from compressnet.adaptive.part import AdaptivePart
 from compressnet.codec.bundle import Bundle, adaptive_bundle
@@ -16,11 +16,15 @@ from compressnet.container.entries import (
     EMBEDDED_DIFFERENCE,
     EMBEDDED_PRIMER,
     IDENTITY_BYTES,
+    PRIMER_NAME,
     CodecEntry,
     primer_entry,
 )
 from compressnet.errors import CodecError, CodecNotFoundError, CorruptError
 from compressnet.limits import DEFAULT_LIMITS, Spending
+
+SHARED_NAME = "shared.cnet"
+"""The file beside archives that carries what several of them name."""
 
 
 def chosen_quality(codec: Codec, quality: int | None, max_error: int | None = None) -> int:
@@ -36,13 +40,20 @@ def chosen_quality(codec: Codec, quality: int | None, max_error: int | None = No
 class CodecEntries:
     """What an archive says of the parts of its codec; a part is packed when it is first needed."""
 
-    def __init__(self, codec: Codec, embed: bool | None = None, known: Sequence[CodecEntry] = ()) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        embed: bool | None = None,
+        known: Sequence[CodecEntry] = (),
+        shared: Set[bytes] = frozenset(),
+    ) -> None:
         """embed: whether parts are embedded, by default those that did not come with the package.
 
         By default those that began as a shipped codec are embedded as their difference from it,
         where that is smaller. known: entries that the archive has already.
+        shared: identities of parts that a file beside the archive has.
         """
-        self._codec, self._embed = codec, embed
+        self._codec, self._embed, self._shared = codec, embed, shared
         self._of_identity = {entry.identity: entry for entry in known}
 
     def entry(self, method: int) -> CodecEntry:
@@ -61,6 +72,8 @@ class CodecEntries:
         bundle = self._codec.bundle
         part = bundle.only(identity)
         assert part is not None
+        if identity in self._shared:
+            return CodecEntry(identity=identity, name=PRIMER_NAME if method == ADAPTIVE else bundle.name, embedded=None)
         if method == ADAPTIVE:
             (primer,) = part.parts
             assert isinstance(primer, AdaptivePart)
@@ -142,10 +155,15 @@ def resolve_codec(
         if bundle.only(entry.identity) is not bundle:
             raise CorruptError(f"{name}: the embedded codec does not have the identity {entry.identity.hex()} alone")
         return make_codec(bundle, backend, threads, what, spending.limits)
+    if entry.name == PRIMER_NAME:
+        raise CodecNotFoundError(
+            f"{name}: needs the primer of identity {entry.identity.hex()}, which it shares with other archives; "
+            f"put the file {SHARED_NAME} that was written with them beside it"
+        )
     bundle = shipped_bundle(entry.identity, entry.name)
     if bundle is None:
         raise CodecNotFoundError(
             f"{name}: needs the codec {entry.name} of identity {entry.identity.hex()}, which is neither embedded nor "
-            "shipped with compressnet; pass its file with --codec (codec= in Python)"
+            f"shipped with compressnet, nor in a {SHARED_NAME} beside it; pass its file with --codec (codec= in Python)"
         )
     return make_codec(bundle.without_encoder(), backend, threads, f"shipped codec {bundle.name}", spending.limits)

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from compressnet.images.forms import Form
 from compressnet.images.kinds import Pictures
 
-Index = int | slice | Sequence[int] | NDArray[Any]
+Rows = int | slice | Sequence[int] | NDArray[Any]
+"""Which images are asked for."""
+Index = Rows | tuple[Any, ...]
+"""The same, and with it, in a tuple, what is asked for of each image."""
 
 
 @dataclass(frozen=True, slots=True)

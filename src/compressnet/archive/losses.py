@@ -34,6 +34,8 @@ class Lost:
     """Their numbers in the collection; none where nobody knows."""
     names: list[str]
     """Their names; none where they have none, or where nobody knows."""
+    file: str | None = None
+    """Which file of a set it is in; None for an archive."""
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints of it."""
@@ -42,7 +44,8 @@ class Lost:
     def line(self) -> str:
         """All of it in a line."""
         block = "" if self.block is None else f"block {self.block}, "
-        return f"{block}bytes {self.offset} to {self.end - 1}: {self.why}; {self._held()}"
+        file = "" if self.file is None else f"{self.file}: "
+        return f"{file}{block}bytes {self.offset} to {self.end - 1}: {self.why}; {self._held()}"
 
     def _held(self) -> str:
         if self.images is None:

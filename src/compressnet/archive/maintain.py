@@ -23,6 +23,7 @@ from compressnet.archive.checked import require_as_given
 from compressnet.archive.embedding import CodecEntries, resolve_codec
 from compressnet.archive.joining import changes_of, joined_classes, joined_labels, joined_names, require_same_codec
 from compressnet.archive.selection import copy_blocks, copy_images
+from compressnet.archive.sharing import open_file
 from compressnet.archive.writing.bounds import Bounds
 from compressnet.archive.writing.learning import extended_codec, learned_codec
 from compressnet.archive.writing.outcome import Written
@@ -36,7 +37,6 @@ from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY, WITHOUT_CODEC
 from compressnet.container.columns import as_class_names, as_labels, as_names
 from compressnet.container.container import Container
 from compressnet.container.entries import EMBEDDED_PRIMER
-from compressnet.container.sources import open_source
 from compressnet.container.writer import ContainerWriter
 from compressnet.errors import CodecError, InputError
 from compressnet.files import locked, open_target
@@ -67,7 +67,8 @@ def concat(
     where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(Container(open_source(path, whole=True), limits)) for path in paths]
+        parts = [stack.enter_context(open_file(path, whole=True, limits=limits)) for path in paths]
+        parts = [part for part in parts if part.kinds]  # others only carry what these share
         if not any(part.images for part in parts):
             raise InputError("there are no archives to put together, or no images in them")
         require_same_codec(parts)
@@ -118,7 +119,7 @@ def append(
 
     Raises InputError, CodecError, and DefectError where nothing may be lost but was.
     """
-    with locked(located(path)) as require_unchanged, Container(open_source(path, whole=True), limits) as old:
+    with locked(located(path)) as require_unchanged, open_file(path, whole=True, limits=limits) as old:
         loaded = _encoding_codec(codec, old, threads)
         if loaded is None:
             quality = LOSSLESS_QUALITY if quality is None else quality

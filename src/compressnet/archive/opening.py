@@ -1,4 +1,4 @@
-"""Archives opened: from a path, from bytes, or from what is open already.
+"""Archives opened: from a path, from bytes, or from what is open already; and sets of archives.
 
 Nothing here, nor anything that it imports, is about writing, so that opening takes no time for it.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 from compressnet.archive.archive import Archive
 from compressnet.archive.embedding import resolve_codec
+from compressnet.archive.sharing import open_file
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.shipped import PathLike
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
-from compressnet.container.sources import BytesSource, open_source
+from compressnet.container.sources import BytesSource
 from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
-from compressnet.remote import absolute
+from compressnet.remote import absolute, located
 
 
 def open(  # noqa: A001 - the library's name for it, as in gzip.open
@@ -26,7 +28,7 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Archive:
-    """Open an archive by path or URL, or from bytes.
+    """Open an archive by path or URL, or from bytes; or a set of archives by its folder's path.
 
     Of a URL, ranges are read: the end with the index, what is before the first block, and blocks.
 
@@ -39,12 +41,15 @@ def open(  # noqa: A001 - the library's name for it, as in gzip.open
     without fsspec.
     """
     if isinstance(path, bytes):
-        source, reopen = BytesSource(path, "<bytes>"), None
-    else:
-        source = open_source(path)
-        kept = codec.source if isinstance(codec, Codec) else codec
-        reopen = functools.partial(open, absolute(path), kept, backend, threads, limits)
-    return open_container(Container(source, limits), codec, backend, threads, reopen)
+        return open_container(Container(BytesSource(path, "<bytes>"), limits), codec, backend, threads)
+    kept = codec.source if isinstance(codec, Codec) else codec
+    reopen = functools.partial(open, absolute(path), kept, backend, threads, limits)
+    place = located(path)
+    if isinstance(place, Path) and place.is_dir():
+        from compressnet.archive.shards import open_set  # most archives are files
+
+        return open_set(place, codec, backend, threads, limits, reopen)
+    return open_container(open_file(place, limits=limits), codec, backend, threads, reopen)
 
 
 def open_container(

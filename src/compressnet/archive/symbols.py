@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from compressnet.archive.indexing import Index, positions_of
+from compressnet.archive.indexing import Rows, positions_of
 from compressnet.images.kinds import Symbols
 
 
@@ -23,7 +23,7 @@ class SymbolView:
     def __len__(self) -> int:
         return self._images
 
-    def __getitem__(self, index: Index) -> Symbols:
+    def __getitem__(self, index: Rows) -> Symbols:
         """Symbols int32 (D,) of one image, (n,D) of several.
 
         Raises IndexError, InputError, CorruptError.

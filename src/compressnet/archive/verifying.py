@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy as np
 from compressnet.archive.archive import Archive
 from compressnet.archive.blocks import BlockReader
 from compressnet.archive.losses import Holders, Lost, count_of, named
-from compressnet.errors import CorruptError
+from compressnet.archive.manifest import digest_of
+from compressnet.archive.shards import ArchiveSet
+from compressnet.errors import CorruptError, FormatError, InputError
 from compressnet.limits import beyond_limits, paid
 
 ALL_WORK = 60
@@ -53,6 +55,8 @@ def verify(archive: Archive, report: Callable[[int], None] = lambda _: None) -> 
     `report` is told how many images of the blocks are done. Raises CodecError, and
     BeyondLimitsError for a small file whose blocks would take very long together.
     """
+    if isinstance(archive, ArchiveSet):
+        return _verify_set(archive, report)
     container = archive.container
     blocks = container.blocks
     _require_affordable(archive)
@@ -108,6 +112,39 @@ def _require_affordable(archive: Archive) -> None:
         if paid(work, container.source.total_bytes, WORK_PAID) > allowed:
             what = f"blocks up to number {number} of {len(container.blocks)} would take {work:.2g} steps of work"
             raise beyond_limits(f"{archive.name}: {what} together, too many for so small a file", "work")
+
+
+def _verify_set(archives: ArchiveSet, report: Callable[[int], None]) -> Verified:
+    """`verify` of each shard, and each file compared with the manifest. Raises CodecError."""
+    damaged: list[Lost] = []
+    remarks: list[str] = []
+    blocks = first = 0
+    for entry in archives.manifest.shared:
+        if _differs(archives, entry.file, entry.sha256):
+            remarks.append(f"{entry.file}: is missing, or not the file that the manifest names")
+    for number, entry in enumerate(archives.manifest.shards):
+        try:
+            shard = archives.shard(number)
+            found = verify(shard, lambda images, before=first: report(before + images))
+        except (InputError, FormatError) as error:
+            why, ranges = str(error).removeprefix(f"{archives.folder / entry.file}: "), [(0, entry.images - 1)]
+            lost = Lost(why=why, offset=0, end=entry.bytes, images=entry.images, ranges=ranges, names=[])
+            found = Verified(images=entry.images, blocks=0, damaged=[lost], remarks=[])
+        if found.is_well and _differs(archives, entry.file, entry.sha256):
+            remarks.append(f"{entry.file}: is whole, but not the file that the manifest names")
+        damaged += [
+            replace(lost, file=entry.file, ranges=[(first + a, first + b) for a, b in lost.ranges])
+            for lost in found.damaged
+        ]
+        remarks += [f"{entry.file}: {remark}" for remark in found.remarks]
+        blocks, first = blocks + found.blocks, first + entry.images
+    return Verified(images=first, blocks=blocks, damaged=damaged, remarks=remarks)
+
+
+def _differs(archives: ArchiveSet, file: str, sha256: str) -> bool:
+    """Whether a file of a set is not as the manifest says."""
+    path = archives.folder / file
+    return not path.is_file() or digest_of(path) != sha256
 
 
 def why_unreadable(reader: BlockReader, number: int, first: int, images: int, name: str) -> str | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from compressnet.commands.console import USAGE, console, errors_console, fail, guarded, progress_bar
 from compressnet.commands.inputs import (
     ConvertOption,
-    InputArgument,
+    InputsArgument,
     LabelsOption,
     ModesOption,
     NamesEncodingOption,
@@ -47,18 +48,32 @@ from compressnet.commands.options import (
     reach,
     require_target_free,
 )
+from compressnet.commands.sets import compress_set
+from compressnet.commands.sharding import (
+    EngineOption,
+    SchedulerOption,
+    ShardImagesOption,
+    Where,
+    WorkersOption,
+    require_none,
+)
 
 if TYPE_CHECKING:
-    from compressnet.archive.writing.picked import Goal
     from compressnet.codec.codec import Codec
     from compressnet.images import Collection
+    from compressnet.packing.choosing import Asked
     from compressnet.packing.targets import Target
 
 
 @guarded
 def compress(
-    source: InputArgument,
-    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.cnet", help="The archive; - for stdout.")],
+    sources: InputsArgument,
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="OUT.cnet", help="The archive; - for stdout; with --engine, a folder of archives."
+        ),
+    ],
     codec: ChosenCodecOption = None,
     lossless: LosslessOption = False,
     solid: SolidOption = False,
@@ -88,6 +103,10 @@ def compress(
     as_json: JsonOption = False,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
+    engine: EngineOption = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    shard_images: ShardImagesOption = None,
 ) -> None:
     """Compress images into an archive, lossless or lossy.
 
@@ -101,16 +120,11 @@ def compress(
     from compressnet import api
     from compressnet.archive.embedding import chosen_quality
     from compressnet.archive.writing.bounds import Bounds
-    from compressnet.archive.writing.choosing import pick
-    from compressnet.archive.writing.learning import allowed_error, looked_at
-    from compressnet.archive.writing.settings import LEARNING_EFFORT, Settings
-    from compressnet.archive.writing.tightness import chosen_tight
     from compressnet.coding.coder import LOSSLESS_QUALITY
     from compressnet.container.entries import PRIMER_NAME
+    from compressnet.images import Reading
     from compressnet.images.kinds import count_text
-    from compressnet.images.modes import tightened
-    from compressnet.packing.error_targets import find_error
-    from compressnet.packing.targets import sample_sizes
+    from compressnet.packing.choosing import Asked, choose
 
     target = parse_target(quality, target_psnr, target_bytes, max_mse)
     if lossless and (target is not None or quality not in (None, LOSSLESS_QUALITY)):
@@ -121,10 +135,42 @@ def compress(
         fail(f"--max-error 0 loses nothing, --quality {quality} does: give one of them", USAGE)
     quality = LOSSLESS_QUALITY if lossless else quality
     bounds = Bounds(max_error=max_error, min_psnr=min_psnr, exact_alpha=exact_alpha)
-    if output != STREAM:
-        require_target_free(output, force=force)
+    where = Where(engine=engine, scheduler=scheduler, workers=workers, shard_images=shard_images)
+    if engine is None:
+        source = where.require_unused(sources)
+        if output != STREAM:
+            require_target_free(output, force=force)
+    else:
+        source = ""
+        require_none(solid=solid, embed_codec=embed_codec, labels=labels, skipped=skipped)
     loaded = None if codec is None else api.load(codec, backend_name(backend), threads)
     known = quality if loaded is None or target is not None else chosen_quality(loaded, quality, max_error)
+    asked = Asked(
+        codec=loaded,
+        quality=quality,
+        target=target,
+        bounds=bounds,
+        effort=effort,
+        modes=None if modes is None else modes.value,
+        solid=solid,
+        block_images=block_images,
+        embed_codec=embed_codec,
+        backend=backend_name(backend),
+        threads=threads,
+    )
+    deep = known == LOSSLESS_QUALITY or max_error == 0
+    if engine is not None:
+        reading = Reading(
+            convert=convert, skip_bad=skip_bad, deep=deep, labels=not no_labels, names_encoding=names_encoding
+        )
+        compress_set(
+            *(sources, output, where, asked, reading, lambda images: partial(_reach, asked, images, quiet=quiet)),
+            strict=strict,
+            force=force,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        return
     collection = open_input(
         source,
         labels=labels,
@@ -134,51 +180,14 @@ def compress(
         skipped=skipped,
         strict=strict,
         names_encoding=names_encoding,
-        deep=known == LOSSLESS_QUALITY or max_error == 0,
+        deep=deep,
         output=None if output == STREAM else output,
         force=force,
     )
-    picked = None
-    if loaded is None:
-        goal = None if target is None else _goal(target)
-        sample, _ = looked_at(collection.batches())
-        picked = pick(sample, quality, bounds, goal, backend=backend_name(backend), threads=threads)
-        loaded, quality = picked.codec, picked.quality
+    chosen = choose(collection, asked, partial(_reach, asked, collection.count, quiet=quiet))
+    loaded, settings, picked, known = chosen.codec, chosen.settings, chosen.picked, chosen.settings.quality
     if loaded is None and embed_codec is False:
         fail("--no-embed-codec: what is learned from the images themselves is needed to read them", USAGE)
-    known = quality if loaded is None else chosen_quality(loaded, quality, max_error)
-    tight = chosen_tight(collection.batches, loaded, known, None if modes is None else modes.value)
-    if picked is not None and picked.by_image:
-        known = picked.quality
-    elif target is not None:
-        sample = list(tightened(collection.sample_sets(sample_sizes(effort or 1)[1]), tight))
-        if loaded is None:
-            known = LOSSLESS_QUALITY - find_error(sample, target, threads)
-        else:
-            known = reach(
-                target,
-                loaded,
-                sample,
-                effort or 1,
-                block_images,
-                quiet=quiet,
-                embed_codec=embed_codec,
-                collection_images=collection.count,
-            )
-    elif loaded is None:
-        known = LOSSLESS_QUALITY - allowed_error(quality, bounds)
-    settings = Settings(
-        quality=known,
-        network_mse=None if picked is None else picked.network_mse,
-        effort=effort or 1,
-        learning_effort=effort or LEARNING_EFFORT,
-        solid=solid,
-        block_images=block_images,
-        bounds=bounds,
-        tight=tight,
-        embed_codec=embed_codec,
-        threads=threads,
-    )
     with progress_bar("compress", collection.count, quiet=quiet) as report:
         written = api.write(
             collection.batches(),
@@ -217,13 +226,18 @@ def compress(
         tell_account(collection)
 
 
-def _goal(target: Target) -> Goal:
-    """What a target asks of the codec that is picked."""
-    from compressnet.archive.writing.picked import Goal
-
-    if target.measure == "bytes":
-        return Goal(bytes_per_image=target.value)
-    return Goal(mse=target.value if target.measure == "mse" else 10 ** (-target.value / 10))
+def _reach(asked: Asked, images: int, target: Target, codec: Codec, sample: list[Any], *, quiet: bool) -> int:
+    """The quality of a codec for a target, which a collection of so many images is written at."""
+    return reach(
+        target,
+        codec,
+        sample,
+        asked.effort or 1,
+        asked.block_images,
+        quiet=quiet,
+        embed_codec=asked.embed_codec,
+        collection_images=images,
+    )
 
 
 def _described(codec: Codec | None, quality: int | None) -> str:

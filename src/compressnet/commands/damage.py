@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from compressnet.archive.verifying import Verified
 
 SAVE = "'compressnet repair' saves what is whole"
+SAVE_SET = "the command that wrote the set writes damaged files anew, 'compressnet repair' saves what is whole in one"
 
 
 @guarded
@@ -63,7 +65,7 @@ def verify(
         for remark in verified.remarks:
             console.print(shown(remark))
     if not verified.is_well:
-        fail(f"{name}: {_summary(verified)}; {SAVE}", CORRUPT)
+        fail(f"{name}: {_summary(verified)}; {SAVE_SET if Path(name).is_dir() else SAVE}", CORRUPT)
 
 
 def _summary(verified: Verified) -> str:

@@ -16,13 +16,13 @@ from compressnet.errors import InputError
 if TYPE_CHECKING:
     from compressnet.images import Collection
 
-InputArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="INPUT",
-        help="A folder, .zip or .tar(.gz|.xz|.bz2) of pictures, .parquet, .npz, .npy or IDX(.gz), a folder of such "
-        "files, 'mnist', or - for IDX or .npy on stdin.",
-    ),
+_INPUT = (
+    "A folder, .zip or .tar(.gz|.xz|.bz2) of pictures, .parquet, .npz, .npy or IDX(.gz), a folder of such files, a "
+    "Zarr array, 'mnist', or - for IDX or .npy on stdin"
+)
+InputArgument = Annotated[str, typer.Argument(metavar="INPUT", help=f"{_INPUT}.")]
+InputsArgument = Annotated[
+    list[str], typer.Argument(metavar="INPUT...", help=f"{_INPUT}. With --engine, any number of them.")
 ]
 LabelsOption = Annotated[
     str | None, typer.Option("--labels", help="IDX, .npy, .npz, one label a line, or .csv: name,label.")
@@ -84,8 +84,9 @@ def open_input(
     Raises InputError, MissingExtraError.
     """
     from compressnet.files import atomic_write, is_same_file
-    from compressnet.images import Reading, collection_from_bytes, open_collection, read_labels
+    from compressnet.images import Reading, collection_from_bytes, read_labels
     from compressnet.images.account import Ledger, merged
+    from compressnet.packing.sources import open_source
     from compressnet.remote import located
 
     if labels is not None and no_labels:
@@ -107,7 +108,7 @@ def open_input(
     if source == STREAM:
         collection = collection_from_bytes(sys.stdin.buffer.read(), "standard input", reading)
     else:
-        collection = open_collection(source, reading)
+        collection = open_source(source, reading)
     if labels is not None:
         ledger = Ledger()
         found = read_labels(labels, collection.names, ledger)

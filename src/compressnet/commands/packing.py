@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,7 @@ from compressnet.commands.console import INTERRUPTED, USAGE, console, errors_con
 from compressnet.commands.inputs import (
     ConvertOption,
     InputArgument,
+    InputsArgument,
     LabelsOption,
     ModesOption,
     NamesEncodingOption,
@@ -42,6 +45,15 @@ from compressnet.commands.options import (
     local_path,
     require_target_free,
 )
+from compressnet.commands.sets import pack_set
+from compressnet.commands.sharding import (
+    EngineOption,
+    SchedulerOption,
+    ShardImagesOption,
+    Where,
+    WorkersOption,
+    require_none,
+)
 from compressnet.commands.tables import tell_advice
 from compressnet.commands.watching import Watcher
 from compressnet.errors import InputError
@@ -56,8 +68,17 @@ ADVICE_S = 600.0
 
 @guarded
 def pack(
-    source: InputArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.cnet", parser=local_path, help="The archive.")],
+    sources: InputsArgument,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT.cnet",
+            parser=local_path,
+            help="The archive; with --engine, a folder of archives.",
+        ),
+    ],
     preset: PresetOption = PresetChoice.balanced,
     quality: QualityOption = None,
     target_psnr: TargetPsnrOption = None,
@@ -97,9 +118,14 @@ def pack(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     threads: ThreadsOption = None,
+    engine: EngineOption = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    shard_images: ShardImagesOption = None,
 ) -> None:
     """Train a codec on images, and pack them with it into one file that opens anywhere."""
     from compressnet.coding.coder import LOSSLESS_QUALITY
+    from compressnet.images import Reading
     from compressnet.packing import pack as packing
     from compressnet.packing.options import PackOptions
     from compressnet.training import import_training
@@ -111,22 +137,14 @@ def pack(
     lossless = lossless or quality == LOSSLESS_QUALITY or (max_error == 0 and quality is None and target_psnr is None)
     if lossless and not (target_psnr is None and max_error in (None, 0) and min_psnr is None):
         fail("--lossless loses nothing; leave --target-psnr, --max-error and --min-psnr out", USAGE)
-    require_target_free(output, force=force)
-    require_target_free(packing.codec_path(output), force=force or resume)
+    where = Where(engine=engine, scheduler=scheduler, workers=workers, shard_images=shard_images)
+    if engine is None:
+        where.require_unused(sources)
+        require_target_free(output, force=force)
+        require_target_free(packing.codec_path(output), force=force or resume)
+    else:
+        require_none(labels=labels, skipped=skipped)
     training = import_training()
-    collection = open_input(
-        source,
-        labels=labels,
-        no_labels=no_labels,
-        convert=convert,
-        skip_bad=skip_bad,
-        skipped=skipped,
-        strict=strict,
-        names_encoding=names_encoding,
-        deep=lossless,
-        output=str(output),
-        force=force,
-    )
     options = PackOptions(
         preset=preset.value,
         quality=None if lossless else quality,
@@ -142,21 +160,40 @@ def pack(
         minutes=minutes,
         keep_codec=keep_codec,
         modes=None if modes is None else modes.value,
-        advise=advise,
+        advise=advise and engine is None,
+    )
+    if engine is not None:
+        reading = Reading(
+            convert=convert, skip_bad=skip_bad, deep=lossless, labels=not no_labels, names_encoding=names_encoding
+        )
+        pack_set(
+            *(sources, output, where, options, reading, _show, _of_training),
+            strict=strict,
+            force=force,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        return
+    collection = open_input(
+        sources[0],
+        labels=labels,
+        no_labels=no_labels,
+        convert=convert,
+        skip_bad=skip_bad,
+        skipped=skipped,
+        strict=strict,
+        names_encoding=names_encoding,
+        deep=lossless,
+        output=str(output),
+        force=force,
     )
     with status_line(quiet=quiet) as say:
-
-        def show(progress: Any) -> None:
-            point = progress.points[len(progress.points) // 2]
-            psnr = "without loss" if math.isinf(point.psnr) else f"at {point.psnr:.2f} dB"
-            say(f"train: {progress.share:.0%}, {point.bytes_per_image:.1f} bytes/image {psnr} held out")
-
         try:
             packed = packing.pack(
                 collection,
                 output,
                 options,
-                Watcher(show, say),
+                Watcher(partial(_show, say), say),
                 labels=collection.labels,
                 class_names=collection.class_names,
                 resume=resume,
@@ -167,6 +204,13 @@ def pack(
         print(json.dumps(packed.as_json() | {"account": account_json(collection)}))
     elif not quiet:
         _tell(packed, output, collection)
+
+
+def _show(say: Callable[[str], None], progress: Any) -> None:
+    """How far a training is."""
+    point = progress.points[len(progress.points) // 2]
+    psnr = "without loss" if math.isinf(point.psnr) else f"at {point.psnr:.2f} dB"
+    say(f"train: {progress.share:.0%}, {point.bytes_per_image:.1f} bytes/image {psnr} held out")
 
 
 def _tell(packed: Packed, output: Path, collection: Collection) -> None:
@@ -180,18 +224,17 @@ def _tell(packed: Packed, output: Path, collection: Collection) -> None:
         f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes, "
         f"{written.archive_bytes / written.images:.2f} an image, {packed.codec_bytes} of them the codec's; {psnr}"
     )
-    for line in (
-        packed.why_untrained,
-        _own_training(packed),
-        packed.missed,
-        *packed.left_out,
-        *written.remarks(collection.names),
-    ):
-        if line:
-            console.print(line)
+    for line in (*_of_training(packed), *written.remarks(collection.names)):
+        console.print(line)
     tell_account(collection)
     if packed.advice is not None:
         tell_advice(packed.advice)
+
+
+def _of_training(packed: Packed) -> list[str]:
+    """What became of the training, a line each."""
+    lines = (packed.why_untrained, _own_training(packed), packed.missed, *packed.left_out)
+    return [line for line in lines if line]
 
 
 def _own_training(packed: Packed) -> str | None:

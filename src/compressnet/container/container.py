@@ -5,6 +5,7 @@ Docs/FORMAT.md is its specification.
     signature  HEAD  (CODC | PRIM)*  KIND+  BLOK (BLOK | CODC | PRIM | KIND)*
         [labl]  [clas]  [name]  INDX  TAIL
 
+One without images needs no KIND: it carries codecs and primers that other archives share.
 `Container` opens from the end: TAIL gives the index, the index gives every block. What it reads,
 `compressnet.container.writer` writes.
 """
@@ -141,7 +142,7 @@ class Container:
         self.kinds: list[Form] = []
         while position < self._first_block:
             position = self._read_description(position)
-        if position != self._first_block or not self.kinds:
+        if position != self._first_block or not (self.kinds or self.images == 0):
             raise CorruptError(f"{self.name}: the chunks before the first block are damaged")
         for offset, end in self._between:
             if self._read_description(offset) != end:

@@ -37,6 +37,9 @@ class Collection:
     """int64 or texts, one for each image."""
     class_names: Sequence[str] | None = None
     """What integer labels 0, 1, 2 and so on stand for, where the source says so."""
+    span: Callable[[int, int], Iterator[Pictures]] | None = None
+    """As `batches`, images start to stop - 1 alone, where the source gives them without reading
+    those before."""
     account: Account = field(default_factory=Account)
     """What was left out of it, dropped or changed, and where labels and names come from."""
 
@@ -50,6 +53,20 @@ class Collection:
     def arrays(self, limit: int | None = None) -> Iterator[Pictures]:
         """All images, or the first `limit`, as `batches` gives them."""
         return _limited(self.batches(), limit)
+
+    def between(self, start: int, stop: int) -> Iterator[Pictures]:
+        """Images start to stop - 1, as `batches` gives them; quicker where there is `span`."""
+        if self.span is not None:
+            yield from self.span(start, stop)
+            return
+        first = 0
+        for batch in self.batches():
+            part = batch[max(start - first, 0) : max(stop - first, 0)]
+            first += len(batch)
+            if len(part):
+                yield part
+            if first >= stop and stop < self.count:  # damage at the end shows where the end is read
+                break
 
     def sample(self, count: int) -> NDArray[Any]:
         """Up to `count` images, evenly spread over the collection, as one array.

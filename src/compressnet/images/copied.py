@@ -44,7 +44,8 @@ def open_copied(url: Url, reading: Reading, opened: Callable[[Path, Reading], Co
     with told_as(copy.path, url):
         collection = opened(copy.path, reading)
     account = replace(collection.account, copied=f"{copy.total_bytes:,} bytes of {url}, to a temporary folder")
-    return replace(collection, name=str(url), batches=lambda: copy.batches(collection.batches), account=account)
+    batches = lambda: copy.batches(collection.batches)  # noqa: E731
+    return replace(collection, name=str(url), batches=batches, span=None, account=account)
 
 
 @contextmanager

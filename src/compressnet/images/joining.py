@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from compressnet.images.account import NAMED, Ledger, merged
 from compressnet.images.collection import Collection
+from compressnet.images.kinds import Pictures
 
 
 def joined(source: str, parts: Sequence[Collection], ledger: Ledger) -> Collection:
@@ -34,11 +35,28 @@ def joined(source: str, parts: Sequence[Collection], ledger: Ledger) -> Collecti
         name=source,
         count=sum(part.count for part in parts),
         batches=lambda: (batch for part in parts for batch in part.batches()),
+        span=_span(parts),
         names=names,
         labels=labels,
         class_names=class_names,
         account=replace(account, labels=labels_text, names=names_text),
     )
+
+
+def _span(parts: Sequence[Collection]) -> Callable[[int, int], Iterator[Pictures]] | None:
+    """As in `Collection`; None where no part needs it, or one does not have it."""
+    if any(part.span is None for part in parts):
+        return None
+
+    def span(start: int, stop: int) -> Iterator[Pictures]:
+        first = 0
+        for part in parts:
+            own = max(start - first, 0), min(stop - first, part.count)
+            if own[0] < own[1]:
+                yield from part.between(*own)
+            first += part.count
+
+    return span
 
 
 def listed(texts: Sequence[str]) -> str:

@@ -1,4 +1,6 @@
-"""A Zarr v3 codec from arrays of images to bytes; its entry point is `compressnet`.
+"""A Zarr v3 codec from arrays of images to bytes, and Zarr arrays as collections of images.
+
+The codec's entry point is `compressnet`:
 
     zarr.create_array(store, shape=(10000, 28, 28), chunks=(1000, 28, 28), dtype="uint8",
                       serializer=CompressnetCodec(), compressors=None)
@@ -10,13 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from compressnet.errors import InputError
+from compressnet.images import Collection, Reading
+from compressnet.images.arrays.layouts import Layout
+from compressnet.images.collection import batch_images
+from compressnet.images.formats.arrays.common import ArraySource, array_collections
 from compressnet.integrations.chunks import ChunkCoding, make_coding, require_known
 from compressnet.integrations.hosts import missing_host
 
 try:
+    import zarr
     from zarr.abc.codec import ArrayBytesCodec
     from zarr.core.common import parse_named_configuration
 except ModuleNotFoundError as error:
@@ -92,3 +105,36 @@ class CompressnetCodec(ArrayBytesCodec):
         images = await asyncio.to_thread(self.coding.decode, chunk_data.to_bytes(), chunk_spec.shape)
         found = images.astype(chunk_spec.dtype.to_native_dtype(), copy=False)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(found)
+
+
+def zarr_collection(source: str, reading: Reading) -> Collection:
+    """The images of a Zarr array (N,H,W[,C]), of either version of its format, by its path.
+
+    Raises InputError for what is no array of images.
+    """
+    try:
+        array = zarr.open_array(source, mode="r")
+    except Exception as error:  # Zarr's stores and metadata raise nearly anything
+        raise InputError(f"{source}: cannot be opened as a Zarr array ({error}); give the path of one array") from error
+    shape = tuple(map(int, array.shape))
+
+    def span(layout: Layout, start: int, stop: int) -> Iterator[NDArray[Any]]:
+        step = batch_images(int(np.prod(layout.stored[1:])) * array.dtype.itemsize)
+        chunk = int(array.chunks[0])
+        step = step // chunk * chunk or step  # no chunk is decoded twice, unless it is longer
+        while start < stop:
+            end = min(stop, (start // step + 1) * step)
+            block = np.asarray(array[start:end] if layout.count == shape[0] else array[...])
+            yield block.reshape(end - start, *layout.stored[1:])
+            start = end
+
+    images = ArraySource(
+        name=source,
+        short_name=Path(source).name,
+        shape=shape,
+        dtype=np.dtype(array.dtype),
+        blocks=lambda layout: span(layout, 0, layout.count),
+        span=span,
+        type_is="Zarr array of type",
+    )
+    return array_collections([images], reading)[0]

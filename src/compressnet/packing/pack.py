@@ -33,7 +33,7 @@ from compressnet.images.kinds import Pictures, sixteen_bits_error
 from compressnet.images.modes import tightened
 from compressnet.packing.options import Packed, PackOptions, Watcher
 from compressnet.packing.samples import Tap
-from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, with_advice, write_and_check
+from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, Sample, with_advice, write_and_check
 from compressnet.packing.untrained import base_of, picked_for, smaller, why_not_train
 from compressnet.training import import_training
 
@@ -56,6 +56,26 @@ class _Trained:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An archive that was packed, and how: all but advice."""
+
+    packed: Packed
+    job: Job
+    """With the codec that it was written with, and what was picked."""
+    sample: Sample
+    """To compare with rivals."""
+    seconds: float
+    """Of the training."""
+
+    @property
+    def settings(self) -> Settings:
+        """What it was written with, and others like it are."""
+        picked = self.job.picked
+        network_mse = None if picked is None else picked.network_mse
+        return self.job.options.settings(self.packed.quality, self.job.tight, network_mse)
+
+
 def codec_path(output: Path) -> Path:
     """Where the codec of an archive lies until the archive is written."""
     return output.with_name(output.name + ".codec")
@@ -72,6 +92,31 @@ def pack(
     resume: bool = False,
 ) -> Packed:
     """Train a codec on a collection, and write the collection with it to `output`.
+
+    `settle`, and then advice.
+    """
+    settled = settle(collection, output, options, watcher, labels=labels, class_names=class_names, resume=resume)
+    budget_s = max(ADVICE_SHARE * settled.seconds, LEAST_ADVICE_S)
+    packed = with_advice(settled.packed, settled.job, settled.sample, budget_s)
+    if not options.keep_codec:
+        codec_path(output).unlink(missing_ok=True)
+    import_training().log_path(codec_path(output)).unlink(missing_ok=True)
+    return packed
+
+
+def settle(
+    collection: Collection,
+    output: Path,
+    options: PackOptions,
+    watcher: Watcher,
+    *,
+    labels: Any = None,
+    class_names: Sequence[str] | None = None,
+    resume: bool = False,
+) -> Settled:
+    """Train a codec on a collection, and write the collection with it to `output`.
+
+    The codec, where one was trained, stays at `codec_path`.
 
     Images of kinds that are not trained on are coded without loss, by what is learned from them;
     with too few images in all, all of them are. A short training is left out where a sample says
@@ -120,12 +165,8 @@ def pack(
     packed, sample = write_and_check(job, aimed.sets(), read_with=None)
     packed = replace(packed, why_untrained=trained.why_untrained, left_out=trained.left_out)
     if trained.codec is not None and not options.keep_codec:
-        packed, sample = smaller(packed, sample, job, aimed.sets(), picked)
-    packed = with_advice(packed, job, sample, max(ADVICE_SHARE * trained.seconds, LEAST_ADVICE_S))
-    if not options.keep_codec:
-        path.unlink(missing_ok=True)
-    training.log_path(path).unlink(missing_ok=True)
-    return packed
+        packed, sample, job = smaller(packed, sample, job, aimed.sets(), picked)
+    return Settled(packed=packed, job=job, sample=sample, seconds=trained.seconds)
 
 
 def pack_with(

@@ -58,33 +58,35 @@ def why_not_train(picked: Picked) -> str | None:
 
 def smaller(
     packed: Packed, sample: Sample, job: Job, aimed: Sequence[Images], picked: Picked | None
-) -> tuple[Packed, Sample]:
+) -> tuple[Packed, Sample, Job]:
     """The archive with the trained codec, or one without if that is smaller, and a sample of it.
+
+    Gives the job that the archive was written by as well.
 
     aimed: images to look for the quality on, if there was a target. picked: what was picked for
     the job before the training, if that was looked at.
     """
     job.watcher.step("pack without the codec")
-    job, aimed = _without(packed, job, picked), aimed or job.collection.sample_sets(AIMED_IMAGES)
+    untrained_job, aimed = _without(packed, job, picked), aimed or job.collection.sample_sets(AIMED_IMAGES)
     with_bytes = packed.written.archive_bytes
     output = job.output
     other = output.with_name(output.name + ".untrained")
     try:
-        found, its_sample = write_and_check(replace(job, output=other), aimed, read_with=None)
+        found, its_sample = write_and_check(replace(untrained_job, output=other), aimed, read_with=None)
         untrained = Untrained(
-            codec=PRIMER_NAME if job.codec is None else job.codec.name,
-            by_image=job.picked is not None and job.picked.by_image,
+            codec=PRIMER_NAME if untrained_job.codec is None else untrained_job.codec.name,
+            by_image=untrained_job.picked is not None and untrained_job.picked.by_image,
             archive_bytes=found.written.archive_bytes,
             psnr=found.psnr,
             is_packed=found.written.archive_bytes < with_bytes and _is_as_good(found, packed),
         )
         if not untrained.is_packed:
-            return replace(packed, untrained=untrained), sample
+            return replace(packed, untrained=untrained), sample, job
         other.replace(output)
     finally:
         other.unlink(missing_ok=True)
     why = f"packed without the trained codec: {untrained.archive_bytes} bytes, where it takes {with_bytes} with it"
-    return replace(found, why_untrained=why, untrained=untrained), its_sample
+    return replace(found, why_untrained=why, untrained=untrained), its_sample, untrained_job
 
 
 def _without(packed: Packed, job: Job, picked: Picked | None) -> Job:

@@ -16,7 +16,7 @@ from compressnet.archive.writing.settings import Settings
 from compressnet.codec.bundle import adaptive_bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.loading import make_backend, make_codec
-from compressnet.coding.coder import LOSSLESS_QUALITY
+from compressnet.coding.coder import ADAPTIVE, LOSSLESS_QUALITY
 from compressnet.images.kinds import Pictures, picture_kind
 from compressnet.images.modes import forms_of
 from compressnet.limits import CHANNELS_LIMIT, SIDE_LIMIT_PX
@@ -30,8 +30,11 @@ def extended_codec(codec: Codec, arrays: Iterable[Pictures], settings: Settings)
     """A codec that also codes those of some arrays (n,H,W[,C]) that it has no network for.
 
     It is the same codec where there are none among the first arrays, and where all are such images
-    and something may be lost, which is more likely a mistake. Gives all arrays as well.
+    and something may be lost, which is more likely a mistake; and where it has learned from images
+    already. Gives all arrays as well.
     """
+    if codec.coders(ADAPTIVE) is not None:
+        return codec, iter(arrays)
     sample, arrays = looked_at(arrays)
     quality = codec.default_quality if settings.quality is None else settings.quality
     unfit: list[Pictures] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,29 @@ class Written:
         if self.worst:
             lines.insert(-len(self.worst), "the worst images:")
         return lines
+
+
+def together(parts: Sequence[tuple[int, Written]]) -> Written:
+    """What was written of archives that are one set, each with the number of its first image."""
+
+    def total(name: str) -> int:
+        return sum(getattr(written, name) for _, written in parts)
+
+    def merged(name: str) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for _, written in parts:
+            counts.update(getattr(written, name))
+        return dict(counts)
+
+    worst = [replace(one, image=first + one.image) for first, written in parts for one in written.worst]
+    counts: dict[str, Any] = {field.name: total(field.name) for field in fields(Written) if field.type == "int"}
+    return Written(
+        **counts,
+        lossless_checked=bool(parts) and all(written.lossless_checked for _, written in parts),
+        learned_reasons=merged("learned_reasons"),
+        reasons=merged("reasons"),
+        worst=sorted(worst, key=lambda one: (one.psnr, one.image))[:WORST_IMAGES],
+    )
 
 
 def remarks_of(reasons: dict[str, int], what: str) -> list[str]:

@@ -73,7 +73,7 @@ class Router:
         # At quality 100 all bounds hold, and must not make images coarser that are stored.
         self._bounds = settings.bounds if self._quality != LOSSLESS_QUALITY else Bounds(exact_alpha=True)
         self._threads = codec.threads
-        self._placer = BlockPlacer(writer, entries or CodecEntries(codec, settings.embed_codec))
+        self._placer = BlockPlacer(writer, entries or CodecEntries(codec, settings.embed_codec, shared=settings.shared))
         self._choice = Choice(self._placer.fixed_bytes)
         self._images, self._values = Bins(), Bins()
         self._outcome = Outcome()

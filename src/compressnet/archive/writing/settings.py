@@ -49,6 +49,9 @@ class Settings:
     """What is not coded of images that can do without it."""
     embed_codec: bool | None = None
     """Whether the archive carries its codec; None: where it did not come with the package."""
+    shared: frozenset[bytes] = frozenset()
+    """Identities of parts of the codec that the archive names and does not carry, as a file beside
+    it has them (`compressnet.archive.sharing`)."""
     threads: int | None = None
     """Where there is no codec, which has threads of its own. None: all processors."""
 

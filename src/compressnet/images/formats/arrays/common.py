@@ -39,6 +39,8 @@ class ArraySource:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     blocks: Blocks
+    span: Callable[[Layout, int, int], Iterator[NDArray[Any]]] | None = None
+    """As `blocks`, of images start to stop - 1 alone, where those before need not be read."""
     type_is: str = "values of type"
     """What stands before the type in errors."""
 
@@ -62,7 +64,7 @@ def array_collections(sources: Sequence[ArraySource], reading: Reading) -> list[
         kind = type_text(source.dtype)
         if kind not in depths:
             alike = [pair for pair in zip(sources, layouts, strict=True) if type_text(pair[0].dtype) == kind]
-            blocks = (block for other, layout in alike for block in _read(other, layout))
+            blocks = (block for other, layout in alike for block in _named(other.name, other.blocks(layout)))
             depths[kind] = depth_of(source.where, source.dtype, blocks, reading)
     return [
         _collection(source, layout, depths[type_text(source.dtype)])
@@ -70,9 +72,10 @@ def array_collections(sources: Sequence[ArraySource], reading: Reading) -> list[
     ]
 
 
-def _read(source: ArraySource, layout: Layout) -> Iterator[NDArray[Any]]:
-    with input_errors(source.name):
-        yield from source.blocks(layout)
+def _named(name: str, blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """The same, with errors that name the file."""
+    with input_errors(name):
+        yield from blocks
 
 
 def _collection(source: ArraySource, layout: Layout, depth: Depth) -> Collection:
@@ -81,23 +84,32 @@ def _collection(source: ArraySource, layout: Layout, depth: Depth) -> Collection
         if note:
             ledger.change(note, source.short_name)
 
-    def batches() -> Iterator[Pictures]:
-        for block in _read(source, layout):
+    def shown(blocks: Iterator[NDArray[Any]]) -> Iterator[Pictures]:
+        for block in _named(source.name, blocks):
             yield depth.apply(np.ascontiguousarray(layout.images(block)))
 
-    account = ledger.account(labels="", names="")
-    return Collection(name=source.name, count=layout.count, batches=batches, account=account)
+    blocks_between = source.span
+    return Collection(
+        name=source.name,
+        count=layout.count,
+        batches=lambda: shown(source.blocks(layout)),
+        span=None if blocks_between is None else lambda start, stop: shown(blocks_between(layout, start, stop)),
+        account=ledger.account(labels="", names=""),
+    )
 
 
-def streamed_blocks(stream: Readable, dtype: np.dtype[Any], layout: Layout, name: str) -> Iterator[NDArray[Any]]:
+def streamed_blocks(
+    stream: Readable, dtype: np.dtype[Any], layout: Layout, name: str, images: int | None = None
+) -> Iterator[NDArray[Any]]:
     """The blocks of an array whose values stand in a stream, in C's order.
 
-    Raises InputError where they end too early.
+    images: how many are read, by default all. Raises InputError where they end too early.
     """
     image_bytes = math.prod(layout.stored[1:]) * dtype.itemsize
     step = batch_images(image_bytes)
-    for i in range(0, layout.count, step):
-        count = min(step, layout.count - i)
+    total = layout.count if images is None else images
+    for i in range(0, total, step):
+        count = min(step, total - i)
         data = read_exactly(stream, count * image_bytes, name)
         yield np.frombuffer(data, dtype).reshape(count, *layout.stored[1:])
 

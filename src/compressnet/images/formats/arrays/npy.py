@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,7 +51,8 @@ def mapped_source(path: Path, short_name: str) -> ArraySource:
             array = np.memmap(path, header.dtype, "r", stream.tell(), header.shape, order)  # checks the length
     if array is None or not header.fortran_order:
         # pages of a mapped file that were read would count as memory of this process
-        return npy_source(name, short_name, lambda: path.open("rb"))
+        source = npy_source(name, short_name, lambda: path.open("rb"))
+        return source if header.fortran_order else replace(source, span=partial(_span, path, header))
     return ArraySource(
         name=name,
         short_name=short_name,
@@ -57,6 +60,14 @@ def mapped_source(path: Path, short_name: str) -> ArraySource:
         dtype=header.dtype,
         blocks=lambda layout: cut_blocks(array, layout),
     )
+
+
+def _span(path: Path, header: NpyHeader, layout: Layout, start: int, stop: int) -> Iterator[NDArray[Any]]:
+    """Images start to stop - 1 of a plain file, by their place in it."""
+    with path.open("rb") as stream:
+        read_header(stream, str(path))
+        stream.seek(start * math.prod(layout.stored[1:]) * header.dtype.itemsize, io.SEEK_CUR)
+        yield from streamed_blocks(stream, header.dtype, layout, str(path), stop - start)
 
 
 def npy_source(name: str, short_name: str, open_stream: Opener) -> ArraySource:
