@@ -15,9 +15,10 @@ a single block of each kind, and the images. `forms` makes two archives: `deep`,
 of images of 16 bits in all modes, some of them tight, beside 8 bits, with names of classes; and
 `tight`, of grey images that were saved in other modes, coded by `grey`. `adaptive` makes two, of
 images of all modes and of 8 and 16 bits, most of which follow a primer of a few: `adaptive`
-without loss, and `near` with errors of up to 3. `any` and `any8` are codecs of one network without
-a size each: RGBA in tiles of 4 pixels, and RGB in tiles of 8. Of each: the packed codec, an
-archive of images of many sizes in all modes that it codes, a single block, and the pixels.
+without loss, and `near` with errors of up to 3. `any`, `any8` and `any16` are codecs of one
+network without a size each: RGBA in tiles of 4 pixels, RGB in tiles of 8, and RGBA in tiles of 16
+with a pyramid. Of each: the packed codec, an archive of images of many sizes in all modes that it
+codes, a single block, and the pixels.
 """
 
 from __future__ import annotations
@@ -64,6 +65,19 @@ SIZELESS = {
     "any8": replace(
         SMALL, coarse=6, deep=6, vector=0, grid=4, slices=2, hidden_slice=6, linear=True, channels=3, positions=False
     ),
+    "any16": replace(
+        SMALL,
+        patch_px=4,
+        coarse=6,
+        deep=6,
+        vector=0,
+        grid=5,
+        slices=2,
+        hidden_slice=6,
+        pyramid=True,
+        channels=4,
+        positions=False,
+    ),
 }
 
 
@@ -108,16 +122,16 @@ def random_model(kind: tuple[int, int, int], widths: Widths) -> Model:
         model.gains.encode_gain += 2.5 + spread
         model.gains.decode_gain -= 2.5 + spread
         for parameter_name, parameter in model.named_parameters():
-            if parameter_name.endswith("bias"):
+            if parameter_name.endswith(("bias", "phase")):
                 parameter += 0.1 * torch.randn_like(parameter)
     return model
 
 
 def images_of_any_size(channels: Sequence[int]) -> list[np.ndarray]:
-    """Arrays of 30 sizes, most up to 40 pixels a side, of these channels by turns."""
+    """Arrays of 31 sizes, most up to 40 pixels a side, of these channels by turns."""
     generator = np.random.default_rng(11)
     arrays = [blobs(2, (*map(int, generator.integers(1, 41, 2)), channels[i % len(channels)]), i) for i in range(28)]
-    arrays += [blobs(2, (1, 1, channels[-1]), 28), blobs(1, (70, 3, channels[-1]), 29)]
+    arrays += [blobs(2, (1, 1, channels[-1]), 28), blobs(1, (70, 3, channels[-1]), 29), blobs(1, (9, 290, 1), 30)]
     return [images[..., 0] if images.shape[-1] == 1 else images for images in arrays]
 
 

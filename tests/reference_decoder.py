@@ -278,7 +278,12 @@ def laid_out(network: Network, kind: tuple[int, ...]) -> Network:
     mapping = {"op": "to c", "in": ["mapped y"], "out": "y", "attributes": {"inner": inner, "c": c}}
     nodes += [{"activation": "linear", "clamp": [0, 255], **node} for node in (crop, mapping)]
     tensors["prior.grid"] = tensors["prior.grid"] * [1, rows, columns]
-    for part in range(len(tensors["prior.slice_channels"])):
+    parts = [str(s) for s in range(len(tensors["prior.slice_channels"]))]
+    if "prior.pyramid.weight" in tensors:
+        parts.append("pyramid")
+        groups = [len(lattices(rows, columns, has_pyramid=True)) - 3] + [1] * (4 * len(parts) - 5)
+        tensors["prior.bound"] = np.repeat(tensors["prior.bound"], groups, axis=1)
+    for part in parts:
         units = len(tensors[f"prior.{part}.shift"])
         tensors[f"prior.{part}.row"] = np.zeros((rows, units), np.int64)
         tensors[f"prior.{part}.column"] = np.zeros((columns, units), np.int64)
@@ -361,32 +366,51 @@ def masked(prior: dict[str, np.ndarray], quality: int) -> tuple[list[np.ndarray]
     return groups, outputs_of
 
 
+def lattices(rows: int, columns: int, *, has_pyramid: bool) -> list[tuple[bool, int, int, int, int]]:
+    """A slice's groups: of the pyramid or not, row of `phase`, first row and column, step."""
+    step = 2
+    while has_pyramid and step < max(rows, columns):
+        step *= 2
+    found = [(has_pyramid, 0, 0, 0, step)]
+    while step > 1:
+        far = step // 2
+        for p, (row, column) in enumerate(((1, 1), (0, 1), (1, 0)), 1):
+            if row * far < rows and column * far < columns:
+                level = min(int(math.log2(far)) - 1, 3) if far > 1 else 0
+                found.append((far > 1, 3 * level + p, row * far, column * far, step))
+        step = far
+    return found
+
+
 def convolutional(prior: dict[str, np.ndarray], quality: int) -> tuple[list[np.ndarray], Outputs]:
     """The convolutional network: its groups, and what computes their outputs."""
     channels, rows, columns = prior["grid"].tolist()
     ends = np.cumsum(prior["slice_channels"]).tolist()
     must(ends[-1] == channels, "the slices are all of the channels")
     number = np.arange(channels * rows * columns).reshape(channels, rows, columns)
-    phases = ((0, 0), (1, 1), (0, 1), (1, 0))
     places = [
-        (s, p, slice(end - int(size), end), slice(row, None, 2), slice(column, None, 2))
+        ("pyramid" if is_pyramid else s, p, slice(end - int(size), end), row, column, step)
         for s, (end, size) in enumerate(zip(ends, prior["slice_channels"], strict=True))
-        for p, (row, column) in enumerate(phases)
+        for is_pyramid, p, row, column, step in lattices(
+            rows, columns, has_pyramid=s == 0 and "pyramid.weight" in prior
+        )
     ]
-    groups = [number[part, row, column].ravel() for _, _, part, row, column in places]
+    groups = [number[part, row::step, column::step].ravel() for _, _, part, row, column, step in places]
 
     def outputs_of(g: int, v: np.ndarray) -> np.ndarray:
-        s, p, part, row, column = places[g]
+        s, p, part, row, column, step = places[g]
+        far = max(1, step // 2)
         named = {name: prior[f"{s}.{name}"] for name in ("weight", "bias", "phase", "row", "column", "shift")}
-        grid = np.pad(v.reshape(-1, channels, rows, columns), ((0, 0), (0, 0), (1, 1), (1, 1)))[:, : part.stop]
+        border = (far, far)
+        grid = np.pad(v.reshape(-1, channels, rows, columns), ((0, 0), (0, 0), border, border))[:, : part.stop]
         sums = np.zeros((len(v), rows, columns, len(named["weight"])), np.int64)
         sums += bias_at(named["bias"], quality) + named["phase"][p]
         sums += named["row"][:, None] + named["column"][None]
         for i in range(3):
             for j in range(3):
-                seen = grid[:, :, i : i + rows, j : j + columns].transpose(0, 2, 3, 1)
+                seen = grid[:, :, i * far : i * far + rows, j * far : j * far + columns].transpose(0, 2, 3, 1)
                 sums += seen @ named["weight"][:, :, i, j].T
-        h = requantize(sums[:, row, column], named["shift"], True, -32, 223)
+        h = requantize(sums[:, row::step, column::step], named["shift"], True, -32, 223)
         for name, leaky, clamp in (("hidden", True, (-32, 223)), ("output", False, (-2047, 2047))):
             weight, bias, shift = (prior[f"{s}.{name}.{a}"] for a in ("weight", "bias", "shift"))
             h = requantize(h @ weight.T + bias[0], shift, leaky, *clamp)
@@ -629,11 +653,31 @@ def read_chunk(data: bytes, at: int) -> tuple[str, bytes, int]:
 
 
 def read_labels(payload: bytes, images: int) -> list[int] | list[str]:
+    must(payload[0] in (0, 1, 2), "the labels' encoding is known")
+    if payload[0] == 2:
+        return front_coded(payload[1:], images)
     raw = zlib.decompress(payload[1:])
-    must(payload[0] in (0, 1), "the labels' encoding is known")
     labels = raw.decode().split("\n") if payload[0] else np.frombuffer(raw, "<i8").tolist()
     must(len(labels) == images, "a label for each image")
     return labels
+
+
+def front_coded(data: bytes, images: int) -> list[str]:
+    """Lines, each by what it adds to the one before it."""
+    raw = unpack(2, data)
+    texts = raw[images:].split(b"\n")
+    must(len(texts) == images, "a text for each line")
+    lines = [b""]
+    for shared, text in zip(raw[:images], texts, strict=True):
+        before = lines[-1]
+        if shared == 255:
+            start, digits, rest = re.fullmatch(rb"(?s)(.*?)([0-9]+)([^0-9]*)", before).groups()
+            must(not text and set(digits) != {ord("9")}, "a line that counts up has no text of its own")
+            lines.append(start + str(int(digits) + 1).zfill(len(digits)).encode() + rest)
+        else:
+            must(shared <= len(before), "a line shares no more than there is")
+            lines.append(before[:shared] + text)
+    return [line.decode() for line in lines[1:]]
 
 
 def unpack(packing: int, data: bytes) -> bytes:

@@ -80,7 +80,7 @@ def test_learned_archives_decode_to_committed_pictures(name: str, quality: int, 
 
 
 @pytest.mark.parametrize(("backend", "threads"), WAYS)
-@pytest.mark.parametrize("name", ["any", "any8"])
+@pytest.mark.parametrize("name", ["any", "any8", "any16"])
 def test_images_of_any_size_decode_to_committed_pixels(name: str, backend: str, threads: int, tmp_path: Path) -> None:
     codec = compressnet.load(CONFORMANCE / f"{name}.codec", backend, threads)
     with np.load(CONFORMANCE / f"{name}.npz") as arrays:

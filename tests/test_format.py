@@ -231,7 +231,7 @@ def test_archives_with_packed_codecs(tiny: Codec, tiny_arrays: dict[str, np.ndar
     assert np.array_equal(decode_archive(stream.getvalue()).images, tiny_arrays["decoded"])
 
 
-@pytest.mark.parametrize("name", ["any", "any8"])
+@pytest.mark.parametrize("name", ["any", "any8", "any16"])
 def test_networks_without_a_size(name: str) -> None:
     """Of the reference decoder: the identity, an archive with a packed codec, and a block."""
     path = CONFORMANCE / f"{name}.codec"
@@ -247,14 +247,14 @@ def test_networks_without_a_size(name: str) -> None:
     assert all(np.array_equal(image, known) for image, known in zip(images, expected.values(), strict=True))
 
 
-@pytest.mark.parametrize("name", ["any", "any8"])
+@pytest.mark.parametrize("name", ["any", "any8", "any16"])
 def test_probes_of_networks_without_a_size(name: str) -> None:
     """What the reference decoder makes of derived symbols, at three sizes."""
     (network,) = read_codec((CONFORMANCE / f"{name}.codec").read_bytes()).networks
     served = network.entry["channels"]
     for i, quality in enumerate(network.entry["qualities"]):
         frequencies, pixels = hashlib.sha256(), hashlib.sha256()
-        for j, size in enumerate(((3, 5), (9, 13), (32, 24))):
+        for j, size in enumerate(((3, 5), (9, 13), (72, 40))):
             sized = laid_out(network, (*size, served[max(0, len(served) - 3 + j)]))
             symbols = derived_symbols(sized, quality, 4)
             of_size = decoding_of(sized, symbols, quality)

@@ -58,7 +58,7 @@ extern "C" {
 #define CN_API
 #endif
 
-#define CN_INTERFACE 4  /* changes when anything below does */
+#define CN_INTERFACE 5  /* changes when anything below does */
 #define CN_ALIGNMENT 64 /* of memory and scratch, in bytes */
 
 typedef enum cn_status {
@@ -161,7 +161,7 @@ typedef struct cn_slice {
     int32_t channels, units;
     const int8_t *weight;  /* (U,E,3,3) */
     const int32_t *bias;   /* (12,U) */
-    const int32_t *phase;  /* (4,U) */
+    const int32_t *phase;  /* (4,U); of a pyramid (13,U) */
     const int32_t *row;    /* (rows,U) */
     const int32_t *column; /* (columns,U) */
     const int8_t *shift;   /* (U,) */
@@ -187,6 +187,7 @@ typedef struct cn_prior_model {
     int32_t grid[3];              /* channels, rows, columns, where it is convolutional */
     int32_t slices;
     const cn_slice *slice;
+    const cn_slice *pyramid;      /* of the first slice's first phase, with its channels; or NULL */
     const cn_prior *like;         /* made of the same slices for another grid, or NULL; as for networks */
 } cn_prior_model;
 

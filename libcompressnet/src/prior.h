@@ -13,6 +13,13 @@
 #define SYMBOLS_LIMIT (1 << 22)
 #define UNITS_LIMIT (1 << 16)
 #define PHASES 4
+#define PYRAMID_LEVELS 4
+#define PYRAMID_PHASES (1 + (PHASES - 1) * PYRAMID_LEVELS)
+
+/* The places of a group: in every `step`-th row and column from a first one. */
+typedef struct Lattice {
+    int32_t row, column, step, phase, is_pyramid;
+} Lattice;
 
 typedef struct Group {
     int32_t symbols, first; /* how many, and the place of the first in `order` */
@@ -20,14 +27,17 @@ typedef struct Group {
     Layer layers[3];        /* hidden1, hidden2, output */
     size_t bias[3];         /* where their sums' start lies in the scratch */
     int32_t units, first_unit;
+    /* convolutional */
+    Lattice at;
+    int32_t slice;          /* whose layers code it */
 } Group;
 
-/* A slice of channels of a convolutional model. */
+/* A slice of channels of a convolutional model; its pyramid is the last one. */
 typedef struct Slice {
     int32_t channels, first; /* how many, and the first one's number */
     Layer layers[3];         /* first, hidden, output */
     size_t bias[3];
-    const int32_t *phase, *row, *column; /* (4,lanes), (rows,lanes), (columns,lanes) */
+    const int32_t *phase, *row, *column; /* (phases,lanes), (rows,lanes), (columns,lanes) */
 } Slice;
 
 struct cn_prior {
@@ -42,8 +52,10 @@ struct cn_prior {
     const Group *group;
     int32_t units, most_symbols, most_units; /* in all; of a group or slice at most */
     int32_t channels, rows, columns, padded, pitch, slices; /* convolutional: the grid */
+    int32_t has_pyramid;
     const Slice *slice;
     size_t sums, outputs, windows, known, values; /* parts of the scratch; known: of each image */
+    size_t around, window;  /* another: what places of a pyramid see, `window` bytes each */
     size_t gains;           /* another: of each symbol, in the order of coding */
     size_t hidden2;         /* where an image's second hidden layer lies, after what it knows */
 };

@@ -43,7 +43,8 @@ static const int32_t *segments_of(Arena *arena, const cn_prior_model *m) {
     return segment;
 }
 
-/* Parts of the scratch: sums' starts, outputs, two hidden layers of 8 rows, what images know. */
+/* Parts of the scratch: sums' starts, outputs, two hidden layers and windows of 8
+ * rows, what images know. */
 static void place_scratch(cn_prior *p, Group *groups, Slice *slices) {
     size_t used = 0, places = p->is_masked ? BATCH : (size_t)((p->rows + 1) / 2) * (size_t)((p->columns + 1) / 2);
     int32_t count = p->is_masked ? p->groups : p->slices, most = 0;
@@ -61,6 +62,8 @@ static void place_scratch(cn_prior *p, Group *groups, Slice *slices) {
     p->sums = used;
     p->windows = aligned((size_t)p->most_units * 4 + 4 * LANES);
     used += p->is_masked ? 0 : 16 * p->windows;
+    p->around = used;
+    used += 8 * p->window;
     p->gains = used;
     p->values = used + aligned(3 * (size_t)(p->symbols + MIXED) * sizeof(int32_t));
 }
@@ -84,7 +87,7 @@ static cn_prior *make_prior(Arena *arena, const cn_core *core, const cn_prior_mo
     for (int32_t g = 0, first = 0; groups != NULL && g < m->groups; first += m->group_symbols[g++])
         groups[g] = (Group){.symbols = m->group_symbols[g], .first = first};
     if (made.is_masked) make_masked(arena, m, p == NULL ? NULL : &made, groups);
-    else make_context(arena, m, p == NULL ? NULL : &made);
+    else make_context(arena, m, p == NULL ? NULL : &made, groups);
     const void *parts = made.is_masked ? (const void *)groups : made.slice;
     if (p == NULL || parts == NULL || arena->failed) return NULL;
     place_scratch(&made, groups, (Slice *)(uintptr_t)made.slice);

@@ -312,12 +312,13 @@ static void random_masked(Random *r, cn_prior_model *m, int32_t largest) {
     }
 }
 
-static cn_slice random_slice(Random *r, const cn_prior_model *m, int32_t channels, int32_t known, int32_t largest) {
+static cn_slice random_slice(Random *r, const cn_prior_model *m, int32_t channels, int32_t known, int32_t phases,
+                             int32_t largest) {
     int32_t units = between(r, 1, 20), far = 1 << 18;
     cn_slice s = {.channels = channels, .units = units};
     s.weight = weights_of(r, units * known * 9, known * 9, largest);
     s.bias = biases_of(r, 12 * units);
-    s.phase = ints_of(r, 4 * units, -far, far);
+    s.phase = ints_of(r, phases * units, -far, far);
     s.row = ints_of(r, m->grid[1] * units, -far, far);
     s.column = ints_of(r, m->grid[2] * units, -far, far);
     s.shift = shifts_of(r, units);
@@ -326,21 +327,43 @@ static cn_slice random_slice(Random *r, const cn_prior_model *m, int32_t channel
     return s;
 }
 
+/* The symbols of some channels in every step-th row and column from a first one. Gives how many. */
+static int32_t append_places(const int32_t *grid, const int32_t channels[2], const int32_t first[2], int32_t step,
+                             int32_t *order) {
+    int32_t count = 0;
+    for (int32_t c = channels[0]; c < channels[1]; c++)
+        for (int32_t y = first[0]; y < grid[1]; y += step)
+            for (int32_t x = first[1]; x < grid[2]; x += step) order[count++] = (c * grid[1] + y) * grid[2] + x;
+    return count;
+}
+
 static void random_context(Random *r, cn_prior_model *m, int32_t largest) {
     static const int32_t FIRST[4][2] = {{0, 0}, {1, 1}, {0, 1}, {1, 0}};
-    int32_t channels = m->grid[0], rows = m->grid[1], columns = m->grid[2], known = 0, at = 0;
-    int32_t *parts = parts_of(r, channels, 3, 1, &m->slices), *order = room((size_t)m->symbols * sizeof *order);
-    int32_t *counts = room((size_t)(4 * m->slices) * sizeof *counts);
-    cn_slice *slices = room((size_t)m->slices * sizeof *slices);
-    m->groups = 4 * m->slices;
-    for (int32_t g = 0; g < m->groups; g++) {
-        counts[g] = at;
-        for (int32_t c = known; c < known + parts[g / 4]; c++)
-            for (int32_t y = FIRST[g % 4][0]; y < rows; y += 2)
-                for (int32_t x = FIRST[g % 4][1]; x < columns; x += 2) order[at++] = (c * rows + y) * columns + x;
-        counts[g] = at - counts[g];
-        if (g % 4 == 3) known += parts[g / 4];
-        if (g % 4 == 3) slices[g / 4] = random_slice(r, m, parts[g / 4], known, largest);
+    int32_t known = 0, at = 0;
+    int32_t *parts = parts_of(r, m->grid[0], 3, 1, &m->slices), *order = room((size_t)m->symbols * sizeof *order);
+    int32_t *counts = room((size_t)(4 * m->slices + 60) * sizeof *counts);
+    cn_slice *slices = room((size_t)(m->slices + 1) * sizeof *slices);
+    int has_pyramid = between(r, 0, 1);
+    m->groups = 0;
+    for (int32_t i = 0; i < m->slices; i++) {
+        int32_t channels[2] = {known, known + parts[i]}, step = 2;
+        while (has_pyramid && i == 0 && (step < m->grid[1] || step < m->grid[2])) step *= 2;
+        counts[m->groups++] = append_places(m->grid, channels, FIRST[0], step, order + at);
+        at += counts[m->groups - 1];
+        for (; step > 1; step /= 2) {
+            for (int p = 1; p < 4; p++) {
+                int32_t first[2] = {FIRST[p][0] * step / 2, FIRST[p][1] * step / 2};
+                int32_t count = append_places(m->grid, channels, first, step, order + at);
+                if (count > 0) counts[m->groups++] = count;
+                at += count;
+            }
+        }
+        known += parts[i];
+        slices[i] = random_slice(r, m, parts[i], known, 4, largest);
+    }
+    if (has_pyramid) {
+        slices[m->slices] = random_slice(r, m, parts[0], parts[0], 13, largest);
+        m->pyramid = &slices[m->slices];
     }
     m->order = order;
     m->group_symbols = counts;
@@ -352,7 +375,7 @@ static void random_prior(Random *r, int is_masked, cn_prior_model *m) {
     m->shift = between(r, 0, 12);
     range_of(r, &m->low, &m->high);
     if (!is_masked) {
-        for (int i = 0; i < 3; i++) m->grid[i] = between(r, i == 0 ? 1 : 2, 6);
+        for (int i = 0; i < 3; i++) m->grid[i] = between(r, i == 0 ? 1 : 2, i == 0 ? 6 : 11);
         m->symbols = m->grid[0] * m->grid[1] * m->grid[2];
     }
     m->repeats = parts_of(r, m->symbols, m->symbols < 4 ? m->symbols : 4, 0, &m->segments);

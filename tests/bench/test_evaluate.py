@@ -88,7 +88,7 @@ def pooled(arrays: list[np.ndarray], decoded: list[np.ndarray]) -> float:
     return float(np.concatenate(errors).mean())
 
 
-@pytest.mark.parametrize("name", ["any", "any8"])
+@pytest.mark.parametrize("name", ["any", "any8", "any16"])
 def test_images_of_any_sizes_and_modes(name: str, tmp_path: Path) -> None:
     codec, arrays = compressnet.load(CONFORMANCE / f"{name}.codec"), mixed_images()
     result = evaluate(arrays, codec, quality=60)

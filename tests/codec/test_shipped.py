@@ -63,7 +63,7 @@ def test_blocks_backends_and_threads_change_no_pixel(shipped: Codec, mnist: np.n
 
 def test_shipped_codecs_are_small_and_not_embedded(shipped: Codec, mnist: np.ndarray, tmp_path: Path) -> None:
     paths = set(shipped_codecs().values())
-    assert sum(path.stat().st_size for path in paths) < 10_000_000
+    assert sum(path.stat().st_size for path in paths) < 14_000_000
     for path in paths:
         assert path.with_suffix(".md").is_file()
     compressnet.compress(mnist[:10], tmp_path / "a.cnet")

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import compressnet
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import Codec
 from compressnet.codec.file import from_bytes
@@ -18,8 +21,10 @@ from compressnet.errors import CorruptError
 from compressnet.lossy.context import PHASES, ContextPrior, context_order, phase_masks
 from compressnet.lossy.masked import MaskedPrior, layer_matrices
 from compressnet.lossy.prior import Prior, dequantize
+from compressnet.lossy.sizeless import SizelessNetwork, prove_sizeless
 from compressnet.networks.numpy import bias_at
 from conftest import CONFORMANCE
+from make_conformance import blobs
 
 LEAKY, LINEAR = 3, 0
 
@@ -212,3 +217,62 @@ def test_convolutional_layers_out_of_bounds_are_refused() -> None:
 def test_grids_that_make_no_sense_are_refused(grid: list[int], slices: list[int], message: str) -> None:
     with pytest.raises(CorruptError, match=message):
         context_order(np.array(grid, np.int32), np.array(slices, np.int32))
+
+
+@given(grid=st.tuples(st.integers(1, 4), st.integers(2, 40), st.integers(2, 40)), first=st.integers(1, 4))
+def test_a_pyramid_orders_every_symbol_from_coarse_to_fine(grid: tuple[int, int, int], first: int) -> None:
+    sizes = [min(first, grid[0]), grid[0] - min(first, grid[0])]
+    order, group_symbols = context_order(
+        np.array(grid, np.int32), np.array([size for size in sizes if size], np.int32), has_pyramid=True
+    )
+    assert sorted(order.tolist()) == list(range(int(np.prod(grid))))
+    assert group_symbols.min() > 0
+    own = order[: sizes[0] * grid[1] * grid[2]].reshape(-1)
+    rows, columns = own // grid[2] % grid[1], own % grid[2]
+    assert (rows[: sizes[0]] == 0).all()
+    assert (columns[: sizes[0]] == 0).all()
+    distances = np.minimum(_halvings(rows), _halvings(columns))
+    assert (np.diff(distances) <= 0).all()
+
+
+def _halvings(numbers: np.ndarray) -> np.ndarray:
+    """How often each can be halved; many times for 0."""
+    return np.array([(int(number) & -int(number)).bit_length() - 1 if number else 30 for number in numbers])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (70, 33), (16, 200)])
+def test_the_groups_of_a_pyramid_depend_on_earlier_ones_alone(size: tuple[int, int]) -> None:
+    kind = (*size, 4)
+    codec = compressnet.load(CONFORMANCE / "any16.codec")
+    symbols = codec.encoder(blobs(2, kind, 3), 99)
+    prior = codec.coder(kind, 99).runner.network.prior
+    evaluator = prior.evaluator()
+    groups = evaluator.groups
+    for changed_group in (0, 1, len(groups) // 3):
+        changed = symbols.copy()
+        changed[:, groups[changed_group]] += 40
+        states = evaluator.start(2, 99), evaluator.start(2, 99)
+        same: list[bool] = []
+        for group, columns in enumerate(groups):
+            found = [frequency_weights(prior.tables, state.mixture(group), 20) for state in states]
+            same.append(np.array_equal(*found))
+            for state, each in zip(states, (symbols, changed), strict=True):
+                state.reveal(group, each[:, columns])
+        assert all(same[: changed_group + 1])
+        assert not all(same[changed_group + 1 :])
+
+
+def test_a_pyramid_out_of_bounds_is_refused() -> None:
+    (network,) = compressnet.load(CONFORMANCE / "any16.codec").bundle.networks
+    assert isinstance(network, SizelessNetwork)
+    pyramid = network.prior.pyramid
+    assert pyramid is not None
+    for changes, message in (
+        ({"weight": pyramid.weight[:, :-1]}, "weights do not fit"),
+        ({"phase": pyramid.phase[:12]}, "weights do not fit"),
+        ({"phase": np.full_like(pyramid.phase, 1 << 24)}, "leaves the range"),
+        ({"output": replace(pyramid.output, bias=pyramid.output.bias[:, 1:])}, "weights do not fit"),
+    ):
+        prior = replace(network.prior, pyramid=replace(pyramid, **changes))
+        with pytest.raises(CorruptError, match=message):
+            prove_sizeless(replace(network, prior=prior))

@@ -40,7 +40,7 @@ from compressnet.networks.proof import prove
 from conftest import CONFORMANCE
 from make_conformance import blobs, images_of_any_size
 
-NAMES = ("any", "any8")
+NAMES = ("any", "any8", "any16")
 BUNDLES = {name: from_bytes((CONFORMANCE / f"{name}.codec").read_bytes(), name) for name in NAMES}
 CODECS = {
     name: [Codec(bundle, make_backend(backend, 1), 1, name) for backend in BACKENDS] for name, bundle in BUNDLES.items()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "libcompressnet"
-MOST_LINES, MOST_ADAPTIVE_LINES = 3150, 1060
+MOST_LINES, MOST_ADAPTIVE_LINES = 3250, 1060
 """Of code, neither empty nor comment alone: of all but adaptive models, and of these."""
 MOST_LINES_OF_FUNCTION = 80
 FILES = [*sorted((SOURCE / "src").iterdir()), *sorted((SOURCE / "include").iterdir())]

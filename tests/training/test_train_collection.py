@@ -12,15 +12,17 @@ import pytest
 import compressnet
 from compressnet.codec.bundle import Bundle
 from compressnet.codec.codec import Codec
+from compressnet.codec.shipped import read_bundle
 from compressnet.errors import InputError
 from compressnet.images.alpha import with_hidden_of
 from compressnet.images.metrics import psnr_of_mse
 from compressnet.lossy.sizeless import SizelessNetwork
+from compressnet.training.common.gather import gather
 from compressnet.training.common.options import Options, Progress, TrainingInterrupted
 from compressnet.training.freeze.check import check_frozen
 from compressnet.training.freeze.thaw import design_of, thaw
 from compressnet.training.lossy.design import Preset
-from compressnet.training.train import train_collection
+from compressnet.training.train import refine_gathered, train_collection
 from drawings import sprites
 from make_conformance import blobs
 from reference_decoder import decode_archive, decode_single, read_codec
@@ -145,3 +147,21 @@ def test_too_few_images_are_refused_before_anything_is_written(tmp_path: Path) -
     with pytest.raises(InputError, match="150 distinct images"):
         train_collection([COLOUR], tmp_path / "a.codec", options(), SMALL)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_refining_a_network_without_a_size_changes_its_encoder_alone(trained: Bundle, folder: Path) -> None:
+    gathered = gather([GREY, COLOUR], 0)
+    new = refine_gathered(trained, gathered, folder / "refined.codec", options(epochs=2))
+    assert new.identity == trained.identity
+    codecs = [compressnet.load(folder / name) for name in ("both.codec", "refined.codec")]
+    assert not np.array_equal(*(codec.encoder(COLOUR[:40], 90) for codec in codecs))
+    for writer, reader in (codecs, codecs[::-1]):
+        for images in (GREY[:9], COLOUR[:9]):
+            data = writer.compress(images, quality=90)
+            assert np.array_equal(reader.decompress(data), writer.autoencoder(images, 90))
+
+
+def test_codecs_for_one_size_are_not_refined_for_any(folder: Path) -> None:
+    bundle = read_bundle("mnist")
+    with pytest.raises(InputError, match="'mnist-1' has no network for images of any size"):
+        refine_gathered(bundle, gather([GREY, COLOUR], 0), folder / "a.codec", options())

@@ -9,7 +9,7 @@ from compressnet.codec.bundle import Bundle, adaptive_bundle
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.codec.file import from_bytes
 from compressnet.codec.loading import load, make_codec
-from compressnet.codec.shipped import GENERAL_CODEC, PathLike, read_bundle, shipped_bundle
+from compressnet.codec.shipped import BASES, GENERAL_CODEC, PathLike, read_bundle, shipped_bundle
 from compressnet.coding.coder import ADAPTIVE, LOSSLESS, LOSSLESS_QUALITY
 from compressnet.container.entries import (
     EMBEDDED_AS_FILE,
@@ -79,10 +79,11 @@ def _embedded(part: Bundle, identity: bytes, *, whole: bool) -> CodecEntry:
     from compressnet.codec.packed import differs_in_numbers, pack_bundle  # most archives neither pack nor unpack one
 
     packed = pack_bundle(part)
-    if not whole and differs_in_numbers(part, base := read_bundle(GENERAL_CODEC)):
-        difference = base.identity + pack_bundle(part, base)
-        if len(difference) < len(packed):
-            return CodecEntry(identity=identity, name=part.name, embedded=difference, embedded_as=EMBEDDED_DIFFERENCE)
+    bases = () if whole else map(read_bundle, BASES)
+    differences = [base.identity + pack_bundle(part, base) for base in bases if differs_in_numbers(part, base)]
+    difference = min(differences, key=len, default=packed)
+    if len(difference) < len(packed):
+        return CodecEntry(identity=identity, name=part.name, embedded=difference, embedded_as=EMBEDDED_DIFFERENCE)
     return CodecEntry(identity=identity, name=part.name, embedded=packed)
 
 

@@ -16,7 +16,9 @@ from compressnet.remote import Url, located
 PathLike = str | os.PathLike[str]
 DEFAULT_CODEC = "mnist"
 GENERAL_CODEC = "any"
-"""The codec for images of any size, which others may begin from."""
+"""The codec for images of any size and at any quality."""
+BASES = (GENERAL_CODEC,)
+"""Codecs for images of any size, which others may begin from."""
 _VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
 
 

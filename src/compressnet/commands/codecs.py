@@ -40,14 +40,12 @@ from compressnet.commands.watching import RivalCurves, Watcher, training_table, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import ModuleType
 
     import numpy as np
     from numpy.typing import NDArray
 
     from compressnet.codec.bundle import Bundle
     from compressnet.images import Collection
-    from compressnet.training.train import Options
     from compressnet.training.train import Progress as TrainingProgress
 
 
@@ -193,13 +191,32 @@ def refine(
 
     What decodes, and the identity, stay the same.
     """
+    from dataclasses import replace
+
     from compressnet.codec.shipped import read_bundle
+    from compressnet.lossy.sizeless import SizelessNetwork
     from compressnet.training import import_training
 
     training = import_training()
-    images, options = _prepare(training, source, output, epochs, minutes, holdout, seed, device, threads, force)
-    bundle = read_bundle(codec)
-    _run(output, quiet, partial(training.refine, bundle, images, output, options, resume=resume), None)
+    _require_writable(output, epochs, minutes, force)
+    bundle, collection = read_bundle(codec), open_input(source)
+    options = training.Options(
+        epochs=epochs,
+        minutes=30.0 if epochs is None and minutes is None else minutes,
+        seed=seed,
+        device=device.value,
+        threads=threads,
+    )
+    if any(isinstance(network, SizelessNetwork) for network in bundle.networks):
+        gathered = training.gather(collection.batches(), seed)
+        options = replace(options, holdout=training.holdout_of(gathered) if holdout is None else holdout)
+        run = partial(training.refine_gathered, bundle, gathered, output, options, resume=resume)
+    else:
+        images = collection.load()
+        images = images.reshape(*images.shape[:3], -1)
+        options = replace(options, holdout=min(5000, len(images) // 10) if holdout is None else holdout)
+        run = partial(training.refine, bundle, images, output, options, resume=resume)
+    _run(output, quiet, run, None)
 
 
 def _advise(
@@ -226,33 +243,6 @@ def _require_writable(output: Path, epochs: float | None, minutes: float | None,
     if output.suffix != ".codec":
         fail(f"{output}: the name of a codec ends in .codec", USAGE)
     require_target_free(output, force=force)
-
-
-def _prepare(
-    training: ModuleType,
-    source: str,
-    output: Path,
-    epochs: float | None,
-    minutes: float | None,
-    holdout: int | None,
-    seed: int,
-    device: DeviceChoice,
-    threads: int | None,
-    force: bool,
-) -> tuple[NDArray[np.uint8], Options]:
-    """Images (N,H,W,C), and the options of a refinement."""
-    _require_writable(output, epochs, minutes, force)
-    images = open_input(source).load()
-    images = images.reshape(*images.shape[:3], -1)
-    options = training.Options(
-        epochs=epochs,
-        minutes=30.0 if epochs is None and minutes is None else minutes,
-        holdout=min(5000, len(images) // 10) if holdout is None else holdout,
-        seed=seed,
-        device=device.value,
-        threads=threads,
-    )
-    return images, options
 
 
 def _run(

@@ -2,7 +2,8 @@
 
 Bytes of a file come in and blocks with their payloads go out, and back; docs/FORMAT.md, "Archive",
 is the specification. To be read in this order: `chunks`, `entries` (codecs, kinds, the table of
-blocks), `block`, `columns` (labels and names), `index`, `sources` (where bytes come from),
+blocks), `block`, `lines` (of text), `columns` (labels and names), `index`, `sources` (where bytes
+come from),
 `container` (reading), and `writer`. Of damaged files: `scanning` (the chunks that are whole),
 `numbering` (which codec or kind each is), `matching` (which block), and `remains` (all of it).
 """

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from compressnet.container.lines import PLAIN, inflate, pack_lines, unpack_lines
 from compressnet.errors import CorruptError, InputError
 from compressnet.images.labels import are_texts, texts_of
 from compressnet.limits import (
@@ -21,13 +22,10 @@ from compressnet.limits import (
     LABEL_BYTES_LIMIT,
     Cost,
     Limits,
-    beyond_limits,
 )
 
-LINE_BYTES, HELD = 64, 4
-"""What a text takes in memory besides its letters, and how often these are held."""
-INTEGERS, LINES = 0, 1
-"""Encodings: int64 little-endian; lines of UTF-8. Either is deflated."""
+INTEGERS = 0
+"""The encoding of labels that are int64 little-endian, deflated; others are lines of text."""
 
 Labels = NDArray[np.int64] | NDArray[np.str_] | NDArray[np.object_]
 """Texts are objects where one long one would make an array of strings large."""
@@ -105,7 +103,7 @@ def pack_labels(labels: Labels) -> bytes:
     """A labl chunk's payload."""
     if np.issubdtype(labels.dtype, np.integer):
         return bytes([INTEGERS]) + zlib.compress(labels.astype("<i8").tobytes(), 9)
-    return pack_names(labels.tolist())
+    return pack_lines(labels.tolist())
 
 
 def unpack_labels(data: bytes, images: int, what: str, room: int = DEFAULT_LIMITS.memory) -> Labels:
@@ -114,9 +112,9 @@ def unpack_labels(data: bytes, images: int, what: str, room: int = DEFAULT_LIMIT
     Raises CorruptError for bytes that are not such.
     """
     if data[:1] != bytes([INTEGERS]):
-        return texts_of(_lines(data, images, what, "labels", room))
-    _require_room(2 * 8 * images, room, what)
-    raw = _inflate(data[1:], 8 * images, what, "labels")
+        return texts_of(unpack_lines(data, images, what, "labels", room))
+    Limits(memory=max(1, room)).require(Cost(memory=2 * 8 * images), what)
+    raw = inflate(data[1:], 8 * images, what, "labels")
     if len(raw) != 8 * images:
         raise CorruptError(f"{what} does not hold the labels of {images} images")
     return np.frombuffer(raw, "<i8").astype(np.int64)
@@ -124,7 +122,7 @@ def unpack_labels(data: bytes, images: int, what: str, room: int = DEFAULT_LIMIT
 
 def pack_names(names: Sequence[str]) -> bytes:
     """A name chunk's payload."""
-    return bytes([LINES]) + zlib.compress("\n".join(names).encode(), 9)
+    return pack_lines(names)
 
 
 def unpack_names(data: bytes, images: int, what: str, room: int = DEFAULT_LIMITS.memory) -> list[str]:
@@ -132,46 +130,18 @@ def unpack_names(data: bytes, images: int, what: str, room: int = DEFAULT_LIMITS
 
     Raises CorruptError for bytes that are not such.
     """
-    return _lines(data, images, what, "names", room)
+    return unpack_lines(data, images, what, "names", room)
+
+
+def pack_class_names(names: Sequence[str]) -> bytes:
+    """A clas chunk's payload."""
+    return bytes([PLAIN]) + zlib.compress("\n".join(names).encode(), 9)
 
 
 def unpack_class_names(data: bytes, what: str) -> list[str]:
     """Raises CorruptError for bytes that are not the names of classes."""
-    raw = _inflate(data[1:], CLASSES_BYTES_LIMIT, what, "names") if data[:1] == bytes([LINES]) else b""
-    names = _lines(data, raw.count(b"\n") + 1, what, "names", DEFAULT_LIMITS.memory)
+    raw = inflate(data[1:], CLASSES_BYTES_LIMIT, what, "names") if data[:1] == bytes([PLAIN]) else b""
+    names = unpack_lines(data, raw.count(b"\n") + 1, what, "names", DEFAULT_LIMITS.memory)
     if len(names) > CLASSES_LIMIT or len(set(names)) < len(names):
         raise CorruptError(f"{what} names more than {CLASSES_LIMIT} classes, or two alike")
     return names
-
-
-def _lines(data: bytes, count: int, what: str, noun: str, room: int) -> list[str]:
-    _require_room(LINE_BYTES * count, room, what)
-    limit_bytes = min(LABEL_BYTES_LIMIT * count, (room - LINE_BYTES * count) // HELD)
-    raw = _inflate(data[1:], limit_bytes, what, noun) if data[:1] == bytes([LINES]) else b""
-    try:
-        lines = raw.decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise CorruptError(f"{what} holds text that is not UTF-8") from error
-    if data[:1] != bytes([LINES]) or len(lines) != count:
-        raise CorruptError(f"{what} does not hold {count} {noun}")
-    if max(map(len, raw.split(b"\n")), default=0) >= LABEL_BYTES_LIMIT:
-        raise CorruptError(f"{what} has one of {LABEL_BYTES_LIMIT} bytes or more")
-    return lines
-
-
-def _require_room(needed: int, room: int, what: str) -> None:
-    Limits(memory=max(1, room)).require(Cost(memory=needed), what)
-
-
-def _inflate(data: bytes, limit_bytes: int, what: str, noun: str) -> bytes:
-    """A zlib stream of at most so many bytes, and nothing after it. Raises CorruptError."""
-    inflater = zlib.decompressobj()
-    try:
-        raw = inflater.decompress(data, limit_bytes + 1)
-    except zlib.error as error:
-        raise CorruptError(f"{what} is damaged: {error}") from error
-    if len(raw) > limit_bytes:
-        raise beyond_limits(f"{what} holds more than {limit_bytes} bytes of {noun}", "memory")
-    if not inflater.eof or inflater.unused_data:
-        raise CorruptError(f"{what} does not end where its {noun} do")
-    return raw

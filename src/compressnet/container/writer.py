@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from compressnet.container.block import Block, pack_block
 from compressnet.container.chunks import pack_chunk
-from compressnet.container.columns import Labels, pack_labels, pack_names
+from compressnet.container.columns import Labels, pack_class_names, pack_labels, pack_names
 from compressnet.container.container import (
     BLOK,
     CLAS,
@@ -131,7 +131,7 @@ class ContainerWriter:
         if class_names is not None and (labels is None or labels.dtype.kind != "i"):
             raise InputError("names of classes go with labels that are integers; give such labels, or no names")
         extra = b"" if labels is None else pack_chunk(LABL, pack_labels(labels))
-        extra += b"" if class_names is None else pack_chunk(CLAS, pack_names(class_names))
+        extra += b"" if class_names is None else pack_chunk(CLAS, pack_class_names(class_names))
         extra += b"" if names is None else pack_chunk(NAME, pack_names(names))
         first_block = self.bytes_written if self._first_block is None else self._first_block
         self._write(extra)

@@ -7,8 +7,13 @@ positions around it: in all channels of earlier slices, and in its own slice as 
 phases have shown them (zeros elsewhere). The first layer has biases by quality, phase, row and
 column. The model has few weights, which suits codecs that archives embed.
 
+The first phase of the first slice sees nothing, so what is the same all over an image would be
+told again in every other row and column. A model with a pyramid codes the places of that phase
+from coarse to fine: one place, then at half the distance the three phases around it, and so on,
+each from the 3x3 places at that distance. One set of layers serves all distances.
+
 Channel slices after Minnen and Singh (arXiv:2007.08739), spatial phases after He et al.
-(arXiv:2103.15306).
+(arXiv:2103.15306); from coarse to fine as the passes of an interlaced PNG (Adam7).
 
 Axes: N images, G channels, R rows, C columns, U hidden units, O outputs, P phases.
 """
@@ -31,6 +36,52 @@ from compressnet.networks.proof import magnitudes
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
 """First row and column of each phase's lattice."""
 WINDOW = 3
+PYRAMID_LEVELS = 4
+"""Distances of 2, 4, 8, and 16 or more places have biases of their own in a pyramid."""
+PYRAMID_PHASES = 1 + (len(PHASES) - 1) * PYRAMID_LEVELS
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """The places of a group: in every `step`-th row and column from a first one."""
+
+    row: int
+    column: int
+    step: int
+    phase: int
+    """The row of the biases `phase` that it gets."""
+    is_pyramid: bool = False
+    """Whether the pyramid's layers code it."""
+
+    @property
+    def distance(self) -> int:
+        """From a place to the next ones that it sees."""
+        return max(1, self.step // 2)
+
+    def count(self, rows: int, columns: int) -> int:
+        """Places in a grid."""
+        return len(range(self.row, rows, self.step)) * len(range(self.column, columns, self.step))
+
+
+def pyramid_lattices(rows: int, columns: int) -> list[Lattice]:
+    """The places of the first phase from coarse to fine; none is empty."""
+    step = 2
+    while step < max(rows, columns):
+        step *= 2
+    found = [Lattice(0, 0, step, 0, is_pyramid=True)]
+    while step > 2:
+        distance = step // 2
+        level = min(distance.bit_length() - 2, PYRAMID_LEVELS - 1)
+        for phase, (row, column) in enumerate(PHASES[1:], 1 + level * (len(PHASES) - 1)):
+            found.append(Lattice(row * distance, column * distance, step, phase, is_pyramid=True))
+        step = distance
+    return [lattice for lattice in found if lattice.count(rows, columns)]
+
+
+def slice_lattices(rows: int, columns: int, *, has_pyramid: bool) -> list[Lattice]:
+    """The groups of a slice, in order of coding."""
+    own = [Lattice(row, column, 2, phase) for phase, (row, column) in enumerate(PHASES)]
+    return pyramid_lattices(rows, columns) + own[1:] if has_pyramid else own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +115,8 @@ class ContextPrior(Prior):
     slice_channels: NDArray[np.int32]
     """Channels of each slice."""
     slices: tuple[ContextSlice, ...]
+    pyramid: ContextSlice | None = None
+    """Layers of the first slice's first phase, `phase` (13,U); None: that phase sees nothing."""
 
     def evaluator(self) -> PriorEvaluator:
         """The model made ready to run."""
@@ -77,18 +130,31 @@ class ContextPrior(Prior):
         _, rows, columns = (int(side) for side in self.grid)
         ends = np.cumsum(self.slice_channels).tolist()
         for part, size, end in zip(self.slices, self.slice_channels.tolist(), ends, strict=True):
-            units = len(part.weight)
-            first = (part.weight.shape, part.bias.shape, part.phase.shape, part.row.shape, part.column.shape)
-            expected = ((units, end, WINDOW, WINDOW), (ANCHORS, units), (len(PHASES), units))
-            if first != (*expected, (rows, units), (columns, units)) or part.shift.shape != (units,) or units < 1:
-                raise CorruptError("the entropy model's weights do not fit its grid")
-            largest_bias = _largest(part.bias) + _largest(part.phase) + _largest(part.row) + _largest(part.column)
-            _prove_sums(part.weight, largest_bias, part.shift, self.dequantized_limit)
-            for layer, outputs in ((part.hidden, units), (part.output, OUTPUTS * size)):
-                shapes = (layer.weight.shape, layer.bias.shape, layer.shift.shape)
-                if shapes != ((outputs, units), (1, outputs), (outputs,)):
-                    raise CorruptError("the entropy model's weights do not fit its grid")
-                _prove_sums(layer.weight, _largest(layer.bias), layer.shift, HIDDEN_HIGH)
+            shape = (size, end, len(PHASES), rows, columns)
+            _prove_slice(part, shape, self.dequantized_limit)
+        if self.pyramid is not None:
+            size = int(self.slice_channels[0])
+            _prove_slice(self.pyramid, (size, size, PYRAMID_PHASES, rows, columns), self.dequantized_limit)
+
+
+def _prove_slice(part: ContextSlice, shape: tuple[int, int, int, int, int], dequantized_limit: int) -> None:
+    """The same for one slice's layers.
+
+    shape: its channels, the last one's number, phases, and the grid's rows and columns.
+    """
+    size, end, phases, rows, columns = shape
+    units = len(part.weight)
+    first = (part.weight.shape, part.bias.shape, part.phase.shape, part.row.shape, part.column.shape)
+    expected = ((units, end, WINDOW, WINDOW), (ANCHORS, units), (phases, units))
+    if first != (*expected, (rows, units), (columns, units)) or part.shift.shape != (units,) or units < 1:
+        raise CorruptError("the entropy model's weights do not fit its grid")
+    largest_bias = _largest(part.bias) + _largest(part.phase) + _largest(part.row) + _largest(part.column)
+    _prove_sums(part.weight, largest_bias, part.shift, dequantized_limit)
+    for layer, outputs in ((part.hidden, units), (part.output, OUTPUTS * size)):
+        shapes = (layer.weight.shape, layer.bias.shape, layer.shift.shape)
+        if shapes != ((outputs, units), (1, outputs), (outputs,)):
+            raise CorruptError("the entropy model's weights do not fit its grid")
+        _prove_sums(layer.weight, _largest(layer.bias), layer.shift, HIDDEN_HIGH)
 
 
 def _largest(bias_AU: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -102,11 +168,12 @@ def _prove_sums(
 
 
 def context_order(
-    grid: NDArray[np.int32], slice_channels: NDArray[np.int32]
+    grid: NDArray[np.int32], slice_channels: NDArray[np.int32], *, has_pyramid: bool = False
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The order of coding (D,), and how many symbols each group has.
 
-    Symbols go slice by slice, in each phase by phase, and in each of these channel by channel.
+    Symbols go slice by slice, in each phase by phase, and in each of these channel by channel;
+    with a pyramid, the first phase of the first slice is the groups of the pyramid.
 
     grid: channels, rows, columns. Raises CorruptError where the slices do not make up all of the
     channels.
@@ -119,7 +186,8 @@ def context_order(
     groups: list[NDArray[np.int32]] = []
     start = 0
     for size in slice_channels.tolist():
-        groups += [symbols_GRC[start : start + size, row::2, column::2].ravel() for row, column in PHASES]
+        for at in slice_lattices(int(grid[1]), int(grid[2]), has_pyramid=has_pyramid and not start):
+            groups.append(symbols_GRC[start : start + size, at.row :: at.step, at.column :: at.step].ravel())
         start += size
     return np.concatenate(groups), np.array([len(group) for group in groups], np.int32)
 
@@ -135,25 +203,43 @@ def phase_masks(rows: int, columns: int) -> tuple[Float32, Float32]:
     return np.cumsum(lattice, axis=0) - lattice, lattice
 
 
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """What codes a group: a lattice of places, a slice's layers, and its channels."""
+
+    at: Lattice
+    part: ContextSlice
+    weights: tuple[Float32, ...]
+    channels: slice
+
+
 class ContextEvaluator(PriorEvaluator):
     """A convolutional entropy model made ready to run."""
 
     def __init__(self, prior: ContextPrior) -> None:
         super().__init__(prior)
         self.context = prior
-        self.weights = [
-            tuple(
-                np.ascontiguousarray(weight.reshape(len(weight), -1).T.astype(np.float32))
-                for weight in (part.weight.transpose(0, 2, 3, 1), part.hidden.weight, part.output.weight)
-            )
-            for part in prior.slices
-        ]
-        ends = np.cumsum(prior.slice_channels)
-        self.channels = [slice(end - size, end) for end, size in zip(ends, prior.slice_channels, strict=True)]
+        _, rows, columns = prior.grid.tolist()
+        self.coded: list[_Coded] = []
+        start = 0
+        for part, size in zip(prior.slices, prior.slice_channels.tolist(), strict=True):
+            weights, channels = _laid_out(part), slice(start, start + size)
+            for at in slice_lattices(rows, columns, has_pyramid=prior.pyramid is not None and not start):
+                if not at.is_pyramid:
+                    self.coded.append(_Coded(at, part, weights, channels))
+                elif prior.pyramid is not None:
+                    self.coded.append(_Coded(at, prior.pyramid, _laid_out(prior.pyramid), channels))
+            start += size
 
     def start(self, images: int, quality: int) -> PriorPass:
         """A pass over some images, all at one quality."""
         return _ContextPass(self, images, quality)
+
+
+def _laid_out(part: ContextSlice) -> tuple[Float32, ...]:
+    """A slice's weights as matrices (inputs, outputs)."""
+    matrices = (part.weight.transpose(0, 2, 3, 1), part.hidden.weight, part.output.weight)
+    return tuple(np.ascontiguousarray(matrix.reshape(len(matrix), -1).T.astype(np.float32)) for matrix in matrices)
 
 
 class _ContextPass(PriorPass):
@@ -164,18 +250,16 @@ class _ContextPass(PriorPass):
         self._evaluator = evaluator
         channels, rows, columns = evaluator.context.grid.tolist()
         self._canvas = np.zeros((images, rows + 2, columns + 2, channels), np.float32)
-        self._sides = rows, columns
 
     def mixture(self, group: int) -> Mixture:
         """The distributions of a group's symbols, n = N * symbols of the group, image by image."""
-        number, phase = divmod(group, len(PHASES))
-        part = self._evaluator.context.slices[number]
-        weights = self._evaluator.weights[number]
-        windows, shape = self._windows(self._evaluator.channels[number].stop, phase)
-        sums = windows @ weights[0]
-        sums.reshape(*shape, -1)[...] += self._biases(part, phase)
+        coded = self._evaluator.coded[group]
+        part = coded.part
+        windows, shape = self._windows(coded.channels.stop, coded.at)
+        sums = windows @ coded.weights[0]
+        sums.reshape(*shape, -1)[...] += self._biases(part, coded.at)
         hidden = hidden_units(sums, part.shift)
-        for layer, weight in ((part.hidden, weights[1]), (part.output, weights[2])):
+        for layer, weight in ((part.hidden, coded.weights[1]), (part.output, coded.weights[2])):
             sums = hidden @ weight
             sums += layer.bias[0].astype(np.float32)
             hidden = hidden_units(sums, layer.shift) if layer is part.hidden else output_values(sums, layer.shift)
@@ -183,28 +267,30 @@ class _ContextPass(PriorPass):
         values = hidden.reshape(shape[0], shape[1] * shape[2], OUTPUTS, size).transpose(0, 2, 3, 1)
         return self._evaluator.to_mixture(values.reshape(shape[0], -1), group, self._quality)
 
-    def _windows(self, channels: int, phase: int) -> tuple[Float32, tuple[int, int, int]]:
-        """What a phase's positions see, (N*r*c, 9*channels), and (N, r, c)."""
-        row, column = PHASES[phase]
-        windows = np.lib.stride_tricks.sliding_window_view(self._canvas[..., :channels], (WINDOW, WINDOW), axis=(1, 2))
-        chosen = windows[:, row::2, column::2].transpose(0, 1, 2, 4, 5, 3)
+    def _windows(self, channels: int, at: Lattice) -> tuple[Float32, tuple[int, int, int]]:
+        """What a group's places see, (N*r*c, 9*channels), and (N, r, c)."""
+        known, distance = self._canvas[..., :channels], at.distance
+        if distance > 1:
+            inside = known[:, 1:-1:distance, 1:-1:distance]
+            known = np.pad(inside, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(known, (WINDOW, WINDOW), axis=(1, 2))
+        stride = at.step // distance
+        chosen = windows[:, at.row // distance :: stride, at.column // distance :: stride].transpose(0, 1, 2, 4, 5, 3)
         return chosen.reshape(-1, WINDOW * WINDOW * channels), chosen.shape[:3]
 
-    def _biases(self, part: ContextSlice, phase: int) -> Float32:
-        """What is added at each of a phase's positions: (r,c,U)."""
-        row, column = PHASES[phase]
-        common = bias_at(part.bias, self._quality) + part.phase[phase]
-        return (part.row[row::2, None] + part.column[None, column::2] + common).astype(np.float32)
+    def _biases(self, part: ContextSlice, at: Lattice) -> Float32:
+        """What is added at each of a group's places: (r,c,U)."""
+        common = bias_at(part.bias, self._quality) + part.phase[at.phase]
+        row, column = part.row[at.row :: at.step, None], part.column[None, at.column :: at.step]
+        return (row + column + common).astype(np.float32)
 
     def reveal(self, group: int, symbols_Ng: NDArray[np.integer]) -> None:
         """Tell the pass a group's symbols (N, symbols of the group), before the next group."""
-        number, phase = divmod(group, len(PHASES))
-        row, column = PHASES[phase]
-        rows, columns = self._sides
-        inside = self._canvas[:, 1 : rows + 1, 1 : columns + 1, self._evaluator.channels[number]]
-        lattice = inside[:, row::2, column::2]
-        values = self.dequantized(group, symbols_Ng).reshape(len(lattice), -1, lattice.shape[1], lattice.shape[2])
-        lattice[...] = values.transpose(0, 2, 3, 1)
+        coded = self._evaluator.coded[group]
+        at, inside = coded.at, self._canvas[:, 1:-1, 1:-1, coded.channels]
+        places = inside[:, at.row :: at.step, at.column :: at.step]
+        values = self.dequantized(group, symbols_Ng).reshape(len(places), -1, places.shape[1], places.shape[2])
+        places[...] = values.transpose(0, 2, 3, 1)
 
     def skip(self, group: int) -> None:
         """Nothing to do: what is not revealed is 0."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from compressnet.images.kinds import Kind
 from compressnet.limits import Cost
-from compressnet.lossy.context import PHASES, ContextPrior
+from compressnet.lossy.context import PHASES, ContextPrior, ContextSlice
 from compressnet.lossy.masked import MaskedPrior
 from compressnet.lossy.prior import OUTPUTS, Prior
 from compressnet.lossy.probe import SIZELESS_IMAGES, SIZELESS_SIZES
@@ -92,6 +92,11 @@ def _group_sizes(prior: Prior, grid: tuple[int, int]) -> np.ndarray[tuple[int], 
     return np.repeat(prior.slice_channels.astype(np.int64), len(PHASES)) * -(-places // len(PHASES))
 
 
+def _products(part: ContextSlice) -> int:
+    """What a place takes."""
+    return part.weight.size + part.hidden.weight.size + part.output.weight.size
+
+
 def _symbols_cost(prior: Prior, grid: tuple[int, int]) -> tuple[Cost, int]:
     """What decoding the symbols of an image takes at any quality, and how many there are."""
     sizes_G = _group_sizes(prior, grid)
@@ -106,7 +111,9 @@ def _symbols_cost(prior: Prior, grid: tuple[int, int]) -> tuple[Cost, int]:
         both = list(zip(prior.slices, prior.slice_channels.tolist(), strict=True))
         seen = max(part.weight[0].size + 2 * len(part.shift) + OUTPUTS * size for part, size in both)
         known = 4 * int(prior.grid[0]) * places + 4 * seen * -(-places // len(PHASES))
-        products = places * sum(p.weight.size + p.hidden.weight.size + p.output.weight.size for p, _ in both)
+        products = places * sum(_products(part) for part in prior.slices)
+        if prior.pyramid is not None:
+            products += -(-places // len(PHASES)) * _products(prior.pyramid)
     symbols = int(sizes_G.sum())
     work = products + int((sizes_G * (SYMBOL_WORK + LETTER_WORK * letters_G)).sum())
     return Cost(memory=known + SYMBOL_BYTES * symbols + CODED_BYTES * int(sizes_G.max()), work=work), symbols

@@ -26,6 +26,8 @@ _PRIOR_ARRAYS = ("inverse_gain", "scale_offset", "bound")
 _MASKED_ARRAYS = ("order", "group_symbols", "group_units")
 _CONTEXT_ARRAYS = ("grid", "slice_channels")
 _SLICE_ARRAYS = ("weight", "bias", "phase", "shift")
+_PYRAMID = "pyramid"
+"""Stands in for the slice's number."""
 _POSITION_ARRAYS = ("row", "column")
 """Of a slice of a network for one size."""
 TABLE_ARRAYS = ("cdf", "reciprocal", "weight")
@@ -77,6 +79,9 @@ def prior_arrays(prior: Prior, *, positions: bool = True) -> Tensors:
             names = _SLICE_ARRAYS + _POSITION_ARRAYS if positions else _SLICE_ARRAYS
             arrays |= {f"{number}.{name}": getattr(part, name) for name in names}
             layers |= {f"{number}.hidden": part.hidden, f"{number}.output": part.output}
+        if prior.pyramid is not None:
+            arrays |= {f"{_PYRAMID}.{name}": getattr(prior.pyramid, name) for name in _SLICE_ARRAYS}
+            layers |= {f"{_PYRAMID}.{name}": getattr(prior.pyramid, name) for name in ("hidden", "output")}
     for layer, dense in layers.items():
         arrays |= {f"{layer}.{name}": getattr(dense, name) for name in _LAYER_ARRAYS}
     return arrays
@@ -113,8 +118,8 @@ def prior_from(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensors) -> Pri
         raise CorruptError(f"a network has more symbols an image than the limit of {SYMBOLS_LIMIT}")
     order, group_symbols = context_order(grid, slice_channels)
     slices = tuple(
-        _slice(i, number, tensors, {name: _layer_array(i, str(number), name, tensors) for name in _POSITION_ARRAYS})
-        for number in range(len(slice_channels))
+        _slice(i, number, tensors, {name: _layer_array(i, number, name, tensors) for name in _POSITION_ARRAYS})
+        for number in map(str, range(len(slice_channels)))
     )
     return ContextPrior(
         **common, order=order, group_symbols=group_symbols, grid=grid, slice_channels=slice_channels, slices=slices
@@ -130,9 +135,10 @@ def sizeless_prior_from(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensor
     if grid.shape != (3,) or not 1 <= grid[0] <= SYMBOLS_LIMIT or grid[1:].tolist() != [1, 1]:
         raise CorruptError("the entropy model of a network without a size is not for one place of a grid")
     none = np.zeros(0, np.int32)
+    pyramid = [_PYRAMID] if f"{i}.prior.{_PYRAMID}.weight" in tensors else []
     slices: list[ContextSlice] = []
-    for number in range(len(slice_channels)):
-        nowhere = np.zeros((1, len(_layer_array(i, str(number), "shift", tensors))), np.int32)
+    for number in [*map(str, range(len(slice_channels))), *pyramid]:
+        nowhere = np.zeros((1, len(_layer_array(i, number, "shift", tensors))), np.int32)
         slices.append(_slice(i, number, tensors, dict.fromkeys(_POSITION_ARRAYS, nowhere)))
     return ContextPrior(
         **_common(i, decoder_nodes, tensors),
@@ -140,7 +146,8 @@ def sizeless_prior_from(i: int, decoder_nodes: tuple[Node, ...], tensors: Tensor
         group_symbols=none,
         grid=grid,
         slice_channels=slice_channels,
-        slices=tuple(slices),
+        slices=tuple(slices[: len(slice_channels)]),
+        pyramid=slices[-1] if pyramid else None,
     )
 
 
@@ -167,8 +174,8 @@ def _dense(i: int, layer: str, tensors: Tensors) -> DenseLayer:
     return DenseLayer(**{name: _layer_array(i, layer, name, tensors) for name in _LAYER_ARRAYS})
 
 
-def _slice(i: int, number: int, tensors: Tensors, positions: Tensors) -> ContextSlice:
+def _slice(i: int, number: str, tensors: Tensors, positions: Tensors) -> ContextSlice:
     """A slice's layers; positions: `row` and `column`."""
-    arrays = positions | {name: _layer_array(i, str(number), name, tensors) for name in _SLICE_ARRAYS}
+    arrays = positions | {name: _layer_array(i, number, name, tensors) for name in _SLICE_ARRAYS}
     hidden, output = (_dense(i, f"{number}.{layer}", tensors) for layer in ("hidden", "output"))
     return ContextSlice(**arrays, hidden=hidden, output=output)

@@ -17,7 +17,7 @@ from compressnet.lossy.prior import Prior
 
 DERIVED_IMAGES = 8
 SIZELESS_IMAGES = 4
-SIZELESS_SIZES = ((3, 5), (9, 13), (32, 24))
+SIZELESS_SIZES = ((3, 5), (9, 13), (72, 40))
 """Height and width of the images that a network without a size is tried with."""
 
 

@@ -30,7 +30,7 @@ from compressnet.limits import (
     SIZELESS_SYMBOLS_LIMIT,
     TILE_LIMIT_PX,
 )
-from compressnet.lossy.context import ContextPrior, context_order
+from compressnet.lossy.context import ContextPrior, ContextSlice, context_order, pyramid_lattices
 from compressnet.lossy.network import Network, covers
 from compressnet.lossy.probe import SizelessProbe
 from compressnet.lossy.promotion import demotion, promotion, served_channels
@@ -229,13 +229,23 @@ def _scaled(node: Node, rows: int, columns: int) -> Node:
 def _prior_at(prior: ContextPrior, dequantize: Node, grid: tuple[int, int]) -> ContextPrior:
     """An entropy model for a grid; it knows no rows and columns."""
     shape = np.array([prior.grid[0], *grid], np.int32)
-    order, group_symbols = context_order(shape, prior.slice_channels)
-    slices = tuple(
-        replace(
-            part,
-            row=np.zeros((grid[0], len(part.shift)), np.int32),
-            column=np.zeros((grid[1], len(part.shift)), np.int32),
-        )
-        for part in prior.slices
+    has_pyramid = prior.pyramid is not None
+    order, group_symbols = context_order(shape, prior.slice_channels, has_pyramid=has_pyramid)
+    bound = prior.bound
+    if has_pyramid and bound.shape[1]:  # its groups have the bound of the phase that they make up
+        bound = np.concatenate([bound[:, :1].repeat(len(pyramid_lattices(*grid)), axis=1), bound[:, 1:]], axis=1)
+    return replace(
+        prior,
+        order=order,
+        group_symbols=group_symbols,
+        dequantize=dequantize,
+        grid=shape,
+        bound=bound,
+        slices=tuple(_slice_at(part, grid) for part in prior.slices),
+        pyramid=None if prior.pyramid is None else _slice_at(prior.pyramid, grid),
     )
-    return replace(prior, order=order, group_symbols=group_symbols, dequantize=dequantize, grid=shape, slices=slices)
+
+
+def _slice_at(part: ContextSlice, grid: tuple[int, int]) -> ContextSlice:
+    row, column = (np.zeros((places, len(part.shift)), np.int32) for places in grid)
+    return replace(part, row=row, column=column)

@@ -16,7 +16,7 @@ from typing import Any
 from compressnet.errors import CorruptError, DefectError, InputError
 from compressnet.limits import TOO_FRESH, beyond_limits
 
-INTERFACE = 4
+INTERFACE = 5
 """CN_INTERFACE of the header that this package was written for."""
 LIBRARY_VARIABLE = "COMPRESSNET_LIBRARY"
 """The environment variable that names another library, such as one with sanitizers."""

@@ -55,6 +55,8 @@ def prior_structure(prior: Prior, arrays: Arrays) -> CnPriorModel:
         structure.grid = (c_int32 * 3)(*prior.grid.tolist())
         structure.slices = len(slices)
         structure.slice = arrays.structures(CnSlice, slices)
+        if prior.pyramid is not None:
+            structure.pyramid = arrays.structures(CnSlice, [_slice(prior.pyramid, channels[0], arrays)])
     return structure
 
 

@@ -105,6 +105,7 @@ class CnPriorModel(ctypes.Structure):
         ("grid", c_int32 * 3),
         ("slices", c_int32),
         ("slice", c_void_p),
+        ("pyramid", c_void_p),
         ("like", c_void_p),
     )
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from compressnet import api
 from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.writing.picked import Picked
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.tightness import chosen_tight
 from compressnet.bench.rivals.budget import Budget, Clock, start_budget
@@ -33,7 +34,7 @@ from compressnet.images.modes import tightened
 from compressnet.packing.options import Packed, PackOptions, Watcher
 from compressnet.packing.samples import Tap
 from compressnet.packing.steps import AIMED_IMAGES, RUN_IMAGES, Job, with_advice, write_and_check
-from compressnet.packing.untrained import picked_for, smaller, why_not_train
+from compressnet.packing.untrained import base_of, picked_for, smaller, why_not_train
 from compressnet.training import import_training
 
 if TYPE_CHECKING:
@@ -95,11 +96,13 @@ def pack(
     if not isinstance(gathered, str) and gathered.deep and not options.loses_nothing:
         raise sixteen_bits_error("a lossy codec is for 8 bits")
     picked = None
-    if not isinstance(gathered, str) and _may_do_without(training, options) and not (resume and path.exists()):
+    adapts = training.PRESETS[options.preset].adapts and not options.loses_nothing
+    if not isinstance(gathered, str) and adapts and not (resume and path.exists()):
         watcher.step("compare with what is learned")
         picked = picked_for(collection, options)
-        gathered = why_not_train(picked) or gathered
-    trained = _train(training, gathered, path, options, watcher, resume=resume)
+        if options.minutes is None and not options.keep_codec:  # nobody asked for a training
+            gathered = why_not_train(picked) or gathered
+    trained = _train(training, gathered, path, options, watcher, picked, resume=resume)
     job = Job(
         collection=collection,
         images=collection.count,
@@ -164,18 +167,20 @@ def pack_with(
     return with_advice(packed, job, sample, budget.left_s() if budget.is_limited else None, clock)
 
 
-def _may_do_without(training: ModuleType, options: PackOptions) -> bool:
-    """Whether a training is left out where it would come to nothing, as nobody asked for one."""
-    asked_for = options.minutes is not None or options.keep_codec
-    return training.PRESETS[options.preset].adapts and not options.loses_nothing and not asked_for
-
-
 def _train(
-    training: ModuleType, gathered: Gathered | str, path: Path, options: PackOptions, watcher: Watcher, *, resume: bool
+    training: ModuleType,
+    gathered: Gathered | str,
+    path: Path,
+    options: PackOptions,
+    watcher: Watcher,
+    picked: Picked | None,
+    *,
+    resume: bool,
 ) -> _Trained:
     """Train the codec of a collection, unless it exists already.
 
-    gathered: what is trained on, or why nothing is.
+    gathered: what is trained on, or why nothing is. picked: what codes a sample best, for a
+    training that begins from a codec.
     """
     if isinstance(gathered, str):
         return _Trained(codec=None, why_untrained=gathered, left_out=[], seconds=0)
@@ -194,7 +199,8 @@ def _train(
         if options.lossless:
             training.train_lossless(gathered, path, train_options, options.preset, resume=resume, report=report)
         else:
-            training.train_gathered(gathered, path, train_options, preset, resume=resume, report=report)
+            base = base_of(picked)
+            training.train_gathered(gathered, path, train_options, preset, base=base, resume=resume, report=report)
     seconds = time.monotonic() - began_s
     codec = api.load(path, threads=options.threads)
     return _Trained(codec=codec, why_untrained=None, left_out=gathered.left_out_by_reason(), seconds=seconds)

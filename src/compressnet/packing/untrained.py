@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from compressnet.archive.writing.choosing import SAMPLE_IMAGES, pick
 from compressnet.archive.writing.picked import Goal, Picked
+from compressnet.codec.shipped import BASES, GENERAL_CODEC
 from compressnet.container.entries import PRIMER_NAME
 from compressnet.images import Collection
 from compressnet.images.kinds import Images
@@ -31,6 +32,12 @@ def picked_for(collection: Collection, options: PackOptions) -> Picked:
     goal = None if options.target_psnr is None else Goal(mse=10 ** (-options.target_psnr / 10))
     sample = collection.sample_sets(SAMPLE_IMAGES)
     return pick(sample, options.quality, options.bounds, goal, threads=options.threads)
+
+
+def base_of(picked: Picked | None) -> str:
+    """The shipped codec that a short training begins from: of those for any size, the best one."""
+    names = [] if picked is None else [point.codec for point in picked.points]
+    return next((base for base in BASES for name in names if name.partition("-")[0] == base), GENERAL_CODEC)
 
 
 def why_not_train(picked: Picked) -> str | None:

@@ -5,7 +5,7 @@ images (N,H,W,C) -> a training for each design, with checkpoints -> join -> NAME
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from compressnet.images.alpha import fill_hidden
 from compressnet.images.kinds import Images, Pictures, kind_of
 from compressnet.lossy.network import Network
 from compressnet.lossy.promotion import network_channels
-from compressnet.lossy.sizeless import SizelessNetwork
+from compressnet.lossy.sizeless import AnyNetwork, SizelessNetwork
 from compressnet.training.common.gather import Gathered, TooFewImagesError, gather, holdout_of
 from compressnet.training.common.options import (
     Options,
@@ -49,6 +49,7 @@ __all__ = [
     "holdout_of",
     "log_path",
     "refine",
+    "refine_gathered",
     "train",
     "train_collection",
     "train_gathered",
@@ -104,14 +105,18 @@ def train_gathered(
     options: Options,
     preset: Preset,
     *,
+    base: str = GENERAL_CODEC,
     resume: bool = False,
     report: Report = lambda _: None,
 ) -> Bundle:
-    """Train as `train_collection` does, on what was gathered."""
+    """Train as `train_collection` does, on what was gathered.
+
+    base: the shipped codec, of `codec.shipped.BASES`, that a preset which adapts one begins from.
+    """
     options.require_length()
     options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
     if preset.adapts:
-        job = _adapting(gathered, output, options)
+        job = _adapting(gathered, output, options, base)
     else:
         channels = network_channels({images.shape[3] for images in gathered.sets})
         design = pictures(preset, channels, gathered.pixels, several_kinds=gathered.several_kinds)
@@ -119,12 +124,12 @@ def train_gathered(
     return _train([job], output, resume, report)
 
 
-def _adapting(gathered: Gathered, output: Path, options: Options) -> Job:
-    """A training that begins from the network for images of any size that comes with the package.
+def _adapting(gathered: Gathered, output: Path, options: Options, base: str) -> Job:
+    """A training that begins from a network for images of any size that comes with the package.
 
     What an archive embeds is then its difference from that.
     """
-    (network,) = read_bundle(GENERAL_CODEC).networks
+    (network,) = read_bundle(base).networks
     design = replace(design_of(network, "adapted"), learning_rate=ADAPTING_RATE)
     return Job(
         sets=gathered.sets,
@@ -165,17 +170,51 @@ def refine(
     chosen = {
         i: network for i, network in enumerate(bundle.networks) if isinstance(network, Network) and network.kind == kind
     }
-    if not chosen and any(isinstance(network, SizelessNetwork) for network in bundle.networks):
-        raise InputError(f"the codec {bundle.name!r} is for images of any size; only networks for one size are refined")
     if not chosen:
         raise InputError(f"the codec {bundle.name!r} has no network for images of {'x'.join(map(str, kind))}")
+    return _refine(bundle, chosen, [images_NHWC], output, options, resume, report)
+
+
+def refine_gathered(
+    bundle: Bundle,
+    gathered: Gathered,
+    output: Path,
+    options: Options,
+    *,
+    resume: bool = False,
+    report: Report = lambda _: None,
+) -> Bundle:
+    """Improve the encoder of a codec for images of any size, as `refine` does.
+
+    Raises InputError for a codec without an encoder, or with networks for one size alone.
+    """
+    options.require_length()
+    options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
+    chosen = {i: network for i, network in enumerate(bundle.networks) if isinstance(network, SizelessNetwork)}
+    if not chosen:
+        raise InputError(f"the codec {bundle.name!r} has no network for images of any size")
+    return _refine(bundle, chosen, gathered.sets, output, options, resume, report)
+
+
+def _refine(
+    bundle: Bundle,
+    chosen: Mapping[int, AnyNetwork],
+    sets: list[Images],
+    output: Path,
+    options: Options,
+    resume: bool,
+    report: Report,
+) -> Bundle:
+    """Train the encoders of some of a codec's networks, given by their numbers."""
     jobs: list[Job] = []
     for network in chosen.values():
         design = design_of(network, f"refined-{len(jobs)}")
-        thawed, origin = partial(thaw, network, design), hash_of(network)
-        jobs.append(
-            Job(sets=[images_NHWC], output=output, options=options, design=design, thawed=thawed, origin=origin)
-        )
+        kind = None
+        if isinstance(network, SizelessNetwork):
+            design = replace(design, encoder_alone=True, learning_rate=ADAPTING_RATE)
+            kind = kind_of(sets[0])
+        thawed, origin = partial(thaw, network, design, kind), hash_of(network)
+        jobs.append(Job(sets=sets, output=output, options=options, design=design, thawed=thawed, origin=origin))
     trainers = run_jobs(jobs, resume=resume, report=logged(output, report))
     by_network = dict(zip(chosen, trainers, strict=True))
     return _finish(refined_bundle(bundle, by_network, _name_of(output)), output, jobs)

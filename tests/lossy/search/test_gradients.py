@@ -6,8 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import compressnet
 from compressnet.codec.codec import Codec
 from compressnet.lossy.search.onnx import OnnxGradient
+from conftest import CONFORMANCE
+from make_conformance import blobs
 
 
 def planes(images: np.ndarray, codec: Codec) -> np.ndarray:
@@ -33,6 +36,37 @@ def test_loss_is_the_cost_of_whole_symbols(shipped: Codec, mnist: np.ndarray, qu
     expected = network.costs(images[..., None], symbols, quality, 40.0)
     assert loss == pytest.approx(expected, rel=0.05, abs=1)
     assert loss.mean() == pytest.approx(expected.mean(), rel=0.005)
+
+
+@pytest.mark.parametrize("size", [(9, 5), (70, 40), (16, 290)])
+def test_a_pyramid_costs_what_the_codec_says(size: tuple[int, int]) -> None:
+    kind = (*size, 4)
+    codec = compressnet.load(CONFORMANCE / "any16.codec")
+    network, images = codec.coder(kind, 99).runner, blobs(3, kind, 5)
+    symbols = codec.encoder(images, 99)
+    x = images.transpose(0, 3, 1, 2).astype(np.float32)
+    for lam in (0.0, 20.0):
+        loss, gradient = OnnxGradient(network.network, 99).loss(symbols, x, lam)
+        expected = network.costs(images, symbols, 99, lam)
+        assert loss == pytest.approx(expected, rel=0.02, abs=2)
+        assert gradient.shape == symbols.shape
+        assert np.isfinite(gradient).all()
+
+
+def test_a_pyramids_slope_foretells_what_a_step_costs() -> None:
+    """Small steps either way cost what the gradient says."""
+    kind = (150, 90, 4)
+    codec = compressnet.load(CONFORMANCE / "any16.codec")
+    images = blobs(16, kind, 6)
+    symbols = codec.encoder(images, 99).astype(np.float32)
+    model = OnnxGradient(codec.coder(kind, 99).runner.network, 99)
+    x = images.transpose(0, 3, 1, 2).astype(np.float32)
+    steps = np.random.default_rng(1).normal(size=symbols.shape).astype(np.float32)
+    ahead, behind = (model.loss(symbols + sign * 0.1 * steps, x, 0.0)[0] for sign in (1, -1))
+    _, gradient = model.loss(symbols, x, 0.0)
+    foretold = 0.2 * (gradient * steps).sum(axis=1)
+    assert np.corrcoef(foretold, ahead - behind)[0, 1] > 0.98
+    assert (ahead - behind).std() == pytest.approx(foretold.std(), rel=0.1)
 
 
 def test_gradient_leads_back_from_changed_symbols(shipped: Codec, mnist: np.ndarray) -> None:

@@ -96,16 +96,21 @@ class Comparison:
     def lossy(self, quality: int | None, goal: Goal) -> Picked:
         """A codec with networks for all of the sample, or what is learned."""
         codecs = self._for_all(None)
+        if quality is not None:
+            codecs = [codec for codec in codecs if codec.qualities[0] <= quality <= codec.qualities[1]]
         if not codecs:
             return Picked(codec=None, quality=quality)
-        mse = COMPARED_MSE if goal.mse is None else goal.mse
-        codec = min(codecs, key=lambda codec: self._bytes_at(codec, mse)) if len(codecs) > 1 else codecs[0]
         if goal.bytes_per_image is not None:
             wanted = goal.bytes_per_image
-            at = self._first(codec, lambda bits_N, _: float(bits_N.mean()) > 8 * wanted)
+            found = [
+                (self._first(codec, lambda bits_N, _: float(bits_N.mean()) > 8 * wanted), codec) for codec in codecs
+            ]
+            at, codec = min(found, key=lambda both: self._mean(self.network(both[1], both[0])[1]))
             error = first_that(0, ERROR_LIMIT, lambda error: self._learned(error).bytes_per_image <= wanted)
             points = [(self._point_of(codec, at), codec), (self._learned(error), None)]
             return self._best(points, quality, lambda point: -point.psnr)
+        mse = COMPARED_MSE if goal.mse is None else goal.mse
+        codec = min(codecs, key=lambda codec: self._bytes_at(codec, mse)) if len(codecs) > 1 else codecs[0]
         is_own = all(array.shape[1:] in codec.kinds for array in self._sample)
         limit = DEFAULT_MSE if goal.mse is None and quality is None and not is_own else goal.mse
         if limit is not None:

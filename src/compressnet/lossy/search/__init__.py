@@ -2,6 +2,6 @@
 
 Images and the encoder's symbols come in, and symbols that are at least as good go out. To be read
 in this order: `search` (the search itself, judged in integers), `tape` (gradients through an
-integer program as an ONNX graph), `rate` (the gradient of the entropy model), `gradients` (of both
-together), and `onnx` (what runs them).
+integer program as an ONNX graph), `context` (the convolutional entropy model), `rate` (the
+gradient of either entropy model), `gradients` (of both together), and `onnx` (what runs them).
 """

@@ -7,7 +7,9 @@ The forward pass is that of the codec. The backward pass takes rounding for the 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from compressnet.networks.dense import HIDDEN_HIGH, HIDDEN_LOW
 from compressnet.networks.graphs import GraphBuilder
 from compressnet.networks.numpy import segment_values
 from compressnet.networks.program import LEAKY_SHIFT, Node
@@ -105,3 +107,16 @@ class Tape(GraphBuilder):
         """clamp(floor(values + 1/2), low, high)."""
         rounded = self.add("Floor", [self.add("Add", [values, self.floats(0.5)])])
         return self.add("Clip", [rounded, self.floats(low), self.floats(high)])
+
+    def hidden(self, sums: str) -> str:
+        """A hidden layer's values, from its sums."""
+        return self.round(self.add("LeakyRelu", [sums], alpha=2.0**-LEAKY_SHIFT), HIDDEN_LOW, HIDDEN_HIGH)
+
+    def before_hidden(self, gradient: str, sums: str) -> str:
+        """The gradient of a hidden layer's sums, from that of its values."""
+        return self.masked(gradient, sums, HIDDEN_LOW, HIDDEN_HIGH, leaky=True)
+
+
+def scale_of(shift: NDArray[np.integer]) -> NDArray[np.float64]:
+    """What each output's sums are multiplied by."""
+    return np.exp2(-shift.astype(np.float64))

@@ -59,6 +59,8 @@ def moved(network: Moved, qualities: tuple[int, int], old: tuple[int, int], imag
         changes["hidden1"] = replace(prior.hidden1, bias=_bias(prior.hidden1.bias, position))
     elif isinstance(prior, ContextPrior):
         changes["slices"] = tuple(replace(part, bias=_bias(part.bias, position)) for part in prior.slices)
+        if prior.pyramid is not None:
+            changes["pyramid"] = replace(prior.pyramid, bias=_bias(prior.pyramid.bias, position))
     changed = replace(
         network,
         qualities=qualities,

@@ -112,7 +112,7 @@ def _freeze_context(prior: ContextModule, common: dict[str, Any]) -> ContextPrio
     """The convolutional entropy model in integers. common: what both entropy models have."""
     hidden1, hidden2 = (torch.tensor(float(prior.exponents[name])) for name in ("hidden1", "hidden2"))
     slices: list[ContextSlice] = []
-    for number, size in enumerate(prior.sizes):
+    for number, (_, size) in enumerate(prior.spans):
         first = cast("Neighbourhood", prior.layer1[number])
         scaled = first.weight * 2.0**-SYMBOL_EXPONENT
         exponents_O = weight_exponents(scaled, first.largest_bias(), hidden1, DEQUANTIZED_LIMIT, first.limit)
@@ -144,5 +144,6 @@ def _freeze_context(prior: ContextModule, common: dict[str, Any]) -> ContextPrio
         **common,
         grid=np.array(prior.grid, np.int32),
         slice_channels=np.array(prior.sizes, np.int32),
-        slices=tuple(slices),
+        slices=tuple(slices[: len(prior.sizes)]),
+        pyramid=slices[-1] if prior.has_pyramid else None,
     )

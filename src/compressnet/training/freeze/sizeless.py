@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from compressnet.images.kinds import Images
-from compressnet.lossy.context import ContextPrior
+from compressnet.lossy.context import ContextPrior, ContextSlice
 from compressnet.lossy.instances import probe_of
 from compressnet.lossy.prior_arrays import DEQUANTIZED
 from compressnet.lossy.probe import SizelessProbe
@@ -109,6 +109,11 @@ def _frozen(model: Model, qualities: tuple[int, int], bound_QS: Integers) -> Siz
 def _for_one_place(prior: ContextPrior) -> ContextPrior:
     """An entropy model as a network without a size has it."""
     none = np.zeros(0, np.int32)
-    slices = tuple(replace(part, row=part.row[:1], column=part.column[:1]) for part in prior.slices)
     grid = np.array([prior.grid[0], 1, 1], np.int32)
-    return replace(prior, order=none, group_symbols=none, grid=grid, slices=slices)
+    slices = tuple(_without_places(part) for part in prior.slices)
+    pyramid = None if prior.pyramid is None else _without_places(prior.pyramid)
+    return replace(prior, order=none, group_symbols=none, grid=grid, slices=slices, pyramid=pyramid)
+
+
+def _without_places(part: ContextSlice) -> ContextSlice:
+    return replace(part, row=part.row[:1], column=part.column[:1])

@@ -67,16 +67,23 @@ def design_of(network: AnyNetwork, name: str) -> Design:
         analysis_dense=len(encoder["dense"]) if vector else 0,
         dense_blocks=_blocks(decoder, "dense"),
         analysis_dense_blocks=_blocks(encoder, "dense"),
+        patch_px=_patch_px(network.encoder),
         channels=network.channels if is_sizeless else len(encoder.get(PROMOTED, ())),
         positions=not is_sizeless,
         refined=not is_sizeless,
         linear=any(name.endswith(".straight") for name in encoder),
     )
     if isinstance(prior, ContextPrior):
-        widths = replace(widths, slices=len(prior.slices), hidden_slice=len(prior.slices[0].weight))
+        units, has_pyramid = len(prior.slices[0].weight), prior.pyramid is not None
+        widths = replace(widths, slices=len(prior.slices), hidden_slice=units, pyramid=has_pyramid)
     else:
         widths = replace(widths, **_masked_widths(cast("MaskedPrior", prior), vector))
     return Design(name=name, widths=widths, qualities=network.qualities, log_lambda=(0.0, 0.0, 0.0), origin=0)
+
+
+def _patch_px(program: Program) -> int:
+    """How many pixels of a side the encoder's first layer takes together."""
+    return next(node.attributes["factor"] for node in program.nodes if node.op == "unshuffle")
 
 
 def _weights(program: Program) -> dict[str, NDArray[np.integer]]:
@@ -205,7 +212,10 @@ def _thaw_masked(prior: MaskedPrior, target: MaskedModule) -> None:
 
 def _thaw_context(prior: ContextPrior, target: ContextModule) -> None:
     target.exponents = {"hidden1": HIDDEN_EXPONENT, "hidden2": HIDDEN_EXPONENT}
-    for number, (part, size) in enumerate(zip(prior.slices, target.sizes, strict=True)):
+    parts = list(zip(prior.slices, target.sizes, strict=True))
+    if prior.pyramid is not None:
+        parts.append((prior.pyramid, target.sizes[0]))
+    for number, (part, size) in enumerate(parts):
         first = cast("Neighbourhood", target.layer1[number])
         arrays = {"weight": part.weight, "bias": part.bias, "shift": part.shift}
         exponents_O = _thaw_layer(first, arrays, SYMBOL_EXPONENT, HIDDEN_EXPONENT)

@@ -32,6 +32,8 @@ class Design:
     begins_as_transform: bool = False
     """Whether the linear branches begin as the KLT of the images
     (`compressnet.training.lossy.start`)."""
+    encoder_alone: bool = False
+    """Whether only the encoder is trained, so that all else decodes as it did."""
 
     def within(self, qualities: tuple[int, int]) -> tuple[int, int]:
         """Lowest and highest of these qualities that the network is for.
@@ -125,6 +127,7 @@ def pictures(preset: Preset, channels: int, collection_px: int, *, several_kinds
         weight_limit=WEIGHT_LIMIT,
         channels=channels,
         positions=not several_kinds,
+        pyramid=several_kinds,
     )
     return Design(
         name="pictures",

@@ -29,6 +29,7 @@ from compressnet.training.lossy.measuring import Returns, cost_of, measure
 from compressnet.training.lossy.nearness import Nearness
 from compressnet.training.lossy.networks.formats import PIXEL_EXPONENT, PIXEL_LIMIT
 from compressnet.training.lossy.networks.model import Model
+from compressnet.training.lossy.optimizers import make_optimizer, refinement_optimizer
 from compressnet.training.lossy.parts import cut_into_parts, visible
 from compressnet.training.lossy.start import begin_as_transform
 
@@ -68,8 +69,8 @@ class Trainer(Training):
 
         sets: images (N,H,W,C) of each kind. model: a new one for the first kind, or one that is
         thawed from a frozen network; in that case `origin` is the network's hash, and only its
-        refinement is trained. One without a refinement is trained as a whole, and stays close to
-        where it began.
+        refinement is trained, or the encoder if the design says so. Others without a refinement
+        are trained as a whole, and stay close to where they began.
         """
         super().__init__(design.name, output, options)
         self.design, self._origin = design, origin
@@ -80,12 +81,15 @@ class Trainer(Training):
         self._chances = torch.tensor([len(part.train_images) / part.batch for part in self.parts])
         if origin is None and design.begins_as_transform:
             begin_as_transform(model, [part.train_images for part in self.parts])
+        if design.encoder_alone:
+            model.requires_grad_(False)
+            model.g_a.requires_grad_(True)
         self.model = model.to(self.device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval()
         kinds = [part.kind for part in self.parts]
         self._models, self._averages = Family(self.model, kinds), Family(self.average, kinds)
-        self.optimizer = self._make_optimizer()
+        self.optimizer = make_optimizer(self.model, design)
         self._main_until = 1.0 if not design.widths.refined else REFINED_FROM if origin is None else 0.0
         """Share of the schedule after which only the refinement is trained."""
         self._refined_from_step = 0
@@ -95,32 +99,10 @@ class Trainer(Training):
         self._evaluated = max(64, EVALUATED_VALUES // sets[0][0].size)
         """Images that are measured for a report."""
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        """AdamW. Gains move slowly, as latents can take up any scale, and only weights decay.
-
-        So do transforms of tiles of 8 pixels: a step of Adam moves each of their thousands of
-        weights by as much as those of a small layer.
-        """
-        weights: list[torch.nn.Parameter] = []
-        transforms: list[torch.nn.Parameter] = []
-        others: list[torch.nn.Parameter] = []
-        for name, parameter in self.model.named_parameters():
-            if self.design.widths.deep and name in ("g_a.weighted.grid_straight.weight", "g_s.weighted.tiles.weight"):
-                transforms.append(parameter)
-            elif not name.startswith(("gains.", "g_r.")):
-                (weights if name.endswith("weight") else others).append(parameter)
-        groups = [
-            {"params": weights, "weight_decay": 0.01, "scale": 1.0},
-            {"params": transforms, "weight_decay": 0.0, "scale": 0.05},
-            {"params": others, "weight_decay": 0.0, "scale": 1.0},
-            {"params": list(self.model.gains.parameters()), "weight_decay": 0.0, "scale": 0.2},
-        ]
-        return torch.optim.AdamW(groups, lr=self.design.learning_rate, betas=(0.9, 0.98), fused=True)
-
     @property
     def is_adapted(self) -> bool:
         """Whether the whole of a frozen network is adapted to the images."""
-        return self._origin is not None and not self.design.widths.refined
+        return self._origin is not None and not self.design.widths.refined and not self.design.encoder_alone
 
     @property
     def epochs(self) -> float:
@@ -193,13 +175,7 @@ class Trainer(Training):
         self._averages.refine()
         self.model.requires_grad_(False)
         refinement.requires_grad_(True)
-        weights = [parameter for name, parameter in refinement.named_parameters() if name.endswith("weight")]
-        biases = [parameter for name, parameter in refinement.named_parameters() if not name.endswith("weight")]
-        groups = [
-            {"params": weights, "weight_decay": 0.01, "scale": 1.0},
-            {"params": biases, "weight_decay": 0.0, "scale": 1.0},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.design.learning_rate, betas=(0.9, 0.98), fused=True)
+        self.optimizer = refinement_optimizer(refinement, self.design)
 
     @property
     def sample(self) -> Images:

@@ -75,14 +75,12 @@ def _tiles(images_NHWC: Images, model: Model, count: int) -> torch.Tensor:
 
 def _begin_entropy_model(prior: ContextModule, deviation_G: torch.Tensor) -> None:
     """Let each channel begin with a narrow and a wide scale that fit its coefficients."""
-    start = 0
-    for layer, size in zip(prior.layer3, prior.sizes, strict=True):
+    for layer, (start, size) in zip(prior.layer3, prior.spans, strict=True):
         bias: torch.Tensor = layer.bias  # pyright: ignore
         log2_G = torch.log2(F.pad(deviation_G, (0, prior.grid[0] - len(deviation_G)), value=1e-3)[start : start + size])
         for kind, factor in ((1, NARROW), (3, WIDE)):
             bias[0, kind * size : (kind + 1) * size] = log2_G + math.log2(factor)
         layer.weight.mul_(0.3)  # pyright: ignore
-        start += size
 
 
 def _layer(network: nn.Module, name: str) -> Weighted:

@@ -31,12 +31,12 @@ def analysis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     """
     height, width, channels = kind
     rows, columns = widths.grid_shape(height, width)
-    fine, coarse = widths.fine, widths.coarse
+    fine, coarse, patch_px = widths.fine, widths.coarse, widths.patch_px
     layers: list[Layer] = []
     x = extended("x", kind, widths, layers)
     layers += [
-        Layer(op="unshuffle", inputs=(x,), output="patches", attributes={"factor": 2, "channels": channels}),
-        conv("patches", "fine0", "fine", (fine, 4 * channels, 1), by_quality=True),
+        Layer(op="unshuffle", inputs=(x,), output="patches", attributes={"factor": patch_px, "channels": channels}),
+        conv("patches", "fine0", "fine", (fine, patch_px**2 * channels, 1), by_quality=True),
     ]
     last = append_residuals(layers, "fine", fine, widths.fine_blocks)
     layers.append(conv(last, "coarse0", "coarse", (coarse, fine, 2), by_quality=True))
@@ -87,7 +87,7 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     """
     height, width, channels = kind
     rows, columns = widths.grid_shape(height, width)
-    fine, coarse = widths.fine, widths.coarse
+    fine, coarse, patch_px = widths.fine, widths.coarse, widths.patch_px
     layers: list[Layer] = []
     if widths.vector:
         shape = {"channels": coarse, "height": rows, "width": columns}
@@ -127,8 +127,9 @@ def synthesis(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     if (height, width) != (widths.tile_px * rows, widths.tile_px * columns):
         whole, attributes = "whole", {"height": height, "width": width}
         cropped = [Layer(op="crop", inputs=("whole",), output="y", attributes=attributes)]
-    pixels = conv(last, "pixels", "pixels", (4 * channels, fine, 1), activation="linear", clamp=(0, PIXEL_LIMIT))
-    shuffled = Layer(op="shuffle", inputs=("pixels",), output=whole, attributes={"factor": 2})
+    shape = (patch_px**2 * channels, fine, 1)
+    pixels = conv(last, "pixels", "pixels", shape, activation="linear", clamp=(0, PIXEL_LIMIT))
+    shuffled = Layer(op="shuffle", inputs=("pixels",), output=whole, attributes={"factor": patch_px})
     if not widths.linear:
         return [*layers, pixels, shuffled, *cropped]
     layers += [replace(pixels, clamp=LATENT_RANGE), replace(shuffled, output="curved")]
@@ -163,8 +164,9 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
     height, width, channels = kind
     rows, columns = widths.grid_shape(height, width)
     fine, coarse = widths.fine, widths.coarse
-    unshuffled = {"factor": 2, "channels": channels}
-    shape = {"channels": 8 * channels, "height": 2 * rows, "width": 2 * columns}
+    patch_values, patches = widths.patch_px**2 * channels, widths.tile_px // widths.patch_px
+    unshuffled = {"factor": widths.patch_px, "channels": channels}
+    shape = {"channels": 2 * patch_values, "height": patches * rows, "width": patches * columns}
     layers: list[Layer] = []
     x, error = (extended(name, kind, widths, layers) for name in ("x", "error"))
     layers += [
@@ -172,7 +174,7 @@ def refinement(kind: tuple[int, int, int], widths: Widths) -> list[Layer]:
         Layer(op="unshuffle", inputs=(error,), output="errors", attributes=unshuffled),
         Layer(op="concat", inputs=("patches", "errors"), output="both"),
         Layer(op="reshape", inputs=("both",), output="stacked", attributes=shape),
-        conv("stacked", "fine0", "fine", (fine, 8 * channels, 1), by_quality=True),
+        conv("stacked", "fine0", "fine", (fine, 2 * patch_values, 1), by_quality=True),
     ]
     last = append_residuals(layers, "fine", fine, widths.fine_blocks)
     layers.append(conv(last, "coarse0", "coarse", (coarse, fine, 2), by_quality=True))

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compressnet.lossy.context import PHASES, context_order, phase_masks
+from compressnet.lossy.context import PHASES, PYRAMID_LEVELS, PYRAMID_PHASES, context_order, phase_masks
 from compressnet.lossy.prior import OUTPUTS
 from compressnet.networks.dense import HIDDEN_HIGH
 from compressnet.networks.program import ANCHORS
@@ -49,11 +49,13 @@ from compressnet.training.lossy.networks.prior_module import PriorModule
 class Neighbourhood(nn.Module):
     """A slice's first layer: a 3x3 convolution with biases by quality, phase, row and column."""
 
-    def __init__(self, outputs: int, inputs: int, rows: int, columns: int, *, positions: bool) -> None:
+    def __init__(
+        self, outputs: int, inputs: int, rows: int, columns: int, *, positions: bool, phases: int = len(PHASES)
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3) * 0.7 / math.sqrt(9 * inputs))
         self.bias = nn.Parameter(torch.zeros(ANCHORS, outputs))
-        self.phase = nn.Parameter(torch.zeros(len(PHASES), outputs))
+        self.phase = nn.Parameter(torch.zeros(phases, outputs))
         self.row: Tensor
         self.column: Tensor
         if positions:
@@ -88,18 +90,24 @@ class Neighbourhood(nn.Module):
 class ContextModule(PriorModule):
     """The convolutional entropy model, to be trained."""
 
-    def __init__(self, grid: tuple[int, int, int], slices: int, hidden: int, *, positions: bool = True) -> None:
+    def __init__(
+        self, grid: tuple[int, int, int], slices: int, hidden: int, *, positions: bool = True, pyramid: bool = False
+    ) -> None:
         """Make one of random weights.
 
         grid: channels, rows, columns. slices: how many the channels are cut into. hidden: units of
-        either hidden layer. positions: whether there are biases for rows and columns.
+        either hidden layer. positions: whether there are biases for rows and columns. pyramid:
+        whether the first slice's first phase is coded from coarse to fine; its layers are then the
+        last of each list.
         """
         super().__init__()
         channels, rows, columns = grid
         self.grid = grid
         # as equal as can be, the larger ones last
         self.sizes = [(channels + i) // slices for i in range(slices)]
-        order, group_symbols = context_order(np.array(grid, np.int32), np.array(self.sizes, np.int32))
+        order, group_symbols = context_order(
+            np.array(grid, np.int32), np.array(self.sizes, np.int32), has_pyramid=pyramid
+        )
         self.groups = [group.tolist() for group in np.split(order, np.cumsum(group_symbols)[:-1])]
         self.register_buffer("order", torch.tensor([i for group in self.groups for i in group]))
         known, lattice = phase_masks(rows, columns)
@@ -107,14 +115,24 @@ class ContextModule(PriorModule):
         self.lattice: Tensor
         self.register_buffer("known", torch.from_numpy(known))
         self.register_buffer("lattice", torch.from_numpy(lattice))
+        self.has_pyramid = pyramid
         ends = [sum(self.sizes[: i + 1]) for i in range(len(self.sizes))]
         self.layer1 = nn.ModuleList(Neighbourhood(hidden, end, rows, columns, positions=positions) for end in ends)
+        if pyramid:
+            ends.append(self.sizes[0])
+            self.layer1.append(Neighbourhood(hidden, ends[-1], 1, 1, positions=False, phases=PYRAMID_PHASES))
         self.layer2 = nn.ModuleList(Weighted((hidden, hidden), by_quality=False) for _ in ends)
-        outputs = [OUTPUTS * size for size in self.sizes]
+        outputs = [OUTPUTS * size for _, size in self.spans]
         self.layer3 = nn.ModuleList(Weighted((count, hidden), by_quality=False, gain=0.3) for count in outputs)
         with torch.no_grad():
-            for layer, size in zip(self.layer3, self.sizes, strict=True):
+            for layer, (_, size) in zip(self.layer3, self.spans, strict=True):
                 start_apart(layer.bias, size)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first channel that each slice's layers code, and how many; the pyramid's last."""
+        spans = [(sum(self.sizes[:i]), size) for i, size in enumerate(self.sizes)]
+        return [*spans, spans[0]] if self.has_pyramid else spans
 
     def forward(self, y_hat_BD: Tensor, quality_B: Tensor, *, quantized: bool) -> Distributions:
         """Predict every symbol, in coding order, from the symbols before it."""
@@ -134,21 +152,49 @@ class ContextModule(PriorModule):
         All phases at once: what a phase must not see is made zero before the convolution, and the
         positions of other phases after it.
         """
-        size = self.sizes[index]
-        hidden1, hidden2 = self.exponent("hidden1"), self.exponent("hidden2")
         layer1: Neighbourhood = self.layer1[index]  # pyright: ignore
-        weight, by_quality, by_phase, by_row, by_column = layer1.parts(
-            float(SYMBOL_EXPONENT), float(self.exponents["hidden1"]), quantized=quantized
-        )
+        weight, by_quality, by_phase, by_row, by_column = self._parts(layer1, quantized)
         by_place = by_row.T[:, :, None] + by_column.T[:, None, :] + torch.einsum("pu,prc->urc", by_phase, self.lattice)
         x = by_place + by_quality[quality_B][:, :, None, None]
         if start:
             x = x + F.conv2d(y_BGRC[:, :start], weight[:, :start], padding=1)
-        later = range(1, len(PHASES))
-        seen = torch.cat([y_BGRC[:, start:] * self.known[phase] for phase in later])
-        own = F.conv2d(seen, weight[:, start:], padding=1).split(len(y_BGRC))
-        for phase, part in zip(later, own, strict=True):
-            x = x + part * self.lattice[phase]
+        x = x + own_sums(y_BGRC[:, start:], weight[:, start:], self.known, self.lattice)
+        outputs = self._outputs(index, x, quantized)
+        if index or not self.has_pyramid:
+            return outputs
+        outputs = outputs.clone()
+        outputs[:, :, ::2, ::2] = self._pyramid(y_BGRC[:, :, ::2, ::2], quality_B, quantized)
+        return outputs
+
+    def _pyramid(self, y_BSRC: Tensor, quality_B: Tensor, quantized: bool) -> Tensor:
+        """The outputs at the places of the first slice's first phase, (B,5*size,R,C)."""
+        layer1: Neighbourhood = self.layer1[-1]  # pyright: ignore
+        weight, by_quality, by_phase, _, _ = self._parts(layer1, quantized)
+        levels: list[Tensor] = []
+        y = y_BSRC
+        for level in range(max(y.shape[2:])):
+            known, lattice = (torch.from_numpy(mask).to(y) for mask in phase_masks(*y.shape[2:]))
+            first = 1 + min(level, PYRAMID_LEVELS - 1) * (len(PHASES) - 1)
+            phases = torch.cat([by_phase[:1], by_phase[first : first + len(PHASES) - 1]])
+            x = torch.einsum("pu,prc->urc", phases, lattice) + by_quality[quality_B][:, :, None, None]
+            levels.append(x + own_sums(y, weight, known, lattice))
+            if max(y.shape[2:]) == 1:
+                break
+            y = y[:, :, ::2, ::2]
+        whole = levels.pop()
+        while levels:
+            finer = levels.pop().clone()
+            finer[:, :, ::2, ::2] = whole
+            whole = finer
+        return self._outputs(len(self.layer1) - 1, whole, quantized)
+
+    def _parts(self, layer1: Neighbourhood, quantized: bool) -> tuple[Tensor, ...]:
+        return layer1.parts(float(SYMBOL_EXPONENT), float(self.exponents["hidden1"]), quantized=quantized)
+
+    def _outputs(self, index: int, x: Tensor, quantized: bool) -> Tensor:
+        """From the sums of a first layer, (B,U,R,C), to the outputs."""
+        size = self.spans[index][1]
+        hidden1, hidden2 = self.exponent("hidden1"), self.exponent("hidden2")
         x = self.hidden("hidden1", leaky(x), quantized=quantized)
         matrix, bias = self.layer2[index](hidden1, hidden2, HIDDEN_HIGH, quantized=quantized)  # pyright: ignore
         x = F.conv2d(x, matrix[:, :, None, None], bias[0])
@@ -157,3 +203,14 @@ class ContextModule(PriorModule):
             hidden2, output_exponents(size), HIDDEN_HIGH, quantized=quantized
         )
         return F.conv2d(x, matrix[:, :, None, None], bias[0])
+
+
+def own_sums(y_BSRC: Tensor, weight: Tensor, known: Tensor, lattice: Tensor) -> Tensor:
+    """What each phase sees of its own slice, convolved: (B,U,R,C).
+
+    weight: (U,S,3,3). known, lattice: see `compressnet.lossy.context.phase_masks`.
+    """
+    later = range(1, len(PHASES))
+    seen = torch.cat([y_BSRC * known[phase] for phase in later])
+    parts = F.conv2d(seen, weight, padding=1).split(len(y_BSRC))
+    return sum((part * lattice[phase] for phase, part in zip(later, parts, strict=True)), torch.zeros(1))

@@ -111,7 +111,9 @@ class Model(nn.Module):
     def _make_prior(self) -> MaskedModule | ContextModule:
         widths = self.widths
         if widths.slices:
-            return ContextModule(self.grid, widths.slices, widths.hidden_slice, positions=widths.positions)
+            return ContextModule(
+                self.grid, widths.slices, widths.hidden_slice, positions=widths.positions, pyramid=widths.pyramid
+            )
         groups = symbol_groups(self.inner_kind, widths)
         ahead = math.ceil(widths.vector / widths.vector_group)
         hidden = [widths.hidden_vector] * ahead + [widths.hidden_grid] * (len(groups) - ahead)

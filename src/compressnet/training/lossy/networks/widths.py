@@ -12,12 +12,14 @@ from compressnet.training.common.quantize import WEIGHT_LIMIT
 class Widths:
     """How large the networks are."""
 
+    patch_px: int = 2
+    """Pixels of a side that the first layer takes together, and the last one gives."""
     fine: int = 16
-    """Channels at half of the image's side."""
+    """Channels at a place for each patch."""
     coarse: int = 32
-    """Channels at a quarter of the image's side."""
+    """Channels at half of the patches' rows and columns."""
     deep: int = 0
-    """Channels at an eighth of the image's side; 0: the networks stop at a quarter."""
+    """Channels at a quarter of them; 0: the networks stop at half."""
     dense: int = 160
     vector: int = 32
     """Symbols that describe the image as a whole; 0 for none."""
@@ -35,15 +37,18 @@ class Widths:
     hidden_slice: int = 32
     """Hidden units of the convolutional entropy model, in each of its two layers, for each
     slice."""
+    pyramid: bool = False
+    """Whether the convolutional entropy model codes the first phase of the first slice from coarse
+    to fine."""
     weight_limit: int = WEIGHT_LIMIT
     """Largest magnitude of most of the decoding part's integer weights. A smaller one makes a
     smaller codec."""
     fine_blocks: int = 1
     coarse_blocks: int = 1
     deep_blocks: int = 1
-    """Residual blocks at an eighth of the side, of the decoder and of the encoder."""
+    """Residual blocks of `deep` channels, of the decoder and of the encoder."""
     analysis_blocks: int = 1
-    """Residual blocks of the encoder at a quarter of the side; the decoder has `coarse_blocks`."""
+    """Residual blocks of the encoder's `coarse` channels; the decoder has `coarse_blocks`."""
     analysis_dense: int = 0
     """Width of the encoder's dense layers; 0: that of the decoder's."""
     dense_blocks: int = 0
@@ -59,7 +64,7 @@ class Widths:
     refined: bool = False
     """Whether the encoder looks at what its first symbols decode to, and corrects them."""
     refinement_blocks: int = 2
-    """Residual blocks of the refinement at a quarter of the side."""
+    """Residual blocks of the refinement's `coarse` channels."""
     refinement_dense: int = 320
     linear: bool = False
     """Whether linear branches beside the networks lead from pixels to latents, and from symbols to
@@ -71,7 +76,7 @@ class Widths:
 
         An image of other sides is extended to whole tiles, at least two, and cropped again.
         """
-        return 8 if self.deep else 4
+        return self.patch_px * (4 if self.deep else 2)
 
     def grid_shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the symbols' grid: one for each tile, but at least two."""

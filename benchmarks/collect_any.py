@@ -1,40 +1,23 @@
-"""Make the general codec `any`: its training images from Debian's packages, then its training.
+"""Collect the training images of the codecs `any` and `photo` from Debian's packages.
 
-    python benchmarks/make_any.py collect IMAGES.npz --packages DIR
-    python benchmarks/make_any.py train IMAGES.npz -o first.codec --minutes M [--threads N]
-    python benchmarks/make_any.py train IMAGES.npz -o any-1.codec --minutes M --after CHECKPOINT
+    python benchmarks/collect_any.py IMAGES.npz --packages DIR
 
-The second training begins from the checkpoint that the first one leaves, and sees photographs and
-low qualities more often, as these are what the codec is used for. DIR has a folder for each
-package of PACKAGES, unpacked by dpkg-deb; others are left out. Whatever the codec is measured on
-has to come from other packages. A training that was interrupted goes on from its checkpoint,
-beside the codec.
+DIR has a folder for each package of PACKAGES, unpacked by dpkg-deb; others are left out. Whatever
+the codecs are measured on has to come from other packages. benchmarks/train_any.py trains them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from compressnet.codec.bundle import make_bundle
-from compressnet.codec.file import to_bytes
-from compressnet.images.alpha import fill_hidden
-from compressnet.images.kinds import Images, Kind
-from compressnet.training.common.options import Options, Progress
-from compressnet.training.join import frozen_family
-from compressnet.training.lossy.design import Design
-from compressnet.training.lossy.loop import Trainer
-from compressnet.training.lossy.networks.model import Model
-from compressnet.training.lossy.networks.widths import Widths
+from compressnet.images.kinds import Images
 
 ICONS = (
     "elementary-xfce-icon-theme",
@@ -64,32 +47,6 @@ SIDES_PX = (16, 24, 32, 48, 64)
 ICONS_OF_PACKAGE, TILES_OF_PACKAGE, PHOTOGRAPHS_OF_PACKAGE = 4000, 5000, 60
 TEXTURES, GLYPHS_OF_FONT = 1500, 60
 FEWEST_OF_KIND = 200
-LOW_QUALITIES, LOW_SHARE = 66, 0.85
-"""In the second training, the share of images that have a quality below this; others have any."""
-HALVED = ("16x16x4", "24x24x4")
-"""Kinds of small icons, of which every second image is trained on."""
-
-DESIGN = Design(
-    name="any",
-    widths=Widths(
-        vector=0,
-        linear=True,
-        channels=4,
-        positions=False,
-        fine=24,
-        coarse=48,
-        deep=112,
-        grid=96,
-        slices=6,
-        hidden_slice=72,
-        deep_blocks=2,
-    ),
-    qualities=(0, 99),
-    log_lambda=(math.log(3.0), 7.2, 0.0),
-    origin=0,
-    learning_rate=6e-4,
-    begins_as_transform=True,
-)
 
 
 def files_of(packages: Path, name: str, suffixes: tuple[str, ...], rng: np.random.Generator) -> list[Path]:
@@ -218,79 +175,13 @@ def collect(packages: Path, output: Path) -> None:
     np.savez(output, **sets)  # pyright: ignore[reportArgumentType]
 
 
-class Second(Trainer):
-    """The second training: smaller batches of more photographs, which are turned and mirrored."""
-
-    def __init__(self, sets: list[Images], output: Path, options: Options, first: Path) -> None:
-        """first: the checkpoint of the first training."""
-        design = replace(DESIGN, name="second", learning_rate=4e-4, begins_as_transform=False)
-        super().__init__(sets, output, options, design, Model(sets[0].shape[1:], design.widths, design.lambdas()))
-        before = torch.load(first, weights_only=True)
-        for model in (self.model, self.average):
-            model.load_state_dict(before["average"])
-            model.choose_exponents(before["exponents"])
-        self._chances *= torch.tensor([self._weight(part.kind) for part in self.parts])
-
-    @staticmethod
-    def _weight(kind: Kind) -> float:
-        """How much more often images of a kind are drawn."""
-        if kind[2] == 3:
-            return 4.0
-        return 1.5 if kind[2] == 1 and kind[0] >= 48 else 0.5
-
-    def _batch(self) -> tuple[int, torch.Tensor, torch.Tensor]:
-        number = int(torch.multinomial(self._chances, 1, generator=self.generator))
-        part = self.parts[number]
-        x = part.draw(self.generator)
-        if part.kind[2] == 3 or part.kind[0] >= 48:
-            turn = int(torch.randint(8, (1,), generator=self.generator))
-            x = x.flip([axis for axis, bit in ((3, 1), (2, 2)) if turn & bit])
-            x = (x.transpose(2, 3) if turn & 4 else x).contiguous()
-        is_low = float(torch.rand(1, generator=self.generator)) < LOW_SHARE
-        highest = LOW_QUALITIES if is_low else 100
-        return number, x, torch.randint(highest, (len(x),), generator=self.generator)
-
-
-def train(images: Path, output: Path, minutes: float, threads: int, after: Path | None) -> None:
-    """Train the codec and write it; goes on from a checkpoint."""
-    torch.set_num_threads(threads)
-    with np.load(images) as arrays:
-        sets = [fill_hidden(arrays[kind][:: 2 if kind in HALVED else 1]) for kind in arrays.files]
-    options = Options(minutes=minutes, holdout=2600, batch=8 if after is None else 4, checkpoint_minutes=3)
-    if after is None:
-        trainer = Trainer(sets, output, options, DESIGN, Model(sets[0].shape[1:], DESIGN.widths, DESIGN.lambdas()))
-    else:
-        trainer = Second(sets, output, options, after)
-    trainer.load_checkpoint()
-
-    def report(progress: Progress) -> None:
-        points = ", ".join(f"{p.bytes_per_image:.1f} bytes at {p.psnr:.2f} dB" for p in progress.points)
-        print(f"{progress.share:.1%} step {progress.step}, loss {progress.loss:.1f}: {points}", flush=True)
-
-    trainer.run(report)
-    about = json.dumps({"images": sum(len(part.train_images) for part in trainer.parts), "steps": trainer.step})
-    bundle = make_bundle((frozen_family(trainer),), name="any-1", default_quality=70, about=about)
-    output.write_bytes(to_bytes(bundle))
-
-
 def main() -> None:
-    """Run one of the two commands."""
+    """Write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    collecting = commands.add_parser("collect")
-    collecting.add_argument("images", type=Path)
-    collecting.add_argument("--packages", type=Path, required=True)
-    training = commands.add_parser("train")
-    training.add_argument("images", type=Path)
-    training.add_argument("-o", "--output", type=Path, required=True)
-    training.add_argument("--minutes", type=float, required=True)
-    training.add_argument("--threads", type=int, default=1)
-    training.add_argument("--after", type=Path, metavar="CHECKPOINT")
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--packages", type=Path, required=True)
     given = parser.parse_args()
-    if given.command == "collect":
-        collect(given.packages, given.images)
-    else:
-        train(given.images, given.output, given.minutes, given.threads, given.after)
+    collect(given.packages, given.images)
 
 
 if __name__ == "__main__":
