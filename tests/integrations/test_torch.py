@@ -220,6 +220,25 @@ def test_no_two_workers_read_a_block(path: Path) -> None:
     assert batches != again
 
 
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_processes_share_the_blocks_and_have_equally_many_images(path: Path, processes: int) -> None:
+    dataset = CompressnetDataset(path)
+    shares = [BlockShuffle(dataset, rank=rank, num_replicas=processes) for rank in range(processes)]
+    orders = [list(share) for share in shares]
+    assert set().union(*orders) == set(range(COUNT))
+    assert len({len(order) for order in orders}) == 1
+    assert [len(share) for share in shares] == [len(order) for order in orders]
+    blocks = [{i // 8 for i in order} for order in orders]
+    assert sum(map(len, blocks)) == len(set().union(*blocks))
+
+
+def test_a_rank_that_there_is_not(path: Path) -> None:
+    with pytest.raises(InputError, match="rank 2 of 2"):
+        BlockShuffle(CompressnetDataset(path), rank=2, num_replicas=2)
+    with pytest.raises(InputError, match="blocks for 100 processes"):
+        BlockShuffle(CompressnetDataset(path), rank=2, num_replicas=100)
+
+
 def test_block_shuffle_of_a_part_gives_its_own_numbers(path: Path) -> None:
     part = Subset(Subset(CompressnetDataset(path), range(10, 60)), [40, 1, 3, 0, 39, 41, 2])
     order = list(BlockShuffle(part, window_images=1))

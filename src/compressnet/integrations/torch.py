@@ -158,8 +158,10 @@ class BlockShuffle(Sampler[int]):
     open archive keeps (64 MiB).
 
     With several workers, give the DataLoader's `batch_size` and `num_workers`: each worker then
-    gets blocks of its own, the same ones in every epoch. The order depends on the seed and the
-    epoch alone. Every pass is a new epoch; `set_epoch` says which is next.
+    gets blocks of its own, the same ones in every epoch. So does each process of a distributed
+    training, by `rank` and `num_replicas`; all have equally many images, for which some may take
+    images of theirs twice. The order depends on the seed, the epoch and the rank alone. Every pass
+    is a new epoch; `set_epoch` says which is next.
     """
 
     def __init__(
@@ -170,17 +172,23 @@ class BlockShuffle(Sampler[int]):
         num_workers: int = 0,
         window_images: int = WINDOW_IMAGES,
         seed: int = 0,
+        rank: int = 0,
+        num_replicas: int = 1,
     ) -> None:
         """dataset: all images of an archive, or a part of them, as `random_split` gives it.
 
-        Raises InputError for any other, for numbers below 1, and below 0 for workers and seed.
+        rank, num_replicas: which process this is, and of how many, as for DistributedSampler.
+
+        Raises InputError for any other dataset, for numbers below 1, below 0 for workers and seed,
+        for a rank that there is not, and for fewer blocks than processes.
         """
         if min(batch_size, window_images) < 1 or min(num_workers, seed) < 0:
             raise InputError("batch_size and window_images have to be 1 at least, num_workers and seed 0")
         self._batch, self._workers = batch_size, max(1, num_workers)
-        self._window, self._seed, self._epoch = window_images, seed, 0
-        self._images = len(dataset)
-        positions, whole = np.arange(self._images), dataset
+        if not 0 <= rank < num_replicas:
+            raise InputError(f"rank {rank} of {num_replicas} processes: ranks go from 0 to {num_replicas - 1}")
+        self._window, self._seeds, self._epoch = window_images, (seed, rank) if rank else (seed,), 0
+        positions, whole = np.arange(len(dataset)), dataset
         while isinstance(whole, Subset):
             positions, whole = np.asarray(whole.indices, np.int64)[positions], whole.dataset
         if not isinstance(whole, CompressnetDataset):
@@ -191,7 +199,8 @@ class BlockShuffle(Sampler[int]):
         places = container.places_of(positions)
         order = np.argsort(places, kind="stable")
         starts = np.unique(container.blocks_of(places[order]), return_index=True)[1]
-        self._blocks: list[NDArray[np.int64]] = np.split(order, starts[1:])
+        self._blocks = _share(np.split(order, starts[1:]), rank, num_replicas)
+        self._images = sum(map(len, self._blocks))
 
     def __len__(self) -> int:
         return self._images
@@ -201,7 +210,7 @@ class BlockShuffle(Sampler[int]):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        generator = np.random.default_rng([self._seed, self._epoch])
+        generator = np.random.default_rng([*self._seeds, self._epoch])
         self._epoch += 1
         numbers = np.arange(len(self._blocks))
         orders = [
@@ -222,3 +231,16 @@ class BlockShuffle(Sampler[int]):
         images = np.concatenate([np.zeros(0, np.int64), *blocks])
         cuts = starts[1:][np.diff(starts // self._window) > 0]
         return np.concatenate([generator.permutation(part) for part in np.split(images, cuts)])
+
+
+def _share(blocks: list[NDArray[np.int64]], rank: int, num_replicas: int) -> list[NDArray[np.int64]]:
+    """The blocks of a process, and as many of their images again as other processes have more.
+
+    Raises InputError for fewer blocks than processes.
+    """
+    if len(blocks) < num_replicas:
+        raise InputError(f"{len(blocks)} blocks for {num_replicas} processes; write the archive with smaller blocks")
+    most = max(sum(map(len, blocks[one::num_replicas])) for one in range(num_replicas))
+    own = blocks[rank::num_replicas]
+    missing = most - sum(map(len, own))
+    return [*own, np.resize(np.concatenate(own), missing)] if missing else own
