@@ -2,7 +2,7 @@
 
 Run by hand when a format changes on purpose, never by a test.
 
-    python tests/make_conformance.py NAME [NAME ...]
+    python tests/make_conformance.py [NAME ...]
 
 Codecs of random weights: `grey` 8x12 with a vector and a grid of symbols, `rgb` 12x8 with a grid
 alone, and `tiles` 12x12 with a convolutional entropy model and linear branches; `odd` 9x14, sides
@@ -19,6 +19,10 @@ without loss, and `near` with errors of up to 3. `any`, `any8` and `any16` are c
 network without a size each: RGBA in tiles of 4 pixels, RGB in tiles of 8, and RGBA in tiles of 16
 with a pyramid. Of each: the packed codec, an archive of images of many sizes in all modes that it
 codes, a single block, and the pixels.
+
+Whatever is made, the small files in conformance/set and the manifest of all files follow (see
+conformance_set): SHA-256 of each, and what reading it gives. `all` makes everything; without a
+NAME, only these are made.
 """
 
 from __future__ import annotations
@@ -44,6 +48,7 @@ from compressnet.training.freeze.sizeless import freeze_sizeless
 from compressnet.training.lossy.design import OVERVIEW
 from compressnet.training.lossy.networks.model import Model
 from compressnet.training.lossy.networks.widths import Widths
+from conformance_set.manifest import write_set
 from pixel_models import images_for, make_lossless_bundle, make_pixel_model
 
 FOLDER = Path(__file__).parent / "conformance"
@@ -240,8 +245,8 @@ def write_adaptive() -> None:
 def main(names: list[str]) -> None:
     """Write the files of these codecs anew."""
     FOLDER.mkdir(exist_ok=True)
-    for name in names:
-        others = {"mixed": write_mixed, "lossless": write_lossless, "forms": write_forms, "adaptive": write_adaptive}
+    others = {"mixed": write_mixed, "lossless": write_lossless, "forms": write_forms, "adaptive": write_adaptive}
+    for name in [*KINDS, *SIZELESS, *others] if names == ["all"] else names:
         if name in others:
             others[name]()
             continue
@@ -267,6 +272,7 @@ def main(names: list[str]) -> None:
             decoded=codec.autoencoder(images),
             block=codec.autoencoder(images[:3], quality=99),
         )
+    write_set(FOLDER)
 
 
 if __name__ == "__main__":

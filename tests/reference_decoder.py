@@ -728,8 +728,8 @@ class Archive:
 def decode_archive(data: bytes, bases: Sequence[bytes] = (), beside: bytes | None = None) -> Archive:
     """All images of an archive with embedded codecs: uint8 or uint16, (H,W) or (H,W,C) each.
 
-    bases: codec files that embedded ones may be the difference from. beside: the file shared.cnet
-    in its folder, which has those that are not embedded ("Shared codecs and primers").
+    bases: codec files that are not embedded, or that embedded ones may be the difference from.
+    beside: the file shared.cnet in its folder, which has others ("Shared codecs and primers").
     """
     shared = [] if beside is None else decode_archive(beside, bases).codecs
     must(data[:8] == bytes.fromhex("89434E540D0A1A0A"), "the signature")
@@ -768,7 +768,7 @@ def decode_archive(data: bytes, bases: Sequence[bytes] = (), beside: bytes | Non
             must(all(isinstance(label, int) for label in labels or []), "classes are numbered by integers")
             must(len(set(class_names)) == len(class_names), "no two classes have one name")
         elif kind == "name":
-            must(payload[0] == 1, "names are text")
+            must(payload[0] in (1, 2), "names are text")
             names = [str(name) for name in read_labels(payload, images)]
         else:
             must(kind[0].islower(), f"the critical chunk {kind} is known")
@@ -868,8 +868,9 @@ def read_description(
         embedded = reader.rest()
         if encoding == 0:
             must(not embedded, "nothing follows")
-            found = [codec for codec in shared if identity in (codec.identity, codec.lossless_identity)]
-            must(bool(found), "the codec is embedded or shared")
+            known = [*shared, *map(read_codec, bases)]
+            found = [codec for codec in known if identity in (codec.identity, codec.lossless_identity)]
+            must(bool(found), "the codec is embedded, shared or given")
             codecs.append(found[0])
         elif encoding == 3:
             codecs.append(read_difference(embedded, bases))

@@ -1,11 +1,18 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all.
+
+What is being written is a temporary file or folder beside its target, which its process holds a
+lock on. Where a process was killed, the next one that writes into that folder finds what it left:
+nobody holds the lock, so it is removed.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +25,13 @@ try:
     import fcntl
 except ModuleNotFoundError:  # on Windows, where a file that is open cannot be replaced
     fcntl = None
+
+TEMPORARY = ".compressnet-tmp"
+"""How the names of temporary files and folders end; they begin with a dot."""
+NAME_BYTES = 200
+"""Of a target's name, which is a part of the temporary one's, at most."""
+OLD_S = 24 * 60 * 60
+"""Where there are no locks, what is left of so long ago is nobody's."""
 
 
 @contextmanager
@@ -44,19 +58,91 @@ def atomic_open(path: Path | Url) -> Generator[BinaryIO]:
     if status is not None and not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path}: is no regular file; write to standard output (-) and redirect that")
     path = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
+    temporary, handle = _make_temporary(path, folder=False)
     try:
         with os.fdopen(handle, "w+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~current_umask() if status is None else stat.S_IMODE(status.st_mode))
-        temporary.replace(path)
+            temporary.chmod(0o666 & ~current_umask() if status is None else stat.S_IMODE(status.st_mode))
+            if fcntl is not None:  # before it is closed, which gives the lock back
+                temporary.replace(path)
+        if fcntl is None:
+            temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def temporary_folder(beside: Path | None = None) -> Generator[Path]:
+    """A new folder beside a target, or where the system has temporary files; removed at the end.
+
+    It may be moved away before.
+    """
+    target = Path(tempfile.gettempdir()) / "compressnet" if beside is None else beside.absolute()
+    path, handle = _make_temporary(target, folder=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        if handle >= 0:
+            os.close(handle)
+
+
+def _make_temporary(target: Path, *, folder: bool) -> tuple[Path, int]:
+    """A temporary file or folder beside a target, and its descriptor, which holds a lock.
+
+    The descriptor of a folder is -1 where there are no locks.
+    """
+    _remove_left(target.parent)
+    prefix = f".{target.name}." if len(os.fsencode(target.name)) <= NAME_BYTES else "."
+    while True:
+        handle = -1
+        if folder:
+            name = tempfile.mkdtemp(prefix=prefix, suffix=TEMPORARY, dir=target.parent)
+            if fcntl is not None:
+                handle = os.open(name, os.O_RDONLY)
+        else:
+            handle, name = tempfile.mkstemp(prefix=prefix, suffix=TEMPORARY, dir=target.parent)
+        if fcntl is None:
+            return Path(name), handle
+        with suppress(OSError):  # some file systems have no locks; then nothing is removed there
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):  # another process may have taken it for one that was left
+            if os.path.samestat(os.fstat(handle), Path(name).stat()):
+                return Path(name), handle
+        os.close(handle)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove temporary files and folders of processes that ended before they could."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(TEMPORARY):
+                with suppress(OSError):
+                    _remove_if_left(Path(entry.path), is_folder=entry.is_dir(follow_symlinks=False))
+
+
+def _remove_if_left(path: Path, *, is_folder: bool) -> None:
+    """Remove a temporary file or folder that nobody holds. Raises OSError."""
+    if fcntl is None:
+        if time.time() - path.stat().st_mtime < OLD_S:
+            return
+        handle = -1
+    else:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if is_folder:
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+    finally:
+        if handle >= 0:
+            os.close(handle)
 
 
 @contextmanager

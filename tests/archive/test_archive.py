@@ -18,12 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import compressnet
-from compressnet.archive.archive import Archive
+from compressnet.archive.archive import READ_BYTES, Archive
 from compressnet.codec.bundle import make_bundle
 from compressnet.codec.codec import Codec
+from compressnet.coding.stored import pack_stored
 from compressnet.container.container import Container
 from compressnet.container.sources import BytesSource
 from compressnet.errors import CodecError, CodecRefusedError, CorruptError, InputError
+from compressnet.images.forms import Form
+from conformance_set.layout import Layout, block, form_of, kind
 from conftest import CONFORMANCE
 
 
@@ -240,3 +243,19 @@ def test_images_of_one_shape_are_an_array_and_others_a_list(
             assert all(map(np.array_equal, [image for batch in batches for image in batch], expected))
             runs = sum(a.shape != b.shape for a, b in pairwise(expected))
             assert len(batches) <= runs + 1 + len(expected) // together
+
+
+def test_few_images_are_read_together_where_they_may_be_large() -> None:
+    images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1)
+    front = [kind(form_of(images)), kind(Form(shape=(4096, 4096)))]
+    layout = Layout(front=front, entries=[block(pack_stored(images[..., None], 1), 20)])
+    with compressnet.open(layout.data()) as archive:
+        batches = [batch.ravel().tolist() for batch in archive.batches()]
+    assert max(map(len, batches)) == READ_BYTES >> 24
+    assert [value for batch in batches for value in batch] == list(range(20))
+
+
+def test_more_than_fits_in_memory_is_refused() -> None:
+    layout = Layout(front=[kind(Form(shape=(4096, 4096, 4)))], entries=[block(b"", 65536)])
+    with compressnet.open(layout.data()) as archive, pytest.raises(InputError, match="do not fit in memory"):
+        archive[np.zeros(1 << 22, np.int64)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,14 +11,17 @@ from numpy.typing import NDArray
 
 from compressnet.archive.blocks import BlockReader, Piece
 from compressnet.archive.image_array import READ_IMAGES, ImageArray
-from compressnet.archive.indexing import batch_stops, look_of, looks_of, runs_of_one_look
+from compressnet.archive.indexing import Look, batch_stops, look_of, looks_of, runs_of_one_look
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import METHODS
 from compressnet.container.columns import Labels
 from compressnet.container.container import Container
 from compressnet.container.entries import CodecEntry
 from compressnet.errors import CorruptError, InputError
-from compressnet.images.kinds import Pictures, Symbols
+from compressnet.images.kinds import Pictures, Symbols, count_text, size_text
+
+READ_BYTES = 1 << 27
+"""Of the images that iteration decodes together: it takes fewer where images may be large."""
 
 
 class Archive(ImageArray):
@@ -112,12 +116,15 @@ class Archive(ImageArray):
     def batches(self, images: int = READ_IMAGES, chosen: slice | None = None) -> Iterator[Pictures]:
         """Images in order, all or those of a slice, as arrays (n,H,W[,C]) of one shape and type.
 
-        An array holds consecutive images, up to about `images` of them.
+        An array holds consecutive images, up to about `images` of them, and fewer where the
+        archive has images so large that these would take more than `READ_BYTES`.
         """
+        largest_bytes = max(math.prod(look.shape) * look.dtype.itemsize for look in self._looks)
+        images = max(1, min(images, READ_BYTES // largest_bytes))
         positions = self.positions(slice(None) if chosen is None else chosen)
         start, blocks = 0, self._container.blocks
         ends = blocks.firsts + blocks.counts if self._container.positions_N is None else None
-        for stop in batch_stops(positions, images, ends):
+        for stop in batch_stops(positions, images, ends, most=max(1, READ_BYTES // largest_bytes)):
             read = self._read(positions[start:stop])
             if isinstance(read, np.ndarray):
                 yield read
@@ -149,7 +156,7 @@ class Archive(ImageArray):
         for look in set(looks.tolist()):
             rows = np.flatnonzero(looks == look)
             row_of[rows] = np.arange(len(rows))
-            images_of[look] = np.empty((len(rows), *self._looks[look].shape), self._looks[look].dtype)
+            images_of[look] = self._room(len(rows), self._looks[look])
 
         def take(piece: Piece) -> None:
             kind = piece.coding.kind
@@ -162,6 +169,14 @@ class Archive(ImageArray):
         if self.is_mixed:
             return [images_of[look][row] for look, row in zip(looks.tolist(), row_of.tolist(), strict=True)]
         return np.empty((0, *self.shape[1:]), self.dtype)
+
+    def _room(self, images: int, look: Look) -> Pictures:
+        """An array for so many images. Raises InputError where there is no memory for it."""
+        try:
+            return np.empty((images, *look.shape), look.dtype)
+        except MemoryError as error:
+            what = f"{count_text(images)} of {size_text(look.shape)}"
+            raise InputError(f"{self.name}: {what} do not fit in memory; read fewer at a time") from error
 
     def read_symbols(self, positions: NDArray[np.int64]) -> Symbols:
         """Symbols (n,D) of images of the collection.

@@ -61,11 +61,12 @@ def positions_of(index: slice | Sequence[int] | NDArray[Any], images: int) -> ND
     return array.astype(np.int64) % images
 
 
-def batch_stops(positions: NDArray[np.int64], images: int, ends: NDArray[np.int64] | None) -> Iterator[int]:
+def batch_stops(positions: NDArray[np.int64], images: int, ends: NDArray[np.int64] | None, most: int) -> Iterator[int]:
     """Where to end each batch of about so many images.
 
-    That is at the end of a block where images are asked for as they lie in the blocks. ends: of
-    each block the position after its last image; None where images lie in another order.
+    That is at the end of a block where images are asked for as they lie in the blocks, unless the
+    batch would then have more than `most`. ends: of each block the position after its last image;
+    None where images lie in another order.
     """
     number = 0
     as_blocks_come = ends is not None and bool(np.all(np.diff(positions) == 1))
@@ -73,7 +74,8 @@ def batch_stops(positions: NDArray[np.int64], images: int, ends: NDArray[np.int6
         stop = min(number + images, len(positions))
         if ends is not None and as_blocks_come and stop < len(positions):
             within = int(positions[stop - 1])
-            stop += int(ends[np.searchsorted(ends, within, side="right")]) - within - 1
+            end = stop + int(ends[np.searchsorted(ends, within, side="right")]) - within - 1
+            stop = end if end - number <= most else stop
         number = min(stop, len(positions))
         yield number
 

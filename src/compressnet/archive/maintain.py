@@ -43,16 +43,23 @@ from compressnet.files import locked, open_target
 from compressnet.images.forms import Form
 from compressnet.images.kinds import Pictures
 from compressnet.images.modes import Tight
+from compressnet.limits import DEFAULT_LIMITS, Limits, Spending
 from compressnet.remote import located
 
 PathLike = str | os.PathLike[str]
 Report = Callable[[int], None]
 
 
-def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lambda _: None) -> Written:
+def concat(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    report: Report = lambda _: None,
+) -> Written:
     """Write the images of several archives, one after the other, into a new one.
 
-    `report` is told the images done.
+    limits: as for `compressnet.open`. `report` is told the images done.
 
     Images of an archive without names are named by their numbers where others have names. Where
     classes have names, labels are numbered anew, by name, if need be. Raises InputError where only
@@ -60,7 +67,7 @@ def concat(paths: Sequence[PathLike], output: PathLike, *, report: Report = lamb
     where the archives were made with different codecs.
     """
     with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(open_file(path, whole=True)) for path in paths]
+        parts = [stack.enter_context(open_file(path, whole=True, limits=limits)) for path in paths]
         parts = [part for part in parts if part.kinds]  # others only carry what these share
         if not any(part.images for part in parts):
             raise InputError("there are no archives to put together, or no images in them")
@@ -92,6 +99,7 @@ def append(
     class_names: Sequence[str] | None = None,
     modes: Modes | None = None,
     threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     report: Report = lambda _: None,
 ) -> Written:
     """Add images to the end of an archive, which is replaced when all went well.
@@ -104,12 +112,14 @@ def append(
     for lossless codecs. Where the archive was learned from its images, what it has learned codes
     the new ones; where all of it is stored, the new ones are learned. quality: by default that of
     the archive's last block that is not stored. modes: as for `chosen_tight`;
-    None: as images of the archive are coded. What is written tells of the new images, but for
-    `images` and `archive_bytes`. Images that the codec has no network for are stored, but an error
-    where the archive has one shape and none of them fits, and something may be lost. Raises
-    InputError, CodecError, and DefectError where nothing may be lost but was.
+    None: as images of the archive are coded. limits: as for `compressnet.open`. What is written
+    tells of the new images, but for `images` and `archive_bytes`. Images that the codec has no
+    network for are stored, but an error where the archive has one shape and none of them fits, and
+    something may be lost.
+
+    Raises InputError, CodecError, and DefectError where nothing may be lost but was.
     """
-    with locked(located(path)) as require_unchanged, open_file(path, whole=True) as old:
+    with locked(located(path)) as require_unchanged, open_file(path, whole=True, limits=limits) as old:
         loaded = _encoding_codec(codec, old, threads)
         if loaded is None:
             quality = LOSSLESS_QUALITY if quality is None else quality
@@ -192,7 +202,8 @@ def _extended(
         return codec, arrays
     for entry in reversed(container.codecs):
         if entry.embedded is not None and entry.embedded_as == EMBEDDED_PRIMER:
-            return codec.with_part(AdaptivePart.of(entry.embedded, f"{container.name}: the primer")), arrays
+            part = AdaptivePart.of(entry.embedded, f"{container.name}: the primer", container.limits)
+            return codec.with_part(part), arrays
     return extended_codec(codec, arrays, settings)
 
 
@@ -232,15 +243,16 @@ def _encoding_codec(codec: PathLike | Codec | None, container: Container, thread
     encoder. Raises CodecError.
     """
     trained = [entry for entry in container.codecs if entry.embedded_as != EMBEDDED_PRIMER]
+    spending = Spending(container.limits)
     if codec is None and not trained:
         primer = next(reversed(container.codecs), None)
-        return None if primer is None else resolve_codec(primer, None, container.name, None, threads)
+        return None if primer is None else resolve_codec(primer, None, container.name, None, threads, spending)
     if codec is None:
         entry = trained[0]
         shipped = shipped_name(entry.identity, entry.name)
         embedded = shipped is None
         loaded = (
-            resolve_codec(entry, None, container.name, None, threads)
+            resolve_codec(entry, None, container.name, None, threads, spending)
             if shipped is None
             else load(shipped, threads=threads)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,6 +15,12 @@ from compressnet.archive.losses import Holders, Lost, count_of, named
 from compressnet.archive.manifest import digest_of
 from compressnet.archive.shards import ArchiveSet
 from compressnet.errors import CorruptError, FormatError, InputError
+from compressnet.limits import beyond_limits, paid
+
+ALL_WORK = 60
+"""How often the limit on work all blocks together may take, besides what bytes pay for."""
+WORK_PAID = 4 * 10**7
+"""Work that each byte of the file pays for: a millisecond."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +52,14 @@ class Verified:
 def verify(archive: Archive, report: Callable[[int], None] = lambda _: None) -> Verified:
     """Compare every checksum and decode every block; goes on after damage, to list all of it.
 
-    `report` is told how many images of the blocks are done. Raises CodecError.
+    `report` is told how many images of the blocks are done. Raises CodecError, and
+    BeyondLimitsError for a small file whose blocks would take very long together.
     """
     if isinstance(archive, ArchiveSet):
         return _verify_set(archive, report)
     container = archive.container
     blocks = container.blocks
+    _require_affordable(archive)
     try:
         archive.check(report)
     except CorruptError as error:
@@ -91,6 +100,18 @@ def verify(archive: Archive, report: Callable[[int], None] = lambda _: None) -> 
     if not damaged and not remarks:
         remarks.append(first)
     return Verified(images=len(archive), blocks=len(blocks), damaged=damaged, remarks=list(dict.fromkeys(remarks)))
+
+
+def _require_affordable(archive: Archive) -> None:
+    """Add up what decoding each block takes. Raises BeyondLimitsError, CodecRefusedError."""
+    container, work = archive.container, 0
+    allowed = ALL_WORK * container.limits.work
+    for number, images in enumerate(container.blocks.counts.tolist()):
+        with suppress(CorruptError):  # damage is listed later
+            work += archive.reader.coding(number).coder.cost_of(images).work
+        if paid(work, container.source.total_bytes, WORK_PAID) > allowed:
+            what = f"blocks up to number {number} of {len(container.blocks)} would take {work:.2g} steps of work"
+            raise beyond_limits(f"{archive.name}: {what} together, too many for so small a file", "work")
 
 
 def _verify_set(archives: ArchiveSet, report: Callable[[int], None]) -> Verified:

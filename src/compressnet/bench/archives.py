@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from compressnet.bench.points import COMPRESSNET, SHOWN_IMAGES, Point
 from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import CompressnetError
+from compressnet.files import temporary_folder
 from compressnet.images.alpha import clear_hidden
 from compressnet.images.kinds import Images, eight_bits
 from compressnet.images.metrics import compare
@@ -24,8 +23,8 @@ def measure_archive(images_NHWC: Images, codec: Codec, quality: int, effort: int
 
     With what is read back, (N,H,W,C).
     """
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
-        path = Path(folder) / "bench.cnet"
+    with temporary_folder() as folder:
+        path = folder / "bench.cnet"
         start = time.perf_counter()
         api.compress(images_NHWC, path, codec, quality=quality, effort=effort, embed_codec=False)
         middle = time.perf_counter()

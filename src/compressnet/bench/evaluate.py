@@ -5,11 +5,9 @@ Every byte is counted on disk.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from compressnet.bench.ways import Exported, encoded_and_decoded
 from compressnet.codec.codec import BackendName, Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.errors import InputError
+from compressnet.files import temporary_folder
 from compressnet.images.alpha import clear_hidden
 from compressnet.images.kinds import Images, Pictures, count_text, eight_bits, size_text
 from compressnet.images.metrics import SSIM_WINDOW_PX, Quality, Spread, psnr_spread
@@ -178,8 +177,8 @@ def evaluate(
         for i, images_of_one in zip(fitting, decoded, strict=True):
             modelled[i] = images_of_one
     report("archive")
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
-        path = Path(folder) / "evaluate.cnet"
+    with temporary_folder() as folder:
+        path = folder / "evaluate.cnet"
         written = api.compress(given.in_order(), path, codec, quality=quality, effort=effort, embed_codec=False)
         with api.open(path, codec=codec, backend=backend, threads=codec.threads) as archive:
             decoded = [eight_bits(np.asarray(archive[positions])) for positions in given.positions]

@@ -5,12 +5,10 @@ images, codec, names of rivals  ->  steps  ->  a Point or a Failure each  ->  Be
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +23,7 @@ from compressnet.codec.codec import Codec
 from compressnet.coding.coder import LOSSLESS_QUALITY
 from compressnet.container.container import Container
 from compressnet.container.sources import FileSource
+from compressnet.files import temporary_folder
 from compressnet.images.alpha import clear_hidden
 from compressnet.images.kinds import Images, eight_bits, kind_of
 from compressnet.images.metrics import compare
@@ -196,8 +195,8 @@ def _measure_rival(rival: Rival, images_NHWC: Images, setting: Setting) -> Point
 
 def inspect(images: ImageSets, codec: Codec, quality: int, effort: int) -> Inspected:
     """Bytes of every block, and the ten worst images, of an archive of images."""
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
-        path = Path(folder) / "bench.cnet"
+    with temporary_folder() as folder:
+        path = folder / "bench.cnet"
         api.compress(images.in_order(), path, codec, quality=quality, effort=effort, embed_codec=False)
         with Container(FileSource(path)) as container:
             block_bytes = np.array([entry.chunk_bytes for entry in container.blocks])

@@ -7,7 +7,6 @@ compressnet's own rows come from `own_rows`.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from compressnet.bench.rivals.lossless.family import UNPACKAGED
 from compressnet.bench.rivals.lossless.rival import LosslessRival
 from compressnet.bench.rivals.lossless.stacks import Stacks, difference, spread
 from compressnet.codec.codec import Codec
+from compressnet.files import temporary_folder
 from compressnet.images.kinds import Pictures
 
 FILES = 1000
@@ -167,8 +167,8 @@ def measure_own(name: str, stacks: Stacks, write: Write, codec: Codec | None = N
     write: writes the archive. codec: what reading needs, where the archive lacks it.
     alone: whether one image is read without the others. Raises what writing and reading raise.
     """
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder:
-        path = Path(folder) / "bench.cnet"
+    with temporary_folder() as folder:
+        path = folder / "bench.cnet"
         start = time.perf_counter()
         write(stacks.in_order(), path)
         middle = time.perf_counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from enum import Enum
 from functools import partial
@@ -224,14 +223,15 @@ def _advise(
 ) -> None:
     """Say whether the new codec was worth it, in no more time than its training took."""
     from compressnet.coding.coder import LOSSLESS_QUALITY
+    from compressnet.files import temporary_folder
     from compressnet.packing.options import PackOptions
     from compressnet.packing.pack import LEAST_ADVICE_S, pack_with
 
     budget_s = max(trained_s, LEAST_ADVICE_S)
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=False) as say:
+    with temporary_folder() as folder, status_line(quiet=False) as say:
         quality = LOSSLESS_QUALITY if lossless else None
         options = PackOptions(preset=preset.value, quality=quality, effort=1, threads=threads)
-        target, watcher = Path(folder) / "advise.cnet", Watcher(lambda _: None, say)
+        target, watcher = folder / "advise.cnet", Watcher(lambda _: None, say)
         packed = pack_with(codec, collection, target, options, watcher, budget_s=budget_s)
     assert packed.advice is not None
     tell_advice(packed.advice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Generator
@@ -66,11 +67,19 @@ def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
     errors_console.print(f"compressnet: {message}")
 
 
+def _hush_readers() -> None:
+    """Our one line says what is wrong with a TIFF; what tifffile logs would be more lines."""
+    logger = logging.getLogger("tifffile")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
 def guarded(command: F) -> F:
     """Turn errors into one line and an exit code, warnings into a line, or none where quiet."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
+        _hush_readers()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore" if kwargs.get("quiet") else "default", SlowerWarning)

@@ -45,6 +45,7 @@ def concat(
     output: OutputOption,
     force: ForceOption = False,
     quiet: QuietOption = False,
+    limits: LimitsOption = None,
 ) -> None:
     """Put archives together, one after the other, without coding an image again."""
     from compressnet.archive.maintain import concat as concat_archives
@@ -52,7 +53,7 @@ def concat(
 
     require_target_free(output, force=force)
     with progress_bar("concat", None, quiet=quiet) as report:
-        written = concat_archives(sources, output, report=report)
+        written = concat_archives(sources, output, limits=parse_limits(limits), report=report)
     if not quiet:
         console.print(f"{output}: {count_text(written.images)}, {written.archive_bytes} bytes")
         for line in written.remarks():
@@ -103,6 +104,7 @@ def append(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     threads: ThreadsOption = None,
+    limits: LimitsOption = None,
 ) -> None:
     """Add images to the end of an archive, with their labels and names."""
     from compressnet.archive.maintain import append as append_images
@@ -130,6 +132,7 @@ def append(
             labels=collection.labels,
             class_names=collection.class_names,
             threads=threads,
+            limits=parse_limits(limits),
             report=report,
         )
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -264,6 +263,7 @@ def advise(
 ) -> None:
     """Compare sizes with zstd, AVIF, WebP, JPEG XL and PNG, and recommend one."""
     from compressnet.coding.coder import LOSSLESS_QUALITY
+    from compressnet.files import temporary_folder
     from compressnet.packing import pack as packing
     from compressnet.packing.options import PackOptions
 
@@ -278,8 +278,8 @@ def advise(
         seed=seed,
         threads=threads,
     )
-    with tempfile.TemporaryDirectory(prefix="compressnet-") as folder, status_line(quiet=quiet) as say:
-        output = Path(folder) / "advise.cnet"
+    with temporary_folder() as folder, status_line(quiet=quiet) as say:
+        output = folder / "advise.cnet"
         watcher = Watcher(lambda progress: say(f"train: {progress.share:.0%}"), say)
         if codec is None:
             packed = packing.pack(collection, output, options, watcher)

@@ -46,7 +46,7 @@ BLOCK_HEAD_BYTES = 5
 BYTES_PAID = 64
 """Bytes in memory that each byte of the file pays for: large archives may hold many images."""
 TAIL_BYTES = CHUNK_OVERHEAD_BYTES + 8
-END_SHARE, LEAST_END_BYTES, MOST_END_BYTES = 256, 1 << 13, 1 << 18
+END_SHARE, LEAST_END_BYTES, MOST_END_BYTES = 512, 1 << 13, 1 << 18
 """What is fetched of a URL's end at first, where the index is: this part of it, within bounds."""
 
 

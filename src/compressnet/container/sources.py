@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -49,6 +50,8 @@ class FileSource(Source):
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         try:
+            if stat.S_ISFIFO(path.stat().st_mode):  # opening it would wait for a writer
+                raise InputError(f"{path}: is a pipe, and archives are read by position; give - to read standard input")
             self._stream = path.open("rb")
             self.total_bytes = os.fstat(self._stream.fileno()).st_size
         except OSError as error:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from compressnet.errors import FormatError, InputError
+from compressnet.files import atomic_open
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a state with its `version` and `signature`, atomically."""
-    temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    with atomic_open(path) as stream:
+        torch.save(state, stream)
 
 
 def read_checkpoint(path: Path, version: int, signature: dict[str, Any]) -> dict[str, Any] | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from compressnet.errors import InputError
-from compressnet.files import current_umask
+from compressnet.files import current_umask, temporary_folder
 from compressnet.images.account import Ledger
 from compressnet.images.collection import Collection
 from compressnet.images.formats.pictures.members import Member
@@ -101,9 +99,7 @@ def write_folder(target: Path, files: Iterable[tuple[str, bytes]]) -> None:
     stays. Raises OSError; and InputError where labels or names would stay that are of no file that
     was written.
     """
-    parent = target.absolute().parent
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=parent))
-    try:
+    with temporary_folder(target) as temporary:
         made: set[str] = set()
         for name, data in files:
             folder = name.rpartition("/")[0]
@@ -125,5 +121,3 @@ def write_folder(target: Path, files: Iterable[tuple[str, bytes]]) -> None:
         for name in new:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).replace(target / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
