@@ -14,7 +14,7 @@ from compressnet.archive.blocks import BlockReader
 from compressnet.archive.losses import Holders, Lost, count_of, named
 from compressnet.archive.manifest import digest_of
 from compressnet.archive.shards import ArchiveSet
-from compressnet.errors import CorruptError, FormatError, InputError
+from compressnet.errors import BeyondLimitsError, CorruptError, FormatError, InputError
 from compressnet.limits import beyond_limits, paid
 
 ALL_WORK = 60
@@ -126,6 +126,8 @@ def _verify_set(archives: ArchiveSet, report: Callable[[int], None]) -> Verified
         try:
             shard = archives.shard(number)
             found = verify(shard, lambda images, before=first: report(before + images))
+        except BeyondLimitsError:
+            raise
         except (InputError, FormatError) as error:
             why, ranges = str(error).removeprefix(f"{archives.folder / entry.file}: "), [(0, entry.images - 1)]
             lost = Lost(why=why, offset=0, end=entry.bytes, images=entry.images, ranges=ranges, names=[])
