@@ -243,7 +243,7 @@ def test_archives_with_a_codec_in_a_file_beside_them(
     recipe = make_recipe(tmp_path, sample, tiny, Settings(), backend=None, threads=1)
     stream = io.BytesIO()
     api.write(images, stream, tiny, recipe.settings)
-    with pytest.raises(ValueError, match="embedded or shared"):
+    with pytest.raises(ValueError, match="embedded, shared or given"):
         decode_archive(stream.getvalue())
     found = decode_archive(stream.getvalue(), beside=(tmp_path / "shared.cnet").read_bytes())
     assert np.array_equal(found.images, tiny_arrays["decoded"])
