@@ -13,7 +13,7 @@ from compressnet.codec.shipped import read_bundle, shipped_codecs
 
 SOURCE = Path(compressnet.__file__).parent
 SHIPPED = {
-    "any-1.codec": "49083e1fdd0a57d15280a484a6438dba52d7eb2aa392df5576f6003c4edfad22",
+    "any-1.codec": "18b9fbd11e57c1d1b6b2e7c9b4927b09c89cd27df8e4c6bf77e6946e5839c0a7",
     "fashion-mnist-1.codec": "4728576c9f823067cee1ba9fc7c4558e3fa1a3495f7fd22f0c47f26eae12f345",
     "mnist-1.codec": "c9c6727098bc97182a906e025b5c9f190f882b56cdb48e9f9c550d029af4b183",
     "photo-1.codec": "5489364cc8ffa948cc45e4611e4eac5def09df4593ff02b2254ff3b2d7b8c8a4",

@@ -56,7 +56,7 @@ def test_drawings_are_learned_and_shades_get_a_network() -> None:
     shades = [shaded(60, 48, 48, 1), shaded(40, 30, 41, 2)]
     picked = pick(shades, None, Bounds(), Goal(mse=10**-3))
     assert picked.codec is not None
-    assert picked.codec.name == "any-1"
+    assert picked.codec.name == "photo-1"
     assert picked.points[0].bytes_per_image < picked.points[1].bytes_per_image
 
 

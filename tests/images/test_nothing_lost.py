@@ -133,6 +133,7 @@ def test_an_account_in_words_and_figures(tmp_path: Path) -> None:
         ],
         "labels": "none: no labels.csv, no class folders",
         "names": "those of the files",
+        "copied": "",
     }
     with pytest.raises(InputError, match=r"in: --strict: 4 left out, no picture, .*notes\.txt"):
         account.require_complete("in")

@@ -43,6 +43,9 @@ DEFAULT_MSE = 10**-3.6
 """Where no quality is asked for, a codec for all images is to give 36 dB."""
 ERROR_SHARE = 4
 """At a quality, values are learned with errors of up to this share of what it lacks of 100."""
+FAR_OFF = 8
+"""A network that is off by so much more than that error is not taken at a quality: it codes
+drawings in few bytes, but not so that anybody would know them."""
 COMPARED_MSE = 10**-3.2
 """Shipped codecs are compared at 32 dB where no error is asked for."""
 ERROR_LIMIT = LOSSLESS_QUALITY - 1
@@ -121,10 +124,16 @@ class Comparison:
             error = self._error_of(self._mean(self.network(codec, at)[1]))
             error = error if is_own else min(error, (LOSSLESS_QUALITY - at) // ERROR_SHARE)
         points = [(self._point_of(codec, at), codec), (self._learned(error), None)]
-        misses = limit is not None and self._mean(self.network(codec, at)[1]) > limit
+        most = self._farthest(at) if limit is None and not is_own else limit
+        misses = most is not None and self._mean(self.network(codec, at)[1]) > most
         cost = (lambda point: -point.psnr) if misses else (lambda point: point.bytes_per_image)
         picked = self._best(points, quality if misses else at, cost)
         return picked if is_own else self._by_image(picked, codec, at, error, limit)
+
+    @staticmethod
+    def _farthest(quality: int) -> float:
+        """The largest mean squared error that somebody who asks for a quality may want."""
+        return ((FAR_OFF + (LOSSLESS_QUALITY - quality) / ERROR_SHARE) / 255) ** 2
 
     def _by_image(self, picked: Picked, codec: Codec, quality: int, error: int, limit: float | None) -> Picked:
         """Both, each for the images that take fewer bits with it, where both together take fewer.
@@ -133,6 +142,7 @@ class Comparison:
         case. A limit leaves the quality open: it is the one at which the fewest bits are taken.
         """
         most = FARTHEST * (self._mean(self.network(codec, quality)[1]) if limit is None else limit)
+        most = min(most, self._farthest(quality)) if limit is None else most
         best = self._mixed(codec, [quality] if limit is None else self._tried(codec), error, most, limit)
         if best is not None and limit is not None:
             # With both, the mean is often below the limit: the rest of it goes to what is learned.
