@@ -46,6 +46,8 @@ ERROR_SHARE = 4
 FAR_OFF = 8
 """A network that is off by so much more than that error is not taken at a quality: it codes
 drawings in few bytes, but not so that anybody would know them."""
+PAYLOAD_SHARE = 0.9
+"""How much of the bytes that are asked for a network may take; the container takes some, too."""
 COMPARED_MSE = 10**-3.2
 """Shipped codecs are compared at 32 dB where no error is asked for."""
 ERROR_LIMIT = LOSSLESS_QUALITY - 1
@@ -105,13 +107,16 @@ class Comparison:
             return Picked(codec=None, quality=quality)
         if goal.bytes_per_image is not None:
             wanted = goal.bytes_per_image
-            found = [
-                (self._first(codec, lambda bits_N, _: float(bits_N.mean()) > 8 * wanted), codec) for codec in codecs
-            ]
-            at, codec = min(found, key=lambda both: self._mean(self.network(both[1], both[0])[1]))
             error = first_that(0, ERROR_LIMIT, lambda error: self._learned(error).bytes_per_image <= wanted)
-            points = [(self._point_of(codec, at), codec), (self._learned(error), None)]
-            return self._best(points, quality, lambda point: -point.psnr)
+            learned: tuple[Point, Codec | None] = self._learned(error), None
+            within = [
+                (at, codec)
+                for codec in codecs
+                if (at := self._highest_within(codec, 8 * PAYLOAD_SHARE * wanted)) is not None
+            ]
+            points = [(self._point_of(codec, at), codec) for at, codec in within]
+            points = sorted(points, key=lambda both: -both[0].psnr)[:1]
+            return self._best([*points, learned], quality, lambda point: -point.psnr)
         mse = COMPARED_MSE if goal.mse is None else goal.mse
         codec = min(codecs, key=lambda codec: self._bytes_at(codec, mse)) if len(codecs) > 1 else codecs[0]
         is_own = all(array.shape[1:] in codec.kinds for array in self._sample)
@@ -231,6 +236,13 @@ class Comparison:
         """The lowest quality whose bits and errors fit; the highest where none do."""
         low, high = codec.qualities[0], min(codec.qualities[1], LOSSLESS_QUALITY - 1)
         return first_that(low, high, lambda quality: fits(*self.network(codec, quality)))
+
+    def _highest_within(self, codec: Codec, bits: float) -> int | None:
+        """The highest quality that takes no more bits an image; None where all take more."""
+        first = self._first(codec, lambda bits_N, _: float(bits_N.mean()) > bits)
+        if float(self.network(codec, first)[0].mean()) <= bits:
+            return first
+        return first - 1 if first > codec.qualities[0] else None
 
     def _mean(self, mse_N: NDArray[np.float64]) -> float:
         """Of all images, by their values."""
