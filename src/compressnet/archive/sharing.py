@@ -50,7 +50,8 @@ def take_shared(container: Container, path: Path | Url) -> None:
     path: the shared file's, which is read where a codec does not come with the package. What is
     not there stays as it is. Raises InputError, FormatError, CorruptError.
     """
-    if all(map(_is_at_hand, container.codecs)):
+    # To see that a file is missing costs less than reading what ships; of a URL, it is a request.
+    if (isinstance(path, Path) and not path.exists()) or all(map(_is_at_hand, container.codecs)):
         return
     shared = read_shared(path, container.limits)
     container.codecs = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from collections.abc import Sequence
+from typing import Protocol
 
 from compressnet.errors import CorruptError
 from compressnet.limits import LABEL_BYTES_LIMIT, Cost, Limits, beyond_limits
@@ -24,6 +25,16 @@ LINE_BYTES, HELD = 64, 4
 """What a text takes in memory besides its letters, and how often these are held."""
 _DIGITS = b"0123456789"
 _NO_DIGITS = bytes(sorted(set(range(256)) - set(_DIGITS)))
+
+
+class _Stream(Protocol):
+    """What zlib and lzma unpack with."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 def pack_lines(texts: Sequence[str]) -> bytes:
@@ -86,7 +97,8 @@ def unpack_lines(data: bytes, count: int, what: str, noun: str, room: int) -> li
 
 
 def _from_front_coded(data: bytes, count: int, limit_bytes: int, what: str, noun: str) -> list[bytes]:
-    raw = _lzma_unpacked(data, count + limit_bytes, what, noun)
+    stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
+    raw = _unpacked(stream, data, count + limit_bytes, what, noun)
     rests = raw[count:].split(b"\n")
     if len(raw) < count or len(rests) != max(1, count):
         raise CorruptError(f"{what} does not hold {count} {noun}")
@@ -107,29 +119,19 @@ def _from_front_coded(data: bytes, count: int, limit_bytes: int, what: str, noun
     return lines
 
 
-def _lzma_unpacked(data: bytes, limit_bytes: int, what: str, noun: str) -> bytes:
-    """A raw LZMA2 stream of at most so many bytes, and nothing after it. Raises CorruptError."""
-    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-    try:
-        raw = decompressor.decompress(data, limit_bytes + 1)
-    except lzma.LZMAError as error:
-        raise CorruptError(f"{what} is damaged: {error}") from error
-    if len(raw) > limit_bytes:
-        raise beyond_limits(f"{what} holds more than {limit_bytes} bytes of {noun}", "memory")
-    if not decompressor.eof or decompressor.unused_data:
-        raise CorruptError(f"{what} does not end where its {noun} do")
-    return raw
-
-
 def inflate(data: bytes, limit_bytes: int, what: str, noun: str) -> bytes:
     """A zlib stream of at most so many bytes, and nothing after it. Raises CorruptError."""
-    inflater = zlib.decompressobj()
+    return _unpacked(zlib.decompressobj(), data, limit_bytes, what, noun)
+
+
+def _unpacked(stream: _Stream, data: bytes, limit_bytes: int, what: str, noun: str) -> bytes:
+    """A packed stream of at most so many bytes, and nothing after it. Raises CorruptError."""
     try:
-        raw = inflater.decompress(data, limit_bytes + 1)
-    except zlib.error as error:
+        raw = stream.decompress(data, limit_bytes + 1)
+    except (zlib.error, lzma.LZMAError) as error:
         raise CorruptError(f"{what} is damaged: {error}") from error
     if len(raw) > limit_bytes:
         raise beyond_limits(f"{what} holds more than {limit_bytes} bytes of {noun}", "memory")
-    if not inflater.eof or inflater.unused_data:
+    if not stream.eof or stream.unused_data:
         raise CorruptError(f"{what} does not end where its {noun} do")
     return raw

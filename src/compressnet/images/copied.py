@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from compressnet.files import temporary_folder
 from compressnet.images.collection import Collection
 from compressnet.images.formats.arrays.beside import names_beside
 from compressnet.images.kinds import Pictures
@@ -24,9 +23,9 @@ class _Copy:
     """A file or folder of a URL on this machine, which vanishes when nothing uses it any more."""
 
     def __init__(self, url: Url) -> None:
-        folder = tempfile.mkdtemp(prefix="compressnet-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._url, self.path = url, Path(folder) / (url.name or "unnamed")
+        held = ExitStack()
+        weakref.finalize(self, held.close)
+        self._url, self.path = url, held.enter_context(temporary_folder()) / (url.name or "unnamed")
         self.total_bytes = url.copy_to(self.path)
         for name in names_beside(url.name) if url.name.lower().endswith(_ARRAYS) else []:
             if (other := url.with_name(name)).exists():

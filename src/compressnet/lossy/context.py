@@ -63,6 +63,12 @@ class Lattice:
         return len(range(self.row, rows, self.step)) * len(range(self.column, columns, self.step))
 
 
+def pyramid_phases(level: int) -> list[int]:
+    """The rows of a pyramid's biases for four phases; level 0 is a distance of 2 places."""
+    first = 1 + min(level, PYRAMID_LEVELS - 1) * (len(PHASES) - 1)
+    return [0, *range(first, first + len(PHASES) - 1)]
+
+
 def pyramid_lattices(rows: int, columns: int) -> list[Lattice]:
     """The places of the first phase from coarse to fine; none is empty."""
     step = 2
@@ -71,8 +77,8 @@ def pyramid_lattices(rows: int, columns: int) -> list[Lattice]:
     found = [Lattice(0, 0, step, 0, is_pyramid=True)]
     while step > 2:
         distance = step // 2
-        level = min(distance.bit_length() - 2, PYRAMID_LEVELS - 1)
-        for phase, (row, column) in enumerate(PHASES[1:], 1 + level * (len(PHASES) - 1)):
+        phases = pyramid_phases(distance.bit_length() - 2)
+        for phase, (row, column) in zip(phases[1:], PHASES[1:], strict=True):
             found.append(Lattice(row * distance, column * distance, step, phase, is_pyramid=True))
         step = distance
     return [lattice for lattice in found if lattice.count(rows, columns)]
@@ -221,14 +227,13 @@ class ContextEvaluator(PriorEvaluator):
         self.context = prior
         _, rows, columns = prior.grid.tolist()
         self.coded: list[_Coded] = []
+        pyramid = None if prior.pyramid is None else (prior.pyramid, _laid_out(prior.pyramid))
         start = 0
         for part, size in zip(prior.slices, prior.slice_channels.tolist(), strict=True):
-            weights, channels = _laid_out(part), slice(start, start + size)
-            for at in slice_lattices(rows, columns, has_pyramid=prior.pyramid is not None and not start):
-                if not at.is_pyramid:
-                    self.coded.append(_Coded(at, part, weights, channels))
-                elif prior.pyramid is not None:
-                    self.coded.append(_Coded(at, prior.pyramid, _laid_out(prior.pyramid), channels))
+            own, channels = (part, _laid_out(part)), slice(start, start + size)
+            for at in slice_lattices(rows, columns, has_pyramid=pyramid is not None and not start):
+                layers = pyramid if at.is_pyramid and pyramid is not None else own
+                self.coded.append(_Coded(at, *layers, channels))
             start += size
 
     def start(self, images: int, quality: int) -> PriorPass:
@@ -271,8 +276,7 @@ class _ContextPass(PriorPass):
         """What a group's places see, (N*r*c, 9*channels), and (N, r, c)."""
         known, distance = self._canvas[..., :channels], at.distance
         if distance > 1:
-            inside = known[:, 1:-1:distance, 1:-1:distance]
-            known = np.pad(inside, ((0, 0), (1, 1), (1, 1), (0, 0)))
+            known = np.pad(known[:, 1:-1:distance, 1:-1:distance], ((0, 0), (1, 1), (1, 1), (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(known, (WINDOW, WINDOW), axis=(1, 2))
         stride = at.step // distance
         chosen = windows[:, at.row // distance :: stride, at.column // distance :: stride].transpose(0, 1, 2, 4, 5, 3)

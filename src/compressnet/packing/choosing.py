@@ -22,7 +22,7 @@ from compressnet.images import Collection
 from compressnet.images.kinds import Pictures
 from compressnet.images.modes import tightened
 from compressnet.packing.error_targets import find_error
-from compressnet.packing.targets import Target, sample_sizes
+from compressnet.packing.targets import Target, besides_images, sample_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +70,9 @@ def choose(collection: Collection, asked: Asked, reach: Reach) -> Chosen:
     codec, quality, target, bounds = asked.codec, asked.quality, asked.target, asked.bounds
     picked = None
     if codec is None:
-        goal = None if target is None else goal_of(target)
         sample, _ = looked_at(collection.batches())
+        shapes = {array.shape[1:] for array in sample}
+        goal = None if target is None else goal_of(target, besides_images(collection.count, len(shapes)))
         picked = pick(sample, quality, bounds, goal, backend=asked.backend, threads=asked.threads)
         codec, quality = picked.codec, picked.quality
     known = quality if codec is None else chosen_quality(codec, quality, bounds.max_error)
@@ -101,8 +102,11 @@ def choose(collection: Collection, asked: Asked, reach: Reach) -> Chosen:
     return Chosen(codec=codec, settings=settings, picked=picked)
 
 
-def goal_of(target: Target) -> Goal:
-    """What a target asks of the codec that is picked."""
+def goal_of(target: Target, besides_bytes: float) -> Goal:
+    """What a target asks of the codec that is picked.
+
+    besides_bytes: what an archive takes for each image besides what images are coded to.
+    """
     if target.measure == "bytes":
-        return Goal(bytes_per_image=target.value)
+        return Goal(bytes_per_image=max(0.0, target.value - besides_bytes))
     return Goal(mse=target.value if target.measure == "mse" else 10 ** (-target.value / 10))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from compressnet import api
 from compressnet.archive.embedding import chosen_quality
+from compressnet.archive.writing.choosing import SAMPLE_IMAGES
 from compressnet.archive.writing.picked import Picked
 from compressnet.archive.writing.settings import Settings
 from compressnet.archive.writing.tightness import chosen_tight
@@ -131,20 +132,21 @@ def settle(
     path = codec_path(output)
     watcher.step("read the images")
     tight = chosen_tight(collection.batches, None, None, options.modes)
+    adapts = training.PRESETS[options.preset].adapts and not options.loses_nothing
     aimed = Tap(evenly_spread(collection.count, AIMED_IMAGES if options.target_psnr is not None else 0))
+    compared = Tap(evenly_spread(collection.count, SAMPLE_IMAGES if adapts else 0))
     gathered: Gathered | str
     try:
-        batches = tightened(aimed.through(collection.batches()), tight)
+        batches = tightened(compared.through(aimed.through(collection.batches())), tight)
         gathered = training.gather(batches, options.seed, lossless=options.lossless)
     except training.TooFewImagesError as error:
         gathered = f"packed without a codec: {error}"
     if not isinstance(gathered, str) and gathered.deep and not options.loses_nothing:
         raise sixteen_bits_error("a lossy codec is for 8 bits")
     picked = None
-    adapts = training.PRESETS[options.preset].adapts and not options.loses_nothing
     if not isinstance(gathered, str) and adapts and not (resume and path.exists()):
         watcher.step("compare with what is learned")
-        picked = picked_for(collection, options)
+        picked = picked_for(compared.sets(), options)
         if options.minutes is None and not options.keep_codec:  # nobody asked for a training
             gathered = why_not_train(picked) or gathered
     trained = _train(training, gathered, path, options, watcher, picked, resume=resume)

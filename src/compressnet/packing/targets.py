@@ -41,6 +41,14 @@ ARCHIVE_OVERHEAD_BYTES = 140
 """About what an archive takes besides."""
 
 
+def besides_images(images: int, shapes: int) -> float:
+    """About what an archive takes for each of so many images besides what they are coded to.
+
+    There is a block at least for each of their shapes.
+    """
+    return (ARCHIVE_OVERHEAD_BYTES + BLOCK_OVERHEAD_BYTES * shapes) / images
+
+
 class OutOfReachError(InputError):
     """A target that the codec's qualities do not reach."""
 

@@ -12,10 +12,9 @@ from dataclasses import replace
 
 from compressnet.archive.writing.choosing import SAMPLE_IMAGES, pick
 from compressnet.archive.writing.picked import Goal, Picked
-from compressnet.codec.shipped import BASES, GENERAL_CODEC
+from compressnet.codec.shipped import BASES, GENERAL_CODEC, read_bundle
 from compressnet.container.entries import PRIMER_NAME
-from compressnet.images import Collection
-from compressnet.images.kinds import Images
+from compressnet.images.kinds import Images, Pictures
 from compressnet.packing.options import Packed, PackOptions, Untrained
 from compressnet.packing.steps import AIMED_IMAGES, Job, Sample, write_and_check
 
@@ -27,17 +26,16 @@ may have at the same bytes, for a short training to be tried from it. Such train
 15 % (docs/EXPERIMENTS.md)."""
 
 
-def picked_for(collection: Collection, options: PackOptions) -> Picked:
-    """What `compress` would code a collection with."""
+def picked_for(sample: Sequence[Pictures], options: PackOptions) -> Picked:
+    """What `compress` would code images like these arrays (n,H,W[,C]) with."""
     goal = None if options.target_psnr is None else Goal(mse=10 ** (-options.target_psnr / 10))
-    sample = collection.sample_sets(SAMPLE_IMAGES)
     return pick(sample, options.quality, options.bounds, goal, threads=options.threads)
 
 
 def base_of(picked: Picked | None) -> str:
     """The shipped codec that a short training begins from: of those for any size, the best one."""
     names = [] if picked is None else [point.codec for point in picked.points]
-    return next((base for base in BASES for name in names if name.partition("-")[0] == base), GENERAL_CODEC)
+    return next((base for base in BASES if read_bundle(base).name in names), GENERAL_CODEC)
 
 
 def why_not_train(picked: Picked) -> str | None:
@@ -97,7 +95,7 @@ def _without(packed: Packed, job: Job, picked: Picked | None) -> Job:
     if options.target_psnr is None and not options.bounds.are_set:
         options = replace(options, quality=None, target_psnr=packed.psnr)
     if picked is None or options is not job.options:
-        picked = picked_for(job.collection, options)
+        picked = picked_for(job.collection.sample_sets(SAMPLE_IMAGES), options)
     return replace(job, codec=picked.codec, picked=picked, options=options)
 
 

@@ -113,8 +113,7 @@ def train_gathered(
 
     base: the shipped codec, of `codec.shipped.BASES`, that a preset which adapts one begins from.
     """
-    options.require_length()
-    options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
+    options = _fitted(options, gathered)
     if preset.adapts:
         job = _adapting(gathered, output, options, base)
     else:
@@ -122,6 +121,12 @@ def train_gathered(
         design = pictures(preset, channels, gathered.pixels, several_kinds=gathered.several_kinds)
         job = Job(sets=gathered.sets, output=output, options=options, design=design)
     return _train([job], output, resume, report)
+
+
+def _fitted(options: Options, gathered: Gathered) -> Options:
+    """Options with at most a tenth of the images held out. Raises InputError without a length."""
+    options.require_length()
+    return replace(options, holdout=min(options.holdout, gathered.distinct // 10))
 
 
 def _adapting(gathered: Gathered, output: Path, options: Options, base: str) -> Job:
@@ -188,8 +193,7 @@ def refine_gathered(
 
     Raises InputError for a codec without an encoder, or with networks for one size alone.
     """
-    options.require_length()
-    options = replace(options, holdout=min(options.holdout, gathered.distinct // 10))
+    options = _fitted(options, gathered)
     chosen = {i: network for i, network in enumerate(bundle.networks) if isinstance(network, SizelessNetwork)}
     if not chosen:
         raise InputError(f"the codec {bundle.name!r} has no network for images of any size")

@@ -46,8 +46,6 @@ ERROR_SHARE = 4
 FAR_OFF = 8
 """A network that is off by so much more than that error is not taken at a quality: it codes
 drawings in few bytes, but not so that anybody would know them."""
-PAYLOAD_SHARE = 0.9
-"""How much of the bytes that are asked for a network may take; the container takes some, too."""
 COMPARED_MSE = 10**-3.2
 """Shipped codecs are compared at 32 dB where no error is asked for."""
 ERROR_LIMIT = LOSSLESS_QUALITY - 1
@@ -108,15 +106,11 @@ class Comparison:
         if goal.bytes_per_image is not None:
             wanted = goal.bytes_per_image
             error = first_that(0, ERROR_LIMIT, lambda error: self._learned(error).bytes_per_image <= wanted)
-            learned: tuple[Point, Codec | None] = self._learned(error), None
-            within = [
-                (at, codec)
-                for codec in codecs
-                if (at := self._highest_within(codec, 8 * PAYLOAD_SHARE * wanted)) is not None
-            ]
-            points = [(self._point_of(codec, at), codec) for at, codec in within]
-            points = sorted(points, key=lambda both: -both[0].psnr)[:1]
-            return self._best([*points, learned], quality, lambda point: -point.psnr)
+            points: list[tuple[Point, Codec | None]] = [(self._learned(error), None)]
+            within = [(self._highest_within(codec, 8 * wanted), codec) for codec in codecs]
+            networks = [(self._point_of(codec, at), codec) for at, codec in within if at is not None]
+            points += [max(networks, key=lambda both: both[0].psnr)] if networks else []
+            return self._best(points, quality, lambda point: -point.psnr)
         mse = COMPARED_MSE if goal.mse is None else goal.mse
         codec = min(codecs, key=lambda codec: self._bytes_at(codec, mse)) if len(codecs) > 1 else codecs[0]
         is_own = all(array.shape[1:] in codec.kinds for array in self._sample)
@@ -147,7 +141,8 @@ class Comparison:
         case. A limit leaves the quality open: it is the one at which the fewest bits are taken.
         """
         most = FARTHEST * (self._mean(self.network(codec, quality)[1]) if limit is None else limit)
-        most = min(most, self._farthest(quality)) if limit is None else most
+        if limit is None:
+            most = min(most, self._farthest(quality))
         best = self._mixed(codec, [quality] if limit is None else self._tried(codec), error, most, limit)
         if best is not None and limit is not None:
             # With both, the mean is often below the limit: the rest of it goes to what is learned.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
-from compressnet.lossy.context import PHASES, PYRAMID_LEVELS, ContextPrior, ContextSlice, phase_masks
+from compressnet.lossy.context import PHASES, ContextPrior, ContextSlice, phase_masks, pyramid_phases
 from compressnet.lossy.prior import OUTPUTS
 from compressnet.lossy.search.tape import Tape, scale_of
 from compressnet.networks.dense import DenseLayer
@@ -100,9 +100,7 @@ class Pyramid:
         bias = bias_at(part.bias, tape.quality)
         self.biases: list[Float64] = []
         for level, own in enumerate(self.levels):
-            first = 1 + min(level, PYRAMID_LEVELS - 1) * len(LATER)
-            phases = np.concatenate([part.phase[:1], part.phase[first : first + len(LATER)]])
-            places = np.einsum("pu,prc->rcu", phases, own.lattice_PRC)
+            places = np.einsum("pu,prc->rcu", part.phase[pyramid_phases(level)], own.lattice_PRC)
             self.biases.append(((places + bias) * scale).transpose(2, 0, 1))
 
     @property

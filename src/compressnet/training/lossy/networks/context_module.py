@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compressnet.lossy.context import PHASES, PYRAMID_LEVELS, PYRAMID_PHASES, context_order, phase_masks
+from compressnet.lossy.context import PHASES, PYRAMID_PHASES, context_order, phase_masks, pyramid_phases
 from compressnet.lossy.prior import OUTPUTS
 from compressnet.networks.dense import HIDDEN_HIGH
 from compressnet.networks.program import ANCHORS
@@ -172,11 +172,10 @@ class ContextModule(PriorModule):
         weight, by_quality, by_phase, _, _ = self._parts(layer1, quantized)
         levels: list[Tensor] = []
         y = y_BSRC
-        for level in range(max(y.shape[2:])):
+        while True:
             known, lattice = (torch.from_numpy(mask).to(y) for mask in phase_masks(*y.shape[2:]))
-            first = 1 + min(level, PYRAMID_LEVELS - 1) * (len(PHASES) - 1)
-            phases = torch.cat([by_phase[:1], by_phase[first : first + len(PHASES) - 1]])
-            x = torch.einsum("pu,prc->urc", phases, lattice) + by_quality[quality_B][:, :, None, None]
+            phases = pyramid_phases(len(levels))
+            x = torch.einsum("pu,prc->urc", by_phase[phases], lattice) + by_quality[quality_B][:, :, None, None]
             levels.append(x + own_sums(y, weight, known, lattice))
             if max(y.shape[2:]) == 1:
                 break
